@@ -1,0 +1,129 @@
+"""The contract of every engine: prompts in, snapshots of completions out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from bonsai.errors import UsageError
+
+FinishReason = Literal["stop", "length", "cancelled", "error"]
+DEFAULT_OPTIONS = frozenset({"temperature", "top_p", "top_k", "repetition_penalty", "seed"})
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How one completion is drawn.
+
+    A temperature of 0 takes the likeliest token each time; a top_k of 0 and a top_p of 1 keep every token.
+    `stop` holds texts at which the completion is cut: the first of them to appear and all after it are left out.
+
+    Raises UsageError, naming the option and its range, if a value is outside of it.
+    """
+
+    max_new_tokens: int = 128
+    temperature: float = 0.7
+    top_p: float = 0.95
+    top_k: int = 50
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("max_new_tokens", 1, 4096),
+            ("temperature", 0, 5),
+            ("top_p", 0.01, 1),
+            ("top_k", 0, 1000),
+            ("repetition_penalty", 0.5, 2),
+            ("seed", 0, 2**31 - 1),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UsageError(f"{name} is {value}; it must be between {low} and {high}.")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The text of one completion so far, always a snapshot and never a delta.
+
+    `finish_reason` is None while it is being written; "error" comes with `error`, a sentence for the person.
+    `seconds` counts from the call of `generate`; the token counts are the model's own.
+    """
+
+    text: str = ""
+    finish_reason: FinishReason | None = None
+    error: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Say whether this is the last snapshot of its prompt."""
+        return self.finish_reason is not None
+
+
+class Engine(Protocol):
+    """Something that completes prompts.
+
+    `options` names the fields of SamplingParams beyond max_new_tokens and stop that the engine honours.
+    `adapter_id` is empty when no adapter answers; `device` says in words where the model runs.
+    """
+
+    name: str
+    model_id: str
+    adapter_id: str
+    device: str
+    context_length: int
+    options: frozenset[str]
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens of the context `text` takes as a prompt."""
+        ...
+
+    def generate(
+        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
+    ) -> Iterator[tuple[int, Completion]]:
+        """Yield (index of the prompt, snapshot) as the completions grow, all prompts together.
+
+        `sampling` is one for all prompts or one for each. The last snapshot of every prompt has a finish reason.
+        A prompt that fails ends with the reason "error" and spares the others. A prompt that does not fit the
+        context with at least one new token fails; one that nearly fits gets fewer new tokens (reason "length").
+        Closing the iterator stops the work within one decoding step. An empty snapshot may be repeated as a sign
+        of life. Raises UsageError, before any work, for an option that the engine does not honour.
+        """
+        ...
+
+
+def one_each(
+    engine: Engine, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
+) -> list[SamplingParams]:
+    """Return one SamplingParams for each prompt; raise UsageError for an option that `engine` does not honour."""
+    each = [sampling] * len(prompts) if isinstance(sampling, SamplingParams) else list(sampling)
+    if len(each) != len(prompts):
+        raise UsageError(f"{len(prompts)} prompts came with {len(each)} sampling settings.")
+    default = SamplingParams()
+    for name in sorted(DEFAULT_OPTIONS - engine.options):
+        if any(getattr(params, name) != getattr(default, name) for params in each):
+            raise UsageError(f"The {engine.name} engine does not honour {name}; leave it at its default.")
+    return each
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """Return `text` up to the first stop text in it, and whether there was one."""
+    found = [place for place in (text.find(item) for item in stop) if place >= 0]
+    return (text[: min(found)], True) if found else (text, False)
+
+
+def hold_back(text: str, stop: Sequence[str]) -> str:
+    """Return `text` without an ending that may still grow into a stop text, so that no snapshot has to be taken back."""
+    longest = max(
+        (size for item in stop for size in range(1, min(len(item), len(text) + 1)) if text.endswith(item[:size])),
+        default=0,
+    )
+    return text[: len(text) - longest] if longest else text
+
+
+def failed(error: str, prompt_tokens: int = 0, seconds: float = 0.0) -> Completion:
+    """Return the completion of a prompt that failed for the reason given."""
+    return replace(Completion(), finish_reason="error", error=error, prompt_tokens=prompt_tokens, seconds=seconds)

@@ -1,0 +1,78 @@
+"""The settings: read from the environment once, checked, and handed on as one value."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bonsai.errors import SettingError
+
+ROOT = Path(__file__).resolve().parent.parent
+SEEDLING = "seedling"
+PHI_2 = "microsoft/phi-2"
+NO_ADAPTER = "none"
+
+
+def _setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low: int = 1, high: int = 0) -> Any:
+    return field(default=default, metadata={"help": help, "choices": choices, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the app; each field is the environment variable BONSAI_<FIELD NAME>."""
+
+    model: str = _setting("", "Model: hub id or folder. Unset: `microsoft/phi-2` with a GPU, else the seedling")
+    adapter: str = _setting("", "LoRA adapter: hub id or folder; `none` for the model alone. Unset: the model's own")
+    revision: str = _setting("", "Revision of the model on the hub: branch, tag or commit")
+    quantization: str = _setting(
+        "none", "Weights in 8 or 4 bits, to save memory (bitsandbytes)", choices=("none", "8bit", "4bit")
+    )
+    dtype: str = _setting(
+        "auto", "Number format; `auto` is bfloat16 on a GPU that has it, else float32",
+        choices=("auto", "bfloat16", "float32", "float16"),
+    )  # fmt: skip
+    engine: str = _setting("auto", "What completes the prompts; `auto` is `local`", choices=("auto", "local", "echo"))
+    prompts: Path = _setting(ROOT / "prompts", "Folder with the prompt variants")
+    prompt: str = _setting("", "Default prompt variant. Unset: `instruct` for plain phi-2, else `assistant`")
+    concurrency: int = _setting(1, "Runs of the page that are worked on at the same time", high=256)
+    queue_size: int = _setting(20, "Visitors that may wait; the next one is told to come back later", high=10_000)
+    max_new_tokens: int = _setting(512, "The most tokens a visitor may ask for in one completion", high=4096)
+    max_steps: int = _setting(20, "The most steps a visitor may ask for in one chain", high=1000)
+    zero_gpu: bool = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Return the settings that `environ` holds; raise SettingError, with what is allowed, for a wrong value."""
+        values: dict[str, Any] = {"zero_gpu": environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")}
+        for item in fields(cls):
+            text = environ.get(variable(item.name), "").strip()
+            if item.metadata and text:
+                values[item.name] = _parse(item.name, text, type(item.default), item.metadata)
+        return cls(**values)
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            choices = item.metadata.get("choices")
+            if choices and getattr(self, item.name) not in choices:
+                raise SettingError(_not_allowed(item.name, getattr(self, item.name), f"one of {', '.join(choices)}"))
+
+
+def variable(name: str) -> str:
+    """Return the environment variable that holds the setting `name`."""
+    return f"BONSAI_{name.upper()}"
+
+
+def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> object:
+    if issubclass(kind, Path):
+        return Path(text)
+    if kind is not int:
+        return text
+    low, high = metadata["low"], metadata["high"]
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise SettingError(_not_allowed(name, text, f"a whole number from {low} to {high}"))
+    return int(text)
+
+
+def _not_allowed(name: str, value: str, allowed: str) -> str:
+    return f"{variable(name)} is {value!r}; it must be {allowed}."
