@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from bonsai.errors import PromptError
+from bonsai.settings import PHI_2
 
 ROLES = ("single", "reasoning", "answer", "next_question")
 
@@ -103,6 +104,11 @@ def choose_variant(variants: Mapping[str, PromptVariant], name: str) -> PromptVa
     if name not in variants:
         raise PromptError(f"There is no prompt variant {name!r}; choose one of {', '.join(variants)}.")
     return variants[name]
+
+
+def default_variant(model: str, adapter: str) -> str:
+    """Return the name of the variant that suits a model: plain phi-2 knows only the layout of `instruct`."""
+    return "instruct" if model == PHI_2 and not adapter else "assistant"
 
 
 def _read(file: Path) -> str:

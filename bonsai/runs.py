@@ -1,0 +1,114 @@
+"""Runs: the chains of one click or one command, and their lossless form as JSON."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bonsai.chain import METHODS, Chain, Step
+from bonsai.engines.base import SamplingParams
+from bonsai.errors import RunFileError, UsageError
+from bonsai.guard import Candidate
+from bonsai.prompts import PromptVariant
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """Chains that were started together, and what answered them."""
+
+    chains: tuple[Chain, ...]
+    sampling: SamplingParams
+    model: str
+    adapter: str
+    engine: str
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits that depend on what was asked of what, and not on the answers or the time."""
+        begun = [replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="") for chain in self.chains]
+        asked = json.dumps(_plain(replace(self, chains=tuple(begun))), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(asked.encode()).hexdigest()[:8]
+
+    def with_chains(self, chains: tuple[Chain, ...]) -> "Run":
+        """Return the same run with its chains as they stand now."""
+        return replace(self, chains=chains)
+
+
+def dumps(run: Run) -> str:
+    """Return the run as JSON text that `loads` turns back into an equal run."""
+    return json.dumps({"format": FORMAT, "run": run.id, **_plain(run)}, ensure_ascii=False, indent=2) + "\n"
+
+
+def loads(text: str, source: str = "This file") -> Run:
+    """Return the run in JSON `text`; raise RunFileError, naming `source`, if it is not a saved run."""
+    try:
+        data = json.loads(text.removeprefix("\ufeff"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RunFileError(f"{source} is not JSON ({error}); open a run saved with --format json.") from error
+    if not isinstance(data, dict) or "format" not in data:
+        raise RunFileError(f"{source} is not a saved run: the key 'format' is missing.")
+    if data["format"] != FORMAT:
+        raise RunFileError(f"{source} has the format {data['format']!r}; this version reads format {FORMAT}.")
+    try:
+        return Run(
+            chains=tuple(_chain(item) for item in data["chains"]),
+            sampling=SamplingParams(**{**data["sampling"], "stop": tuple(data["sampling"]["stop"])}),
+            model=str(data["model"]),
+            adapter=str(data["adapter"]),
+            engine=str(data["engine"]),
+        )
+    except KeyError as error:
+        raise RunFileError(f"{source} is not a saved run: the key {error} is missing.") from error
+    except (TypeError, ValueError, AttributeError, UsageError) as error:
+        raise RunFileError(f"{source} is not a saved run: {error}") from error
+
+
+def read_run(file: Path) -> Run:
+    """Return the run saved in `file`; raise RunFileError if it cannot be read."""
+    try:
+        return loads(file.read_text(encoding="utf-8-sig"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFileError(f"{file} cannot be read: {_reason(error)}.") from error
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write `data` to `file` so that the file is either the old one or the new one, never a part of it."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as draft:
+            draft.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(draft.name, 0o666 & ~mask)
+        os.replace(draft.name, file)
+    except OSError as error:
+        raise RunFileError(f"{file} cannot be written: {_reason(error)}.") from error
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    return dataclasses.asdict(run)
+
+
+def _chain(data: Mapping[str, Any]) -> Chain:
+    if data["method"] not in METHODS or not data["steps"]:
+        raise ValueError(f"chain {data['number']} has an unknown method or no steps")
+    return Chain(**{**data, "prompt": _variant(data["prompt"]), "steps": tuple(_step(item) for item in data["steps"])})
+
+
+def _variant(data: Mapping[str, Any]) -> PromptVariant:
+    return PromptVariant(**{**data, "stop": tuple(data["stop"])})
+
+
+def _step(data: Mapping[str, Any]) -> Step:
+    candidates = tuple(Candidate(**item) for item in data["candidates"])
+    return Step(**{**data, "flags": tuple(data["flags"]), "candidates": candidates})
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -1,0 +1,39 @@
+"""Settings: read once, and wrong values refused with what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from bonsai.errors import SettingError
+from bonsai.settings import Settings
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    settings = Settings.from_env({})
+    assert settings == Settings()
+    assert (settings.engine, settings.quantization, settings.zero_gpu) == ("auto", "none", False)
+
+
+def test_values_are_read() -> None:
+    settings = Settings.from_env(
+        {"BONSAI_MODEL": " some/model ", "BONSAI_PROMPTS": "/x", "BONSAI_MAX_STEPS": "7", "SPACES_ZERO_GPU": "true"}
+    )
+    assert (settings.model, settings.prompts, settings.max_steps) == ("some/model", Path("/x"), 7)
+    assert settings.zero_gpu
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("BONSAI_QUANTIZATION", "2bit", "one of none, 8bit, 4bit"),
+        ("BONSAI_ENGINE", "vllm", "one of auto, local, echo"),
+        ("BONSAI_DTYPE", "int3", "one of auto, bfloat16, float32, float16"),
+        ("BONSAI_MAX_STEPS", "0", "a whole number from 1 to 1000"),
+        ("BONSAI_MAX_NEW_TOKENS", "many", "a whole number from 1 to 4096"),
+        ("BONSAI_QUEUE_SIZE", "-1", "a whole number"),
+        ("BONSAI_CONCURRENCY", "²", "a whole number"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} is '{value}'; it must be {allowed}"):
+        Settings.from_env({name: value})
