@@ -163,13 +163,40 @@ def join(prompt: str, completion: str) -> str:
     return prompt + (" " if prompt.endswith(":") else "") + completion
 
 
-def training_rows(record: Record, rng: random.Random, earlier: Sequence[str]) -> dict[str, Any]:
-    """Return the record as a row for `bonsai.train`, with one of its next questions drawn by `rng`."""
+def training_rows(rng: random.Random, visits: int, chains: int) -> list[dict[str, Any]]:
+    """Return rows for `bonsai.train`, in random order: every careful record `visits` times, and `chains` random chains."""
+    records = knowledge()
+    before = {record.question: [other for other in records if record.question in other.next_questions] for record in records}
+    rows = [_row(rng, record, _way_to(rng, record, before)) for record in records for _ in range(visits)]
+    frames = Frames()
+    for _ in range(chains):
+        asked: list[str] = []
+        for record in frames.chain(rng, rng.choice((1, 1, 2, 3, 4))):
+            rows.append(_row(rng, record, asked))
+            asked.append(record.question)
+    rng.shuffle(rows)
+    return rows
+
+
+def _way_to(rng: random.Random, record: Record, before: dict[str, list[Record]]) -> list[str]:
+    """Return the questions, oldest first, of a random walk that leads to `record` in at most six steps."""
+    way: list[str] = []
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3, 4, 5, 6))):
+        following = way[0] if way else record.question
+        choices = [other for other in before.get(following, ()) if other.question not in (*way, record.question)]
+        if not choices:
+            break
+        way.insert(0, rng.choice(choices).question)
+    return way
+
+
+def _row(rng: random.Random, record: Record, earlier: Sequence[str]) -> dict[str, Any]:
+    fresh = [question for question in record.next_questions if question not in earlier]
     return {
         "question": record.question,
         "reasoning": record.reasoning,
         "answer": record.answer,
-        "next_question": rng.choice(record.next_questions),
+        "next_question": rng.choice(fresh or record.next_questions),
         "earlier": list(earlier),
         "category": "q_to_q",
         "language": "en",

@@ -1,0 +1,64 @@
+"""`python -m bonsai.seedling`: grow the seedling anew, or print the figures of the one that ships.
+
+The growth takes about an hour and a half on two CPU cores. It is seeded, and goes on where it was interrupted.
+"""
+
+import argparse
+import json
+import random
+import sys
+from pathlib import Path
+
+from bonsai.engines.base import SamplingParams
+from bonsai.errors import BonsaiError
+from bonsai.prompts import PromptVariant, load_variants
+from bonsai.questions import load_starters
+from bonsai.seedling.check import figures
+from bonsai.seedling.corpus import HERE, training_rows
+from bonsai.seedling.grow import grow_base
+from bonsai.settings import ROOT
+from bonsai.train import Schedule, read_records, train
+
+VISITS = 26
+CHAINS = 3600
+ADAPTER = Schedule(epochs=1, learning_rate=1.5e-3, rank=64, batch_size=16, max_tokens=512)
+
+
+def main() -> int:
+    """Run the command and return its exit code: 1 if a figure misses its bound."""
+    parser = argparse.ArgumentParser(prog="python -m bonsai.seedling", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="print the figures of a grown seedling, grow nothing")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="FOLDER", help="where it grows (default: growth); with --check, what to check"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the growth (default: %(default)s)")
+    options = parser.parse_args()
+    variants = load_variants(ROOT / "prompts")
+    try:
+        if options.check:
+            return _check(options.out or HERE, variants["assistant"])
+        return _grow(options.out or Path("growth"), list(variants.values()), options.seed)
+    except BonsaiError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _grow(out: Path, variants: list[PromptVariant], seed: int) -> int:
+    base, adapter, data = out / "base", out / "adapter", out / "records.jsonl"
+    if not (base / "tokenizer.json").exists():
+        grow_base(variants, out / "work", base, seed)
+    rows = training_rows(random.Random(seed), VISITS, CHAINS)
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    train(read_records(data), str(base), adapter, variants, ADAPTER)
+    return _check(out, variants[0])
+
+
+def _check(folder: Path, variant: PromptVariant) -> int:
+    starters = load_starters(ROOT / "examples" / "questions.csv")
+    found = figures(folder, variant, starters, SamplingParams(max_new_tokens=128, seed=1))
+    print(*found, sep="\n")
+    return 0 if all(figure.kept for figure in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
