@@ -1,0 +1,67 @@
+"""The README is held to the code: its file tree, its settings table and its help text."""
+
+import re
+import subprocess
+from dataclasses import fields
+
+import yaml
+
+from bonsai.cli import _parser
+from bonsai.settings import ROOT, Settings, variable
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block_after(heading: str) -> str:
+    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"```text\n(.*?)```", section, re.DOTALL)[-1]
+
+
+def test_the_help_text_is_the_parsers(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("COLUMNS", "100")
+    assert block_after("Try it") == _parser().format_help()
+
+
+def test_the_settings_table_is_the_code() -> None:
+    rows = [
+        f"| `{variable(item.name)}` | {item.metadata['help']} | {shown(item.default)} |"
+        for item in fields(Settings)
+        if item.metadata
+    ]
+    table = README.split("\n## Settings\n", 1)[1].split("\n## ", 1)[0]
+    assert [line for line in table.splitlines() if line.startswith("| `")] == rows
+
+
+def shown(default: object) -> str:
+    return f"`{getattr(default, 'name', default)}`" if default != "" else ""
+
+
+def test_the_file_tree_is_the_repository() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    modules = {file for file in listed if re.fullmatch(r"(app|bonsai/.*)\.py", file) and not file.endswith("__init__.py")}
+    tree = {line.split()[0] for line in block_after("The files").splitlines() if line.strip()}
+    assert {entry for entry in tree if entry.endswith(".py")} == modules
+    assert all((ROOT / entry).exists() for entry in tree if "*" not in entry)
+
+
+def test_the_space_header_is_complete() -> None:
+    header = yaml.safe_load(README.split("---\n")[1])
+    assert header["sdk"] == "gradio"
+    assert header["python_version"] == "3.12"
+    assert (ROOT / header["app_file"]).is_file()
+    assert len(header["short_description"]) <= 60
+    assert "microsoft/phi-2" in header["models"]
+
+
+def test_the_example_variant_is_well_formed() -> None:
+    from bonsai.prompts import parse_variant
+
+    example = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)[0]
+    assert parse_variant("example", example).persona == "You are a patient teacher."
+
+
+def test_every_requirement_is_a_floor() -> None:
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9\[\]-]+>=[\d.]+(,<\d+)?", line) for line in lines)
