@@ -1,0 +1,307 @@
+"""ZeroGPU on a CPU: the real wrappers of `spaces` around the real `grow`, forked worker and all.
+
+The simulation patches torch for good, so it is this file run as a script; the tests read what it reports.
+"""
+
+import json
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from bonsai.chain import Chain, advance, check_fit, new_chain
+from bonsai.engines.base import Completion, SamplingParams
+from bonsai.engines.echo import EchoEngine
+from bonsai.prompts import load_variants
+from bonsai.settings import ROOT, Settings
+
+VARIANT = load_variants(ROOT / "prompts")["assistant"]
+SAMPLING = SamplingParams(max_new_tokens=60)
+CHAINS = (
+    new_chain("Why does rain smell?", "single", VARIANT, number=1),
+    new_chain("Why does tea calm?", "two-step", VARIANT, number=2),
+    new_chain("Why does salt keep food?", "qtq", VARIANT, number=3, length=2, candidates=3),
+)
+ENDLESS = (new_chain("Why go on?", "single", VARIANT),)
+SHORT = SamplingParams(max_new_tokens=8, temperature=0)
+TINY = (new_chain("Why?", "single", VARIANT, number=1), new_chain("How?", "two-step", VARIANT, number=2))
+
+
+class WatchedEngine(EchoEngine):
+    """An echo engine that tells, from whatever process it runs in, where it ran and how many of its calls ended.
+
+    It never ends a completion of the question of ENDLESS.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.pid, self.ended = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
+
+    def generate(
+        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
+    ) -> Iterator[tuple[int, Completion]]:
+        self.pid.value = os.getpid()
+        snapshots = super().generate(prompts, sampling)
+        try:
+            yield from repeat(next(snapshots)) if ENDLESS[0].questions[0] in prompts[0] else snapshots
+        finally:
+            self.ended.value += 1
+
+
+class Platform:
+    """Stands for the machine that a Space on ZeroGPU finds itself on: the device API, and a GPU that is none."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, list[str]]]] = []
+        self.idle = False
+        platform = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                url = urlsplit(self.path)
+                platform.calls.append((url.path, parse_qs(url.query)))
+                answer = {"idle": platform.idle, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": "token"}
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        os.environ["SPACES_ZERO_DEVICE_API_URL"] = f"http://127.0.0.1:{server.server_port}"
+        self._make_torch_look_like_cuda()
+
+    def _make_torch_look_like_cuda(self) -> None:
+        import torch
+
+        def not_in_bad_fork() -> bool:
+            return False
+
+        not_in_bad_fork.__module__, not_in_bad_fork.__qualname__ = "torch.cuda", "_is_in_bad_fork"
+        torch.cuda._is_in_bad_fork = not_in_bad_fork
+        torch._C._cuda_init = lambda: None
+        torch._C._cuda_getCurrentRawStream = lambda device: 0
+        torch.cuda._exchange_device = torch.cuda._maybe_exchange_device = lambda device: device
+        torch.version.cuda = "12.8"
+        import spaces.zero.config
+        import spaces.zero.torch as zero_torch
+        import spaces.zero.utils
+        from spaces.zero.torch.patching import cuda_aliases
+
+        def move(callback: Callable[[int], None] | None = None) -> None:
+            for fake, original in list(cuda_aliases.items()):
+                fake.data = original
+
+        torch.version.cuda = None
+        zero_torch.init, zero_torch.move = (lambda uuid: None), move
+        spaces.zero.utils.self_cgroup_device_path = lambda: "/"
+        spaces.zero.config._read_gpu_information = lambda: "Model: NVIDIA RTX PRO 6000 Blackwell Server Edition"
+        spaces.zero.config.get_config.cache_clear()
+        self.duration_factor = spaces.zero.config.get_config()["duration_factor"]
+
+    def called(self, path: str) -> list[dict[str, list[str]]]:
+        return [query for called, query in self.calls if called == path]
+
+
+def tell(chains: Sequence[Chain]) -> str:
+    """Return all that the chains hold, but for the prompt variant and the seconds."""
+    plain = [
+        replace(chain, prompt="", steps=tuple(replace(step, seconds=0) for step in chain.steps)) for chain in chains
+    ]
+    return repr(plain)
+
+
+def click(engine: Any, chains: tuple[Chain, ...] = CHAINS, sampling: SamplingParams = SAMPLING) -> list[Any]:
+    from bonsai import gpu
+
+    gpu.use(engine)
+    return list(gpu.grow(chains, sampling))
+
+
+def two_clicks(platform: Platform) -> dict[str, Any]:
+    from bonsai.gpu import seconds_needed
+
+    engine = WatchedEngine()
+    expected = [tell(chains) for chains in advance(EchoEngine(), CHAINS, SAMPLING)]
+    snapshots, pids = [], []
+    for platform.idle in (False, True):
+        snapshots.append(click(engine))
+        pids.append(engine.pid.value)
+    return {
+        "expected": expected,
+        "first": [tell(chains) for chains in snapshots[0]],
+        "second": [tell(chains) for chains in snapshots[1]],
+        "pickled": all(pickle.loads(pickle.dumps(chains)) == chains for chains in snapshots[0]),
+        "pids": pids,
+        "page": os.getpid(),
+        "workers": len(platform.called("/allow")),
+        "asked": [int(query["durationSeconds"][0]) for query in platform.called("/schedule")],
+        "needed": seconds_needed(CHAINS, SAMPLING),
+        "factor": platform.duration_factor,
+    }
+
+
+def stop_and_go_on(platform: Platform) -> dict[str, Any]:
+    from bonsai import gpu
+
+    platform.idle = False
+    engine = WatchedEngine()
+    gpu.use(engine)
+    growing = gpu.grow(ENDLESS, SAMPLING)
+    for _ in range(20):
+        next(growing)
+    ended, began = [engine.ended.value], time.monotonic()
+    growing.close()
+    seconds, worker = time.monotonic() - began, engine.pid.value
+    ended.append(engine.ended.value)
+    platform.idle = True
+    again = click(engine)
+    return {
+        "seconds": seconds,
+        "ended": ended,
+        "workers": [worker, engine.pid.value],
+        "again": tell(again[-1]),
+        "failed_releases": [query for query in platform.called("/release") if query["fail"] != ["false"]],
+    }
+
+
+def failing_prompt(platform: Platform) -> list[list[str]]:
+    platform.idle = False
+    last = click(WatchedEngine(fail_on="tea"))[-1]
+    return [[chain.stop_reason, chain.steps[-1].error] for chain in last]
+
+
+def page(platform: Platform) -> dict[str, str]:
+    """Return what a visitor is told by a page whose engine works, refuses what it is asked, or breaks."""
+    from gradio_client import Client
+
+    from bonsai import gpu
+    from bonsai.ui.page import build
+
+    platform.idle = False
+    works, refuses, breaks = EchoEngine(), EchoEngine(), EchoEngine(pause=lambda: {}["a detail"])
+    refuses.options -= {"temperature"}
+    _, address, _ = build(works, Settings(), {VARIANT.name: VARIANT}, []).launch(prevent_thread_lock=True, quiet=True)
+    client, told = Client(address, verbose=False), {}
+    for name, engine in {"works": works, "refuses": refuses, "breaks": breaks, "works again": works}.items():
+        gpu.use(engine)
+        try:
+            told[name] = client.predict("Why does rain smell?", temperature=0.1, api_name="/ask")[0]["answer"]
+        except Exception as error:
+            told[name] = str(error)
+    return told
+
+
+def local_engine(platform: Platform, folder: str) -> dict[str, Any]:
+    from bonsai.engines import open_engine
+
+    platform.idle = False
+    engine = open_engine(Settings(model=folder, zero_gpu=True))
+    check_fit(engine, TINY, SHORT)
+    return {"device": engine.device, "place": str(engine._model.device), "last": tell(click(engine, TINY, SHORT)[-1])}
+
+
+def simulate(folder: str, report: str) -> None:
+    platform = Platform()
+    found = {
+        "two_clicks": two_clicks(platform),
+        "stop": stop_and_go_on(platform),
+        "failing_prompt": failing_prompt(platform),
+        "page": page(platform),
+        "local": local_engine(platform, folder),
+    }
+    Path(report).write_text(json.dumps(found))
+    for worker in multiprocessing.active_children():
+        worker.kill()
+
+
+@pytest.fixture(scope="module")
+def report(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("home")
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "SPACES_ZERO_GPU": "true",
+    }  # fmt: skip
+    command = [sys.executable, __file__, str(model_folder), str(home / "report.json")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((home / "report.json").read_text())
+
+
+def test_chains_come_back_as_without_zerogpu(report: dict[str, Any]) -> None:
+    clicks = report["two_clicks"]
+    assert clicks["first"] == clicks["expected"] == clicks["second"]
+    assert clicks["pickled"]
+
+
+def test_the_work_is_done_by_one_worker_that_is_used_again(report: dict[str, Any]) -> None:
+    clicks = report["two_clicks"]
+    first, second = clicks["pids"]
+    assert first == second != clicks["page"]
+    assert clicks["workers"] == 1
+
+
+def test_the_seconds_needed_are_asked_for(report: dict[str, Any]) -> None:
+    clicks = report["two_clicks"]
+    assert clicks["factor"] > 1
+    assert clicks["asked"] == [round(clicks["needed"] * clicks["factor"])] * 2
+
+
+def test_stop_frees_the_worker_at_once(report: dict[str, Any]) -> None:
+    stop = report["stop"]
+    assert stop["ended"] == [0, 1]
+    assert stop["seconds"] < 0.5
+    first, second = stop["workers"]
+    assert first == second
+    assert stop["again"] == report["two_clicks"]["expected"][-1]
+    assert stop["failed_releases"] == []
+
+
+def test_a_failing_prompt_is_data(report: dict[str, Any]) -> None:
+    first, failed, third = report["failing_prompt"]
+    assert first == third == ["done", ""]
+    assert failed == ["error", "The echo engine was told to fail on this prompt."]
+
+
+def test_an_error_in_the_worker_reaches_the_page_as_a_sentence(report: dict[str, Any]) -> None:
+    told = report["page"]
+    assert told["works"] == told["works again"]
+    assert told["works"].startswith("For rain smell, begin with ")
+    assert told["refuses"] == "The echo engine does not honour temperature; leave it at its default."
+    assert told["breaks"].startswith("Something ") and told["breaks"].endswith(".")
+
+
+def test_a_model_placed_on_the_gpu_answers_in_the_worker(report: dict[str, Any], model_folder: Path) -> None:
+    import torch
+
+    from bonsai.engines import open_engine
+
+    local = report["local"]
+    assert local["device"] == "ZeroGPU" and local["place"] == "cuda:0"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        engine = open_engine(Settings(model=str(model_folder), dtype="bfloat16"))
+        *_, expected = advance(engine, TINY, SHORT)
+    finally:
+        torch.set_num_threads(threads)
+    assert local["last"] == tell(expected)
+
+
+if __name__ == "__main__":
+    simulate(*sys.argv[1:])
