@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _NO_WORD_BREAKS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
-_QUESTION_WORDS = frozenset("what why how when where who whom whose which".split())
-_STOP_WORDS = _QUESTION_WORDS | frozenset(
-    """a about after again all also always am an and any anyone anything are as at be because been before being both but
-    by can cannot could did do does doing done each else even ever every exactly few for from get gets give given had has
-    have having he her here him his i if in into is it its itself just let like many may me might more most much must my
-    never no not now of often on one only or other our out over own please really said same say says she should since so
-    some someone something still such tell than that the their them then there these they thing things this those through
-    to today too under until up us use very was we were while will with without would yes yet you your""".split()
-)
+_QUESTION_WORDS = frozenset(("what", "why", "how", "when", "where", "who", "whom", "whose", "which"))
+_SMALL_WORDS = """
+    a about after again all also always am an and any anyone anything are as at be because been before being both
+    but by can cannot could did do does doing done each else even ever every exactly few for from get gets give
+    given had has have having he her here him his i if in into is it its itself just let like many may me might more
+    most much must my never no not now of often on one only or other our out over own please really said same say
+    says she should since so some someone something still such tell than that the their them then there these they
+    thing things this those through to today too under until up us use very was we were while will with without
+    would yes yet you your
+"""
+_STOP_WORDS = _QUESTION_WORDS.union(_SMALL_WORDS.split())
 
 
 def content_words(text: str) -> frozenset[str]:
@@ -34,7 +36,7 @@ def similarity(question: str, other: str) -> float:
 
 
 def most_similar(question: str, earlier: Sequence[str]) -> tuple[float, int] | None:
-    """Return (similarity, step number from 1) of the earlier question most like `question`, or None if there is none."""
+    """Return (similarity, step number from 1) of the earlier question most like `question`, or None."""
     scored = [(similarity(question, other), number) for number, other in enumerate(earlier, start=1)]
     return max(scored, key=lambda pair: (pair[0], pair[1]), default=None)
 
