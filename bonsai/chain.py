@@ -1,6 +1,6 @@
 """The core: chains of steps, advanced together by one engine call per round."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 from bonsai.engines.base import Completion, Engine, SamplingParams
@@ -118,7 +118,9 @@ def check_fit(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams)
             )
 
 
-def advance(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> Iterator[tuple[Chain, ...]]:
+def advance(
+    engine: Engine, chains: Sequence[Chain], sampling: SamplingParams
+) -> Generator[tuple[Chain, ...], None, None]:
     """Yield all chains, again and again as their texts grow, until every one of them is finished.
 
     Each round is one engine call with the prompts that all unfinished chains want now. A step that fails ends its
@@ -179,11 +181,7 @@ def _render(variant: PromptVariant, role: str, step: Step, earlier: Sequence[tup
 
 def _show(want: _Want, completions: Sequence[Completion]) -> Chain:
     """Return the chain with the text so far in the step being written."""
-    step = want.chain.steps[-1]
-    text = completions[0].text.strip()
-    if step.writing == "next_question":
-        return _with_last(want.chain, replace(step, next_question=text))
-    return _with_last(want.chain, replace(step, **{_field(step.writing): text}))
+    return _with_last(want.chain, _written(want.chain.steps[-1], completions[0].text))
 
 
 def _finish_role(want: _Want, completions: Sequence[Completion]) -> Chain:
@@ -191,7 +189,8 @@ def _finish_role(want: _Want, completions: Sequence[Completion]) -> Chain:
     step = want.chain.steps[-1]
     step = replace(
         step,
-        prompt_tokens=step.prompt_tokens + sum(item.prompt_tokens for item in completions),
+        # Candidates share one prompt, which the engine reads once.
+        prompt_tokens=step.prompt_tokens + completions[0].prompt_tokens,
         completion_tokens=step.completion_tokens + sum(item.completion_tokens for item in completions),
         seconds=step.seconds + max(item.seconds for item in completions),
         flags=_with(step.flags, "truncated") if want.truncated else step.flags,
@@ -203,7 +202,7 @@ def _finish_role(want: _Want, completions: Sequence[Completion]) -> Chain:
     if step.writing == "next_question":
         return _finish_next_question(_with_last(want.chain, step), want, completions)
     completion = completions[0]
-    step = replace(step, **{_field(step.writing): completion.text.strip()})
+    step = _written(step, completion.text)
     if completion.finish_reason == "length":
         step = replace(step, flags=_with(step.flags, "truncated"))
     if completion.finish_reason == "cancelled":
@@ -266,8 +265,13 @@ def _measured(chain: Chain, step: Step) -> Step:
     )
 
 
-def _field(role: str) -> str:
-    return "reasoning" if role == "reasoning" else "answer"
+def _written(step: Step, text: str) -> Step:
+    """Return the step with the text of the role being written."""
+    if step.writing == "reasoning":
+        return replace(step, reasoning=text.strip())
+    if step.writing == "next_question":
+        return replace(step, next_question=text.strip())
+    return replace(step, answer=text.strip())
 
 
 def _with(flags: tuple[str, ...], flag: str) -> tuple[str, ...]:

@@ -49,10 +49,10 @@ def _ask(options: argparse.Namespace, settings: Settings) -> int:
     from bonsai.runs import Run
 
     question = clean_question(options.question)
-    sampling = SamplingParams(
-        max_new_tokens=options.max_new_tokens, temperature=options.temperature, seed=options.seed
+    sampling = SamplingParams(max_new_tokens=options.max_new_tokens, temperature=options.temperature, seed=options.seed)
+    settings = replace(
+        settings, **{name: getattr(options, name) for name in ("model", "adapter") if getattr(options, name)}
     )
-    settings = replace(settings, **{name: getattr(options, name) for name in ("model", "adapter") if getattr(options, name)})
     variants = load_variants(settings.prompts)
     name = options.prompt or settings.prompt
     if name:
@@ -74,16 +74,14 @@ def _grow(engine: "Engine", run: "Run") -> tuple["Run", bool]:
     """Return the run at its end, and whether it was interrupted; what was reached until then is kept."""
     from bonsai.chain import advance, stop
 
-    chains = run.chains
+    interrupted, progress = False, _Progress()
     try:
-        for chains in advance(engine, chains, run.sampling):
-            _show_progress(chains[0])
+        for chains in advance(engine, run.chains, run.sampling):
+            run = run.with_chains(chains)
+            progress.show(chains[0])
     except KeyboardInterrupt:
-        return run.with_chains(tuple(stop(chain) for chain in chains)), True
-    finally:
-        if sys.stderr.isatty():
-            _say("", end="\r\033[K")
-    return run.with_chains(chains), False
+        run, interrupted = run.with_chains(tuple(stop(chain) for chain in run.chains)), True
+    return run, interrupted
 
 
 def _outcome(run: "Run") -> int:
@@ -93,10 +91,21 @@ def _outcome(run: "Run") -> int:
     return FAILED if failures else 0
 
 
-def _show_progress(chain: "Chain") -> None:
-    step = chain.steps[-1]
-    if sys.stderr.isatty():
-        _say(f"\rstep {step.number} of {chain.length}: {step.writing.replace('_', ' ') or 'done'} ...\033[K", end="")
+class _Progress:
+    """Says on stderr what a chain is doing: a line for each finished step, and on a terminal also the role in hand."""
+
+    def __init__(self) -> None:
+        self._finished = 0
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, chain: "Chain") -> None:
+        clear = "\r\033[K" if self._terminal else ""
+        for step in chain.steps[self._finished :]:
+            if step.finished:
+                self._finished += 1
+                _say(f"{clear}step {step.number} of {chain.length}: {step.seconds:.1f} s")
+            elif self._terminal:
+                _say(f"{clear}step {step.number} of {chain.length}: {step.writing.replace('_', ' ')} ...", end="")
 
 
 def _show(options: argparse.Namespace, settings: Settings) -> int:
@@ -121,7 +130,7 @@ def _prompts(options: argparse.Namespace, settings: Settings) -> int:
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
     from bonsai.ui.page import open_page, serve
 
-    serve(open_page(settings), settings, host=options.host, port=options.port)
+    serve(open_page(settings), options.host, options.port)
     return 0
 
 
@@ -171,7 +180,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="bonsai", description="Grow better questions: Reasoning, answer, next question, step by step.")
+    parser = _Parser(
+        prog="bonsai", description="Grow better questions: Reasoning, answer, next question, step by step."
+    )
     parser.add_argument("--version", action="version", version=f"bonsai {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -202,7 +213,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("data", type=Path, metavar="DATA.jsonl")
     train.add_argument("--base", required=True, metavar="MODEL", help="hub id or folder of the model to adapt")
     train.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the adapter is saved")
-    train.add_argument("--prompt", action="append", metavar="NAME", help="prompt variant; repeat for several (assistant)")
+    train.add_argument(
+        "--prompt", action="append", metavar="NAME", help="prompt variant; repeat for several (assistant)"
+    )
     train.add_argument("--epochs", type=float, default=2, metavar="N", help="default: %(default)s")
     train.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="default: %(default)s")
     train.add_argument("--rank", type=int, default=16, metavar="N", help="of the adapter (default: %(default)s)")
@@ -217,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: "argparse._SubParsersAction[_Parser]",
     name: str,
     function: Callable[[argparse.Namespace, Settings], int],
     summary: str,
