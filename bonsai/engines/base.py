@@ -116,7 +116,7 @@ def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
 
 
 def hold_back(text: str, stop: Sequence[str]) -> str:
-    """Return `text` without an ending that may still grow into a stop text, so that no snapshot has to be taken back."""
+    """Return `text` without an ending that may grow into a stop text, so that no snapshot has to be taken back."""
     longest = max(
         (size for item in stop for size in range(1, min(len(item), len(text) + 1)) if text.endswith(item[:size])),
         default=0,

@@ -1,0 +1,143 @@
+"""The echo engine: answers at once from the words of its prompt, for tests and for work on the page."""
+
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bonsai.engines.base import (
+    DEFAULT_OPTIONS,
+    Completion,
+    FinishReason,
+    SamplingParams,
+    cut_at_stop,
+    failed,
+    hold_back,
+    one_each,
+)
+
+_ASPECTS = (
+    "cost", "time", "trust", "history", "language", "measurement", "risk", "habit", "chance", "memory", "structure",
+    "scale", "energy", "attention", "law", "weather", "craft", "culture", "training", "supply", "rhythm", "health",
+    "freedom", "evidence", "balance", "design", "distance", "patience", "feedback", "tools", "belief", "growth",
+)  # fmt: skip
+_MARKS = re.compile(r"<\|\w+\|>|\b(?:Instruct|Output):|\n")
+_ORDERS = re.compile(r"(?:Asked before|First write|Ask) ?\b")
+_ASKS = re.compile(r"\bask\b.*\bquestion\b", re.IGNORECASE)
+_SMALL_WORDS = frozenset(
+    ("what", "which", "would", "could", "should", "does", "this", "that", "with", "from", "have", "about")
+)
+
+
+@dataclass
+class _Row:
+    index: int
+    words: list[str]
+    limit: int
+    stop: tuple[str, ...]
+    prompt_tokens: int
+    written: int = 0
+
+    def grow(self, seconds: float) -> Completion:
+        self.written += 1
+        text, stopped = cut_at_stop("".join(self.words[: self.written]), self.stop)
+        reason: FinishReason | None = None
+        if stopped or self.written >= len(self.words):
+            reason = "stop"
+        elif self.written >= self.limit:
+            reason = "length"
+        shown = text if reason else hold_back(text, self.stop)
+        return Completion(
+            shown, reason, prompt_tokens=self.prompt_tokens, completion_tokens=self.written, seconds=seconds
+        )
+
+
+class EchoEngine:
+    """An engine without a model: the same prompt and seed give the same text, word by word; a word is a token.
+
+    `replies` maps a text found in the prompt to the completion to give; a prompt that holds `fail_on` fails;
+    `pause` is called before each snapshot, so that a test can wait or stop there.
+    """
+
+    name = "echo"
+    model_id = "echo"
+    adapter_id = ""
+    device = "no device"
+    is_stand_in = True
+    options = DEFAULT_OPTIONS
+
+    def __init__(
+        self,
+        *,
+        replies: Mapping[str, str] | None = None,
+        fail_on: str = "",
+        pause: Callable[[], object] | None = None,
+        context_length: int = 2048,
+    ) -> None:
+        self.replies = dict(replies or {})
+        self.fail_on = fail_on
+        self.pause = pause or (lambda: None)
+        self.context_length = context_length
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of words in `text`."""
+        return len(text.split())
+
+    def generate(
+        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
+    ) -> Iterator[tuple[int, Completion]]:
+        """Yield one more word of every prompt's completion in turn; see Engine."""
+        return self._run(list(prompts), one_each(self, prompts, sampling))
+
+    def _run(self, prompts: list[str], each: list[SamplingParams]) -> Iterator[tuple[int, Completion]]:
+        started = time.monotonic()
+        rows = []
+        for index, (prompt, params) in enumerate(zip(prompts, each, strict=True)):
+            error = self._refusal(prompt)
+            if error:
+                yield index, failed(error, self.count_tokens(prompt))
+            else:
+                rows.append(self._row(index, prompt, params))
+        while rows:
+            for row in list(rows):
+                self.pause()
+                snapshot = row.grow(time.monotonic() - started)
+                if snapshot.finished:
+                    rows.remove(row)
+                yield row.index, snapshot
+
+    def _refusal(self, prompt: str) -> str:
+        tokens = self.count_tokens(prompt)
+        if tokens >= self.context_length:
+            limit = f"the model reads at most {self.context_length:,}, and one is for its completion"
+            return f"The prompt has {tokens:,} tokens; {limit}."
+        return "The echo engine was told to fail on this prompt." if self.fail_on and self.fail_on in prompt else ""
+
+    def _row(self, index: int, prompt: str, params: SamplingParams) -> _Row:
+        reply = next((text for part, text in self.replies.items() if part in prompt), None)
+        words = re.findall(r"\s*\S+|\s+$", _echo(prompt, params.seed) if reply is None else reply) or [""]
+        tokens = self.count_tokens(prompt)
+        limit = min(params.max_new_tokens, self.context_length - tokens)
+        return _Row(index, words, limit, params.stop, tokens)
+
+
+def _echo(prompt: str, seed: int) -> str:
+    """Return a sentence or question about the words of the prompt's last question."""
+    parts = [part.strip() for part in _MARKS.split(prompt) if part.strip()] or ["nothing"]
+    asks = bool(_ASKS.search(parts[-1]))
+    questions = [part for part in parts if "?" in part and not _ORDERS.match(part)]
+    topic = _topic(questions[-1] if questions else parts[0 if asks else -1])
+    number = zlib.crc32(prompt.encode()) + seed
+    size = len(_ASPECTS)
+    first, second = _ASPECTS[number % size], _ASPECTS[number // size % size]
+    if asks:
+        return f"How does {first} change what {second} means for {topic}?"
+    if prompt.rstrip().endswith("<|reasoning|>") or "reasoning" in parts[-1]:
+        return f"The question is about {topic}. Weigh {first} first, and then see what {second} adds to it."
+    return f"For {topic}, begin with {first}: it decides most. After that, {second} is what makes the difference."
+
+
+def _topic(text: str) -> str:
+    words = [word for word in re.findall(r"\w+", text.lower()) if len(word) > 3 and word not in _SMALL_WORDS]
+    return " ".join(words[-3:]) or " ".join(text.split()[:3]).rstrip("?.!")

@@ -1,0 +1,113 @@
+"""Small models of Phi's shape, made once for the whole test run, and adapters that do and do not fit them."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from tokenizers import ByteLevelBPETokenizer
+from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
+
+from bonsai.engines.local import LocalEngine, load
+from bonsai.settings import Settings
+
+# Models this small are slowed down by several threads.
+torch.set_num_threads(1)
+
+TEXTS = [
+    "<|system|>You are a helpful assistant.\n<|prompt|>How can a team keep its quality high?\n<|reasoning|>",
+    "Small steps, checked each day, keep the quality high.\n<|response|>Check each step.<|endoftext|>",
+    "日本の庭では、石と水が季節を語ります。なぜ盆栽は小さいのですか。",
+    "Why do exchange rates move, and who gains when they do? Trade, trust and interest.",
+]
+
+
+def make_model(hidden: int = 64, seed: int = 0) -> PhiForCausalLM:
+    """Return an untrained Phi whose weights are wide enough that each token of the context matters."""
+    torch.manual_seed(seed)
+    return PhiForCausalLM(
+        PhiConfig(
+            vocab_size=448, hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=2,
+            num_attention_heads=4, max_position_embeddings=256, initializer_range=0.2, bos_token_id=0, eos_token_id=0,
+        )
+    ).eval()  # fmt: skip
+
+
+def make_adapter(model: PhiForCausalLM, folder: Path) -> None:
+    """Save a LoRA adapter in `folder` that changes what the model says."""
+    torch.manual_seed(1)
+    config = LoraConfig(r=4, lora_alpha=32, target_modules=["q_proj", "v_proj", "fc1"], init_lora_weights=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        get_peft_model(model, config).save_pretrained(str(folder))
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny Phi and its tokenizer, as from the hub."""
+    folder = tmp_path_factory.mktemp("models") / "tiny-phi"
+    make_model().save_pretrained(folder)
+    bpe = ByteLevelBPETokenizer()
+    bpe.train_from_iterator(TEXTS * 3, vocab_size=400, special_tokens=["<|endoftext|>"], show_progress=False)
+    PreTrainedTokenizerFast(
+        tokenizer_object=bpe._tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a LoRA adapter that fits the tiny model."""
+    folder = tmp_path_factory.mktemp("adapters") / "fits"
+    make_adapter(make_model(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bad_adapters(adapter_folder: Path) -> dict[str, Path]:
+    """Adapter folders that must be refused, by what is wrong with them."""
+    home = adapter_folder.parent
+    folders = {name: home / name for name in ("wider", "old", "other", "bin", "extra", "torn", "prefix", "empty")}
+    make_adapter(make_model(hidden=96), folders["wider"])
+    for name in ("old", "other", "bin", "extra", "torn", "prefix"):
+        shutil.copytree(adapter_folder, folders[name])
+    folders["empty"].mkdir()
+    _edit_config(folders["old"], target_modules=["Wqkv", "out_proj", "fc1"])
+    _edit_config(folders["other"], target_modules=["q_proj", "gate_proj", "up_proj"])
+    _edit_config(folders["prefix"], peft_type="PREFIX_TUNING")
+    weights = load_file(adapter_folder / "adapter_model.safetensors")
+    torch.save(weights, folders["bin"] / "adapter_model.bin")
+    (folders["bin"] / "adapter_model.safetensors").unlink()
+    # The configuration no longer names fc1, so PEFT would pass its weights over.
+    _edit_config(folders["extra"], target_modules=["q_proj", "v_proj"])
+    save_file(weights, folders["extra"] / "adapter_model.safetensors")
+    (folders["torn"] / "adapter_model.safetensors").write_bytes(b"not weights")
+    return folders
+
+
+def _edit_config(folder: Path, **changes: object) -> None:
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.fixture(scope="session")
+def merged_weight(adapter_folder: Path) -> torch.Tensor:
+    """One weight of the tiny model as it is with the adapter merged in."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        merged = PeftModel.from_pretrained(make_model(), str(adapter_folder)).merge_and_unload(safe_merge=True)
+    return merged.model.layers[0].self_attn.q_proj.weight.detach()
+
+
+@pytest.fixture
+def local_engine(model_folder: Path) -> LocalEngine:
+    """A local engine with the tiny model, on the CPU, with nothing in its prefix cache."""
+    return load(Settings(model=str(model_folder)))

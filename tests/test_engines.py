@@ -1,0 +1,251 @@
+"""The contract that every engine keeps: streams, batches, stops, fails and closes in the same way."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+import pytest
+import torch
+
+from bonsai.engines import open_engine
+from bonsai.engines.base import Completion, Engine, SamplingParams
+from bonsai.engines.echo import EchoEngine
+from bonsai.engines.local import LocalEngine
+from bonsai.errors import UsageError
+from bonsai.prompts import load_variants
+from bonsai.settings import ROOT, Settings
+
+PROMPTS = (
+    "<|prompt|>Why do teams keep quality high?\n<|response|>",
+    "Why?",
+    "日本の庭では、石と水が季節を語ります。なぜですか?",
+    "<|system|>You are a helpful assistant.\n<|prompt|>Who gains when exchange rates move each day?\n<|reasoning|>",
+)
+POISON = "§"
+PARAMS = SamplingParams(max_new_tokens=12, temperature=1.0, seed=3)
+
+
+@dataclass
+class Subject:
+    """An engine under test, which fails on prompts with POISON, and a count of the work that it has done."""
+
+    engine: Engine
+    work: Callable[[], int]
+
+
+@pytest.fixture(params=["echo", "local"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    done: list[int] = []
+    if request.param == "echo":
+        return Subject(EchoEngine(fail_on=POISON, pause=lambda: done.append(1), context_length=250), lambda: len(done))
+    engine: LocalEngine = request.getfixturevalue("local_engine")
+    poison = engine._tokenizer(POISON)["input_ids"]
+
+    def watch(_model: object, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        done.append(1)
+        ids = kwargs["input_ids"]
+        if ids.shape[1] > 1 and any(ids[:, at : at + len(poison)].tolist() == [poison] for at in range(ids.shape[1])):
+            raise torch.OutOfMemoryError("out of memory")
+
+    engine._model.register_forward_pre_hook(watch, with_kwargs=True)
+    return Subject(engine, lambda: len(done))
+
+
+def collect(snapshots: Iterator[tuple[int, Completion]], count: int) -> list[list[Completion]]:
+    """Return the snapshots of each prompt."""
+    found: list[list[Completion]] = [[] for _ in range(count)]
+    for index, completion in snapshots:
+        found[index].append(completion)
+    return found
+
+
+def finals(
+    engine: Engine, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
+) -> list[Completion]:
+    return [snapshots[-1] for snapshots in collect(engine.generate(prompts, sampling), len(prompts))]
+
+
+def texts(engine: Engine, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> list[str]:
+    return [completion.text for completion in finals(engine, prompts, sampling)]
+
+
+def test_a_batch_streams_snapshots_that_grow_until_each_is_finished(subject: Subject) -> None:
+    order = list(subject.engine.generate(PROMPTS, PARAMS))
+    for snapshots in collect(iter(order), len(PROMPTS)):
+        assert [s.finished for s in snapshots] == [False] * (len(snapshots) - 1) + [True]
+        assert len({s.text for s in snapshots}) > 3
+        for before, after in zip(snapshots, snapshots[1:], strict=False):
+            assert after.text.startswith(before.text)
+            assert after.seconds >= before.seconds
+    first_end = next(place for place, (_, completion) in enumerate(order) if completion.finished)
+    assert {index for index, _ in order[:first_end]} == set(range(len(PROMPTS))), "the prompts advance together"
+
+
+def test_each_snapshot_costs_at_most_one_piece_of_work(subject: Subject) -> None:
+    prompts = ["Why do teams keep quality high? " * 8, "Who gains?"]
+    before = subject.work()
+    for _ in subject.engine.generate(prompts, PARAMS):
+        assert subject.work() - before <= 1
+        before = subject.work()
+
+
+def test_closing_ends_the_work(subject: Subject) -> None:
+    snapshots = subject.engine.generate(PROMPTS, PARAMS)
+    next(completion for _, completion in snapshots if completion.text)
+    done = subject.work()
+    snapshots.close()  # type: ignore[attr-defined]
+    assert list(snapshots) == []
+    assert subject.work() == done
+    assert finals(subject.engine, PROMPTS[:1], PARAMS)[0].finished, "the engine can be used again"
+
+
+def test_same_seed_same_text_and_another_seed_another_text(subject: Subject) -> None:
+    first = texts(subject.engine, PROMPTS, PARAMS)
+    assert texts(subject.engine, PROMPTS, PARAMS) == first
+    other = texts(subject.engine, PROMPTS, replace(PARAMS, seed=4))
+    assert all(one != two for one, two in zip(first, other, strict=True))
+
+
+def test_candidates_of_one_prompt_differ_by_their_seeds(subject: Subject) -> None:
+    found = texts(subject.engine, [PROMPTS[0]] * 4, [replace(PARAMS, seed=seed) for seed in range(4)])
+    assert len(set(found)) == 4
+
+
+def test_a_text_does_not_depend_on_what_shares_its_batch(subject: Subject) -> None:
+    each = [
+        PARAMS,
+        replace(PARAMS, temperature=0),
+        replace(PARAMS, temperature=0.8, top_k=5, repetition_penalty=1.3, max_new_tokens=5),
+        replace(PARAMS, top_p=0.5, seed=8),
+    ]
+    crowd = texts(subject.engine, PROMPTS, each)
+    alone = [texts(subject.engine, [prompt], params)[0] for prompt, params in zip(PROMPTS, each, strict=True)]
+    assert crowd == alone
+
+
+def test_runs_that_take_turns_do_not_disturb_each_other(subject: Subject) -> None:
+    wanted = [texts(subject.engine, PROMPTS, PARAMS), texts(subject.engine, PROMPTS[::-1], PARAMS)]
+    runs = [subject.engine.generate(PROMPTS, PARAMS), subject.engine.generate(PROMPTS[::-1], PARAMS)]
+    found = [["" for _ in PROMPTS] for _ in runs]
+    for steps in zip_longest(*runs):
+        for texts_so_far, step in zip(found, steps, strict=True):
+            if step:
+                texts_so_far[step[0]] = step[1].text
+    assert found == wanted
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_stop_text_is_cut_though_it_spans_tokens(subject: Subject, prompt: str) -> None:
+    params = replace(PARAMS, max_new_tokens=30)
+    whole = texts(subject.engine, [prompt], params)[0]
+    for start in range(2, len(whole) - 6, 3):
+        stop = whole[start : start + 5]
+        snapshots = collect(subject.engine.generate([prompt], replace(params, stop=("absent", stop))), 1)[0]
+        assert snapshots[-1].text == whole[: whole.find(stop)].rstrip("\ufffd")
+        assert snapshots[-1].finish_reason == "stop"
+        assert all(snapshots[-1].text.startswith(s.text) for s in snapshots), "no snapshot shows part of the stop text"
+
+
+def test_max_new_tokens_ends_a_completion(subject: Subject) -> None:
+    done = finals(subject.engine, PROMPTS[:1], replace(PARAMS, max_new_tokens=4))[0]
+    assert (done.finish_reason, done.completion_tokens) == ("length", 4)
+    longer = finals(subject.engine, PROMPTS[:1], PARAMS)[0]
+    assert longer.text.startswith(done.text)
+
+
+def test_counts_are_those_of_the_prompt(subject: Subject) -> None:
+    for prompt, done in zip(PROMPTS, finals(subject.engine, PROMPTS, PARAMS), strict=True):
+        assert done.prompt_tokens == subject.engine.count_tokens(prompt) > 0
+
+
+def fill(engine: Engine, tokens: int) -> str:
+    """Return a prompt of exactly so many tokens."""
+    text = ""
+    while engine.count_tokens(text + " a") <= tokens:
+        text += " a"
+    assert engine.count_tokens(text) == tokens
+    return text
+
+
+def test_a_prompt_that_leaves_no_room_fails_with_both_numbers(subject: Subject) -> None:
+    engine = subject.engine
+    size = engine.context_length
+    long, fine = finals(engine, [fill(engine, size), PROMPTS[1]], PARAMS)
+    assert long.finish_reason == "error"
+    assert long.error.count(str(size)) == 2
+    assert long.prompt_tokens == size
+    assert fine.finish_reason in ("stop", "length")
+
+
+def test_a_prompt_that_nearly_fits_gets_the_tokens_that_are_left(subject: Subject) -> None:
+    engine = subject.engine
+    done = finals(engine, [fill(engine, engine.context_length - 2)], PARAMS)[0]
+    assert (done.finish_reason, done.completion_tokens) == ("length", 2)
+
+
+def test_one_prompt_that_fails_spares_the_others(subject: Subject) -> None:
+    wanted = texts(subject.engine, PROMPTS, PARAMS)
+    bad = f"Why {POISON}?"
+    done = finals(subject.engine, [PROMPTS[0], bad, *PROMPTS[1:]], PARAMS)
+    assert done[1].finish_reason == "error"
+    assert done[1].error.endswith(".")
+    assert [done[0].text, *(one.text for one in done[2:])] == wanted
+
+
+def test_no_prompts_no_snapshots(subject: Subject) -> None:
+    assert list(subject.engine.generate([], PARAMS)) == []
+
+
+def test_an_empty_prompt_is_completed(subject: Subject) -> None:
+    assert finals(subject.engine, [""], PARAMS)[0].finish_reason in ("stop", "length")
+
+
+def test_the_number_of_samplings_must_fit_before_any_work(subject: Subject) -> None:
+    with pytest.raises(UsageError, match="4 prompts came with 1"):
+        subject.engine.generate(PROMPTS, [PARAMS])
+    assert subject.work() == 0
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "top_k", "repetition_penalty", "seed"])
+def test_an_option_that_is_not_honoured_is_refused_by_name(subject: Subject, name: str) -> None:
+    engine = subject.engine
+    engine.options = engine.options - {name}
+    value = 0.9 if name == "repetition_penalty" else 1
+    changed = SamplingParams(**{name: value} | ({"top_p": 0.5} if name == "top_p" else {}))
+    with pytest.raises(UsageError, match=f"does not honour {name}"):
+        engine.generate(PROMPTS, changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_new_tokens", 0), ("temperature", -0.1), ("temperature", float("nan")), ("top_p", 0), ("top_k", -1),
+        ("repetition_penalty", 3), ("seed", -1), ("seed", 2**31),
+    ],
+)  # fmt: skip
+def test_sampling_outside_its_range_is_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"{name} is {value}"):
+        SamplingParams(**{name: value})
+
+
+def test_open_engine_opens_what_the_settings_name(local_engine: LocalEngine) -> None:
+    assert isinstance(open_engine(Settings(engine="echo")), EchoEngine)
+    assert isinstance(open_engine(Settings(engine="local", model=local_engine.model_id)), LocalEngine)
+    assert isinstance(open_engine(Settings(model=local_engine.model_id)), LocalEngine)
+
+
+@pytest.mark.parametrize("name", ["assistant", "creator", "instruct", "logician", "translator"])
+def test_echo_gives_each_role_a_sensible_text(name: str) -> None:
+    variant = load_variants(ROOT / "prompts")[name]
+    parts = {"question": "How do rivers shape cities?", "reasoning": "Rivers bring trade.", "answer": "By trade."}
+    roles = ("single", "reasoning", "answer", "next_question")
+    prompts = [variant.render(role, **parts, earlier=[("What is a city?", "A big town.")]) for role in roles]
+    found = texts(EchoEngine(), prompts, SamplingParams(stop=variant.stop))
+    assert all("rivers shape cities" in text for text in found)
+    assert len(set(found)) == 4
+    assert [text.endswith("?") for text in found] == [False, False, False, True]
+
+
+def test_echo_gives_the_reply_that_it_was_told() -> None:
+    engine = EchoEngine(replies={"rivers": "Water.\n\nAnd trade. ", "": "Something else."})
+    assert texts(engine, ["Why rivers?", "Why hills?"], PARAMS) == ["Water.\n\nAnd trade. ", "Something else."]
