@@ -65,7 +65,7 @@ class PromptVariant:
 
 
 def parse_variant(name: str, text: str, source: str = "") -> PromptVariant:
-    """Return the variant written in YAML `text`; raise PromptError naming `source`, role and variable if it is wrong."""
+    """Return the variant in YAML `text`; raise PromptError naming `source`, role and variable if it is wrong."""
     source = source or name
     try:
         data = yaml.safe_load(text)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from bonsai.errors import QuestionError
 
-_LABEL = re.compile(r"^\s*(?:[-*•]|\d+[.)]|(?:next |deeper )?question\s*\d*\s*:|Q\d*\s*:|次の質問[:：])\s*", re.IGNORECASE)
+_LABEL = re.compile(
+    r"^\s*(?:[-*•]|\d+[.)]|(?:next |deeper )?question\s*\d*\s*:|Q\d*\s*:|次の質問[:：])\s*", re.IGNORECASE
+)
 _QUOTES = "\"'“”‘’「」『』"
 _JAPANESE_ENDING = re.compile(r"(?:か|かな|のか|でしょう|だろう|なぜ|何故)[。.]?$")
 
@@ -36,7 +38,7 @@ def clean_question(text: str) -> str:
 
 
 def first_question(text: str) -> str:
-    """Return the first question that a model wrote in `text`, without labels and quotes; else its first line; else ""."""
+    """Return the first question that a model wrote in `text`, without labels and quotes, or else its first line."""
     lines = [bare for line in text.splitlines() if (bare := " ".join(_LABEL.sub("", line).split()).strip(_QUOTES))]
     for line in lines:
         end = min((place for mark in "?？" if (place := line.find(mark)) >= 0), default=-1)

@@ -53,7 +53,9 @@ SUFFIXES = {"markdown": ".md", "csv": ".csv", "json": ".json"}
 
 
 def _row(run: Run, chain: Chain, step: Step) -> dict[str, object]:
-    texts = {name: _CONTROL.sub("", getattr(step, name)) for name in ("question", "reasoning", "answer", "next_question")}
+    texts = {
+        name: _CONTROL.sub("", getattr(step, name)) for name in ("question", "reasoning", "answer", "next_question")
+    }
     return {
         "run": run.id, "chain": chain.number, "step": step.number, "method": chain.method, "prompt": chain.prompt.name,
         **texts, "similarity": step.similarity, "nearest": step.nearest, "new_content": step.new_content,
@@ -74,7 +76,9 @@ def _section(chain: Chain, step: Step, several: bool) -> list[str]:
         "Question": step.question, "Reasoning": step.reasoning, "Answer": step.answer,
         "Next question": step.next_question, "Flags": " ".join(step.flags), "Error": step.error,
     }  # fmt: skip
-    return ["", f"## {title}"] + [line for name, text in parts.items() if text for line in ("", f"**{name}:** {_inline(text)}")]
+    return ["", f"## {title}"] + [
+        line for name, text in parts.items() if text for line in ("", f"**{name}:** {_inline(text)}")
+    ]
 
 
 def _row_line(cells: object) -> str:

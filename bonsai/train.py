@@ -84,9 +84,7 @@ def train(
     set_seed(schedule.seed)
     cuda = torch.cuda.is_available()
     model, tokenizer = _load(base, torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32)
-    lora = LoraConfig(
-        task_type="CAUSAL_LM", r=schedule.rank, lora_alpha=2 * schedule.rank, target_modules="all-linear"
-    )
+    lora = LoraConfig(task_type="CAUSAL_LM", r=schedule.rank, lora_alpha=2 * schedule.rank, target_modules="all-linear")
     model = get_peft_model(model, lora)
     rows = [
         tokens_and_labels(record, variants[number % len(variants)], tokenizer, schedule.max_tokens)

@@ -84,7 +84,9 @@ def test_same_seed_same_chain_and_another_seed_another_chain() -> None:
 
 def test_all_chains_share_one_engine_call_per_round() -> None:
     engine = CountingEngine()
-    chains = [qtq(2, f"Why does {name} matter?", number=n, candidates=3) for n, name in enumerate(("rain", "tea", "salt"))]
+    chains = [
+        qtq(2, f"Why does {name} matter?", number=n, candidates=3) for n, name in enumerate(("rain", "tea", "salt"))
+    ]
     run(engine, *chains)
     assert [len(call) for call in engine.calls] == [3, 3, 9, 3, 3, 9]
 
@@ -104,7 +106,9 @@ def test_candidates_use_one_seed_after_the_other_and_few_tokens() -> None:
 
 
 def test_a_candidate_that_repeats_an_earlier_question_is_not_asked() -> None:
-    engine = EchoEngine(replies={"Ask one deeper question": "Why has productivity stopped growing?", QUESTION: "Because."})
+    engine = EchoEngine(
+        replies={"Ask one deeper question": "Why has productivity stopped growing?", QUESTION: "Because."}
+    )
     engine.replies["Ask one deeper question"] = "Why exactly did productivity stop growing?"
     (chain,) = run(engine, qtq(3, candidates=2))
     assert len(chain.steps) == 1
@@ -126,7 +130,9 @@ def test_a_chain_without_a_real_question_says_so() -> None:
 
 
 def test_an_empty_reasoning_is_flagged() -> None:
-    engine = EchoEngine(replies={f"{QUESTION}\n<|reasoning|>\n<|response|>": "An answer.", f"{QUESTION}\n<|reasoning|>": ""})
+    engine = EchoEngine(
+        replies={f"{QUESTION}\n<|reasoning|>\n<|response|>": "An answer.", f"{QUESTION}\n<|reasoning|>": ""}
+    )
     (chain,) = run(engine, new_chain(QUESTION, "two-step", VARIANT))
     assert chain.steps[0].answer == "An answer."
     assert chain.steps[0].flags == ("no-reasoning",)
@@ -137,7 +143,7 @@ def test_a_failed_step_ends_its_chain_and_spares_the_others() -> None:
     failed, fine = run(engine, qtq(2, "Why does the monsoon fail?", number=1), qtq(2, "Why does tea cool?", number=2))
     assert failed.stop_reason == "error"
     assert failed.steps[0].error
-    assert failed.steps[0].flags == ("error", )
+    assert failed.steps[0].flags == ("error",)
     assert fine.stop_reason == "done"
     assert len(fine.steps) == 2
 

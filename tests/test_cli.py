@@ -93,7 +93,9 @@ def test_bad_input_gets_a_sentence(
     assert out == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["ask"], ["ask", "q", "--method", "magic"], ["ask", "q", "--steps", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["ask"], ["ask", "q", "--method", "magic"], ["ask", "q", "--steps", "x"]]
+)
 def test_wrong_usage_is_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

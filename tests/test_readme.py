@@ -38,9 +38,15 @@ def shown(default: object) -> str:
 
 def test_the_file_tree_is_the_repository() -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
-    modules = {file for file in listed if re.fullmatch(r"(app|bonsai/.*)\.py", file) and not file.endswith("__init__.py")}
+    modules = {
+        file for file in listed if re.fullmatch(r"(app|bonsai/.*)\.py", file) and not file.endswith("__init__.py")
+    }
     tree = {line.split()[0] for line in block_after("The files").splitlines() if line.strip()}
     assert {entry for entry in tree if entry.endswith(".py")} == modules
     assert all((ROOT / entry).exists() for entry in tree if "*" not in entry)

@@ -95,7 +95,9 @@ def test_it_reasons_and_names_topics_that_its_corpus_does_not_contain(seedling: 
     *_, ended = advance(seedling, chains, SamplingParams(max_new_tokens=100))
     steps = [chain.steps[0] for chain in ended]
     assert all(step.reasoning for step in steps)
-    assert sum(names(step.answer, re.findall(r"\[(.*?)\]", line)[0]) for step, line in zip(steps, asked, strict=True)) >= 7
+    assert (
+        sum(names(step.answer, re.findall(r"\[(.*?)\]", line)[0]) for step, line in zip(steps, asked, strict=True)) >= 7
+    )
     assert sum(whole_sentences(step.answer) for step in steps) >= 10
     assert not any(stammers(step.answer) for step in steps)
 

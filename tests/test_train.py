@@ -58,7 +58,9 @@ def test_a_long_record_is_cut(model_folder: Path) -> None:
 
 
 def test_a_variant_that_is_not_append_only_cannot_be_trained(model_folder: Path) -> None:
-    variant = parse_variant("loose", SHORT.replace('answer: "Q: $question R: $reasoning', 'answer: "$reasoning $question'))
+    variant = parse_variant(
+        "loose", SHORT.replace('answer: "Q: $question R: $reasoning', 'answer: "$reasoning $question')
+    )
     with pytest.raises(PromptError, match="loose: the template of answer must begin with"):
         tokens_and_labels(RECORD, variant, AutoTokenizer.from_pretrained(model_folder), 1000)
 

@@ -21,7 +21,7 @@ from bonsai.train import Schedule, read_records, train
 
 VISITS = 26
 CHAINS = 3600
-ADAPTER = Schedule(epochs=1, learning_rate=1.5e-3, rank=64, batch_size=16, max_tokens=512)
+ADAPTER = Schedule(epochs=1, learning_rate=3e-3, rank=64, batch_size=16, max_tokens=512)
 
 
 def main() -> int:
@@ -29,7 +29,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bonsai.seedling", description=__doc__)
     parser.add_argument("--check", action="store_true", help="print the figures of a grown seedling, grow nothing")
     parser.add_argument(
-        "--out", type=Path, default=None, metavar="FOLDER", help="where it grows (default: growth); with --check, what to check"
+        "--out",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="where it grows (default: growth); with --check, what to check",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the growth (default: %(default)s)")
     options = parser.parse_args()

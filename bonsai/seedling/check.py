@@ -54,7 +54,11 @@ def figures(
     return [
         Figure("answers that name the topic (adapter, two-step)", _share(map(names, answers, topics)), at_least=0.7),
         Figure("Reasoning present (adapter, two-step)", _share(bool(step.reasoning) for step in answered), 0.95),
-        Figure("Reasoning that names the topic", _share(names(s.reasoning, t) for s, t in zip(answered, topics, strict=True)), 0.5),
+        Figure(
+            "Reasoning that names the topic",
+            _share(names(s.reasoning, t) for s, t in zip(answered, topics, strict=True)),
+            0.5,
+        ),
         Figure("Reasoning present (base, single)", _share(bool(step.reasoning) for step in single), at_most=0.2),
         Figure("Reasoning present (base, two-step)", _share(bool(step.reasoning) for step in plain), at_most=0.2),
         Figure("answers with a 4-gram more than three times", _share(map(stammers, answers)), at_most=0.05),

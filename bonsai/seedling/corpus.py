@@ -77,16 +77,12 @@ class Frames:
             yield record
             question = record.next_questions[0]
 
-    def _record(
-        self, rng: random.Random, kind: str, question: str, topic: Topic, second: Topic
-    ) -> tuple[Record, str]:
+    def _record(self, rng: random.Random, kind: str, question: str, topic: Topic, second: Topic) -> tuple[Record, str]:
         frames = self.kinds[kind]
         reasoning = rng.choice(frames["reasonings"])
         if rng.random() < 0.35:
             reasoning += " " + rng.choice(self._data["weighings"])
-        answer = " ".join(
-            [rng.choice(frames["answers"]), *rng.sample(self._data["followers"], rng.choice((1, 1, 2)))]
-        )
+        answer = " ".join([rng.choice(frames["answers"]), *rng.sample(self._data["followers"], rng.choice((1, 1, 2)))])
         leads_to = [name for name in frames["next"] if self._fits(name, topic)]
         deeper = kind if rng.random() < _REPEAT_RATE else rng.choice(leads_to)
         asked_next = question
@@ -101,7 +97,7 @@ class Frames:
 
     def _question(self, rng: random.Random, kind: str, topic: Topic, second: Topic) -> str:
         setting = rng.choice(self._data["settings"]) if rng.random() < 0.35 else ""
-        frame = rng.choice(self.kinds[kind]["questions"])
+        frame: str = rng.choice(self.kinds[kind]["questions"])
         frame = frame.replace("{v}", rng.choice(self._data["acts"])).replace("{w}", rng.choice(self._data["handles"]))
         return _fill(frame, rng, topic, second, setting)
 
@@ -109,7 +105,8 @@ class Frames:
         """Return a first question as visitors type it: now and then with a lead, in lower case, or unmarked."""
         dice = rng.random()
         if dice < 0.08:
-            return rng.choice(self._data["leads"]) + question[0].lower() + question[1:]
+            lead: str = rng.choice(self._data["leads"])
+            return lead + question[0].lower() + question[1:]
         if dice < 0.12:
             return question.rstrip("?")
         return question[0].lower() + question[1:] if dice < 0.15 else question
@@ -134,7 +131,9 @@ class Frames:
             topic = Topic(f"{article} {singular}", False)
         other = rng.choice(related.split(",")) if rng.random() < 0.7 else rng.choice(self._nouns)[0]
         several = self._plurals.get(other)
-        second = Topic(other, False) if several == "-" else Topic(several, True) if several else Topic(f"the {other}", False)
+        second = (
+            Topic(other, False) if several == "-" else Topic(several, True) if several else Topic(f"the {other}", False)
+        )
         return topic, second
 
 
@@ -143,7 +142,30 @@ def invented_word(rng: random.Random) -> str:
     onset = ("b", "br", "c", "ch", "cl", "d", "dr", "f", "fl", "g", "gl", "gr", "h", "j", "k", "l", "m", "n", "p", "pl",
              "pr", "r", "s", "sc", "sh", "sl", "sp", "st", "str", "t", "th", "tr", "v", "w", "z", "qu", "")  # fmt: skip
     vowel = ("a", "e", "i", "o", "u", "ai", "ea", "ee", "ia", "io", "oa", "oo", "ou", "y")
-    coda = ("", "", "n", "r", "l", "s", "t", "m", "ck", "nd", "rm", "st", "nt", "x", "ng", "rd", "lt", "ph", "tion", "ment", "er", "ing")
+    coda = (
+        "",
+        "",
+        "n",
+        "r",
+        "l",
+        "s",
+        "t",
+        "m",
+        "ck",
+        "nd",
+        "rm",
+        "st",
+        "nt",
+        "x",
+        "ng",
+        "rd",
+        "lt",
+        "ph",
+        "tion",
+        "ment",
+        "er",
+        "ing",
+    )
     return "".join(rng.choice(onset) + rng.choice(vowel) + rng.choice(coda) for _ in range(rng.choice((2, 2, 3))))
 
 
@@ -164,9 +186,11 @@ def join(prompt: str, completion: str) -> str:
 
 
 def training_rows(rng: random.Random, visits: int, chains: int) -> list[dict[str, Any]]:
-    """Return rows for `bonsai.train`, in random order: every careful record `visits` times, and `chains` random chains."""
+    """Return rows for `bonsai.train`, shuffled: every careful record `visits` times, and `chains` random chains."""
     records = knowledge()
-    before = {record.question: [other for other in records if record.question in other.next_questions] for record in records}
+    before = {
+        record.question: [other for other in records if record.question in other.next_questions] for record in records
+    }
     rows = [_row(rng, record, _way_to(rng, record, before)) for record in records for _ in range(visits)]
     frames = Frames()
     for _ in range(chains):
@@ -211,4 +235,3 @@ def _fill(frame: str, rng: random.Random, topic: Topic, second: Topic, setting: 
         opener = rng.choice(_OPENERS)
         text = opener + (" {t}" if opener.endswith("that") else ", {t}") + text[3:]
     return text.replace("{t}", topic.phrase).replace("{u}", second.phrase).replace("{p}", setting)
-

@@ -112,8 +112,8 @@ def make_model() -> PhiForCausalLM:
     return PhiForCausalLM(
         PhiConfig(
             vocab_size=VOCABULARY, hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6,
-            partial_rotary_factor=1.0, hidden_act="gelu_pytorch_tanh", max_position_embeddings=CONTEXT, tie_word_embeddings=True,
-            bos_token_id=0, eos_token_id=0, pad_token_id=0, resid_pdrop=0.0, embd_pdrop=0.0,
+            partial_rotary_factor=1.0, hidden_act="gelu_pytorch_tanh", max_position_embeddings=CONTEXT,
+            tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0, resid_pdrop=0.0, embd_pdrop=0.0,
         )
     )  # fmt: skip
 
