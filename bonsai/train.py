@@ -99,6 +99,8 @@ def train(
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
     model.save_pretrained(out)
+    # PEFT adds a model card that is an empty form.
+    (out / "README.md").unlink(missing_ok=True)
     shutil.rmtree(checkpoints)
 
 
