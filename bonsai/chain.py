@@ -217,7 +217,7 @@ def _finish_role(want: _Want, completions: Sequence[Completion]) -> Chain:
 def _finish_next_question(chain: Chain, want: _Want, completions: Sequence[Completion]) -> Chain:
     step = chain.steps[-1]
     judged = tuple(
-        judge(completion.text, sampling.seed, chain.questions)
+        judge(completion.text, sampling.seed, chain.questions, step.answer)
         for completion, sampling in zip(completions, want.sampling, strict=True)
         if completion.finish_reason != "error"
     )

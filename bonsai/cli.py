@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bonsai import __version__
+from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.settings import Settings
 
@@ -43,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _ask(options: argparse.Namespace, settings: Settings) -> int:
     from bonsai.chain import check_fit, new_chain
     from bonsai.engines import open_engine
-    from bonsai.engines.base import SamplingParams
     from bonsai.prompts import choose_variant, default_variant, load_variants
     from bonsai.questions import clean_question
     from bonsai.runs import Run
@@ -195,9 +195,19 @@ def _parser() -> argparse.ArgumentParser:
         "--candidates", type=int, default=3, metavar="K", help="next questions to choose from (default: %(default)s)"
     )
     ask.add_argument("--seed", type=int, default=1, metavar="S", help="same seed, same table (default: %(default)s)")
-    ask.add_argument("--temperature", type=float, default=0.7, metavar="T", help="0 to 5 (default: %(default)s)")
     ask.add_argument(
-        "--max-new-tokens", type=int, default=128, metavar="N", help="of each completion (default: %(default)s)"
+        "--temperature",
+        type=float,
+        default=SamplingParams.temperature,
+        metavar="T",
+        help="0 to 5 (default: %(default)s)",
+    )
+    ask.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=SamplingParams.max_new_tokens,
+        metavar="N",
+        help="of each completion (default: %(default)s)",
     )
     ask.add_argument("--model", default="", metavar="M", help="hub id or folder (default: BONSAI_MODEL)")
     ask.add_argument("--adapter", default="", metavar="A", help="hub id, folder or none (default: BONSAI_ADAPTER)")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bonsai.measures import most_similar, repeated_step
+from bonsai.measures import content_words, most_similar, repeated_step
 from bonsai.questions import first_question, is_question
 
 ACCEPTED = "accepted"
@@ -11,16 +11,24 @@ ACCEPTED = "accepted"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposed next question and the guard's verdict: accepted, empty, not a question, or the step it repeats."""
+    """A proposed next question and the guard's verdict: accepted, empty, not a question, or the step it repeats.
+
+    `similarity` (0 to 1) is to the most similar question asked so far; `closeness` (0 to 1) is the share of the
+    candidate's content words that the step it follows has in its question or answer.
+    """
 
     question: str
     verdict: str
     seed: int
     similarity: float = 0.0
+    closeness: float = 0.0
 
 
-def judge(text: str, seed: int, asked: Sequence[str]) -> Candidate:
-    """Return the candidate in a completion's `text`, judged against the questions `asked` so far, oldest first."""
+def judge(text: str, seed: int, asked: Sequence[str], answer: str = "") -> Candidate:
+    """Return the candidate in a completion's `text`, judged against the questions `asked` so far, oldest first.
+
+    `answer` is that to the last question, from which the candidate should follow.
+    """
     question = first_question(text)
     if not question:
         return Candidate("", "empty", seed)
@@ -28,11 +36,17 @@ def judge(text: str, seed: int, asked: Sequence[str]) -> Candidate:
         return Candidate(question, "not a question", seed)
     nearest = most_similar(question, asked)
     score = nearest[0] if nearest else 0.0
+    words = content_words(question)
+    shared = words & content_words(" ".join([*asked[-1:], answer]))
     repeated = repeated_step(question, asked)
-    return Candidate(question, ACCEPTED if repeated is None else f"repeats step {repeated}", seed, score)
+    verdict = ACCEPTED if repeated is None else f"repeats step {repeated}"
+    return Candidate(question, verdict, seed, round(score, 3), round(len(shared) / max(1, len(words)), 3))
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Return the accepted candidate that is least similar to what was asked (the first of equals), or None."""
+    """Return the accepted candidate that is least similar to what was asked (the first of equals), or None.
+
+    One that shares no content word with the step before it is taken only if all are like that.
+    """
     accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
-    return min(accepted, key=lambda candidate: candidate.similarity, default=None)
+    return min(accepted, key=lambda candidate: (candidate.closeness == 0, candidate.similarity), default=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -75,8 +75,11 @@ def train(
     out: Path,
     variants: Sequence[PromptVariant],
     schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
+    adapter: Path | None = None,
 ) -> None:
     """Fine-tune `base` (hub id or folder) and save the LoRA adapter in the folder `out`.
+
+    A new adapter begins with no effect; an `adapter` that is given is trained further, at its own rank.
 
     The records take the prompt variants in turn. Training that was interrupted goes on from its last checkpoint,
     kept in `out`/checkpoints until it is done. Raises EngineError if the base cannot be loaded.
@@ -84,8 +87,10 @@ def train(
     set_seed(schedule.seed)
     cuda = torch.cuda.is_available()
     model, tokenizer = _load(base, torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32)
-    lora = LoraConfig(task_type="CAUSAL_LM", r=schedule.rank, lora_alpha=2 * schedule.rank, target_modules="all-linear")
-    model = get_peft_model(model, lora)
+    if adapter:
+        model = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    else:
+        model = get_peft_model(model, _lora(schedule.rank))
     rows = [
         tokens_and_labels(record, variants[number % len(variants)], tokenizer, schedule.max_tokens)
         for number, record in enumerate(records)
@@ -146,6 +151,10 @@ def _text_and_spans(record: TrainingRecord, variant: PromptVariant) -> tuple[str
         spans.append((begin, len(text)))
         fill[role] = written[role]
     return text, spans
+
+
+def _lora(rank: int) -> LoraConfig:
+    return LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules="all-linear")
 
 
 def _load(base: str, dtype: torch.dtype) -> tuple[Any, PreTrainedTokenizerBase]:

@@ -89,3 +89,10 @@ def test_the_guard_takes_the_least_similar_of_the_accepted() -> None:
     assert chosen is not None
     assert chosen.question == texts[2]
     assert choose([judge(texts[0], 0, ASKED)]) is None
+
+
+def test_the_guard_prefers_candidates_that_follow_from_the_step() -> None:
+    texts = ["What do cats eat?", "Why do good methods of measuring spread so slowly?"]
+    judged = [judge(text, seed, ASKED, "Good methods spread slowly.") for seed, text in enumerate(texts)]
+    assert choose(judged) == judged[1]
+    assert choose(judged[:1]) == judged[0]

@@ -21,7 +21,7 @@ class SamplingParams:
     """
 
     max_new_tokens: int = 128
-    temperature: float = 0.7
+    temperature: float = 0.3
     top_p: float = 0.95
     top_k: int = 50
     repetition_penalty: float = 1.0

@@ -7,6 +7,7 @@ import argparse
 import json
 import random
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from bonsai.engines.base import SamplingParams
@@ -19,9 +20,20 @@ from bonsai.seedling.grow import grow_base
 from bonsai.settings import ROOT
 from bonsai.train import Schedule, read_records, train
 
-VISITS = 26
-CHAINS = 3600
-ADAPTER = Schedule(epochs=1, learning_rate=3e-3, rank=64, batch_size=16, max_tokens=512)
+
+@dataclass(frozen=True)
+class Course:
+    """One course of the adapter's training: visits to each careful record, random chains, and how often a record
+    leads on by the first of its next questions rather than by any of them."""
+
+    visits: int
+    chains: int
+    main_way: float
+    learning_rate: float
+
+
+# First everything, then mostly the careful records and one way on from each: a small model forgets the rest.
+COURSES = (Course(26, 3600, 0.0, 3e-3), Course(24, 150, 0.7, 2e-3))
 
 
 def main() -> int:
@@ -48,13 +60,26 @@ def main() -> int:
 
 
 def _grow(out: Path, variants: list[PromptVariant], seed: int) -> int:
-    base, adapter, data = out / "base", out / "adapter", out / "records.jsonl"
+    base = out / "base"
     if not (base / "tokenizer.json").exists():
         grow_base(variants, out / "work", base, seed)
-    rows = training_rows(random.Random(seed), VISITS, CHAINS)
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    train(read_records(data), str(base), adapter, variants, ADAPTER)
+    before: Path | None = None
+    for number, course in enumerate(COURSES, start=1):
+        adapter = out / ("adapter" if number == len(COURSES) else f"adapter-{number}")
+        if not (adapter / "adapter_config.json").exists():
+            _teach(course, base, before, adapter, variants, seed + number - 1)
+        before = adapter
     return _check(out, variants[0])
+
+
+def _teach(
+    course: Course, base: Path, before: Path | None, adapter: Path, variants: list[PromptVariant], seed: int
+) -> None:
+    rows = training_rows(random.Random(seed), course.visits, course.chains, course.main_way)
+    data = adapter.with_suffix(".jsonl")
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    schedule = Schedule(epochs=1, learning_rate=course.learning_rate, rank=64, batch_size=16, max_tokens=512, seed=seed)
+    train(read_records(data), str(base), adapter, variants, schedule, before)
 
 
 def _check(folder: Path, variant: PromptVariant) -> int:

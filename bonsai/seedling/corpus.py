@@ -185,18 +185,21 @@ def join(prompt: str, completion: str) -> str:
     return prompt + (" " if prompt.endswith(":") else "") + completion
 
 
-def training_rows(rng: random.Random, visits: int, chains: int) -> list[dict[str, Any]]:
-    """Return rows for `bonsai.train`, shuffled: every careful record `visits` times, and `chains` random chains."""
+def training_rows(rng: random.Random, visits: int, chains: int, main_way: float = 0.0) -> list[dict[str, Any]]:
+    """Return rows for `bonsai.train`, shuffled: every careful record `visits` times, and `chains` random chains.
+
+    A row leads on by the first of its record's next questions in a share `main_way` of the cases, else by any.
+    """
     records = knowledge()
     before = {
         record.question: [other for other in records if record.question in other.next_questions] for record in records
     }
-    rows = [_row(rng, record, _way_to(rng, record, before)) for record in records for _ in range(visits)]
+    rows = [_row(rng, record, _way_to(rng, record, before), main_way) for record in records for _ in range(visits)]
     frames = Frames()
     for _ in range(chains):
         asked: list[str] = []
         for record in frames.chain(rng, rng.choice((1, 1, 2, 3, 4))):
-            rows.append(_row(rng, record, asked))
+            rows.append(_row(rng, record, asked, main_way))
             asked.append(record.question)
     rng.shuffle(rows)
     return rows
@@ -214,13 +217,13 @@ def _way_to(rng: random.Random, record: Record, before: dict[str, list[Record]])
     return way
 
 
-def _row(rng: random.Random, record: Record, earlier: Sequence[str]) -> dict[str, Any]:
-    fresh = [question for question in record.next_questions if question not in earlier]
+def _row(rng: random.Random, record: Record, earlier: Sequence[str], main_way: float) -> dict[str, Any]:
+    following = [question for question in record.next_questions if question not in earlier] or record.next_questions
     return {
         "question": record.question,
         "reasoning": record.reasoning,
         "answer": record.answer,
-        "next_question": rng.choice(fresh or record.next_questions),
+        "next_question": following[0] if main_way and rng.random() < main_way else rng.choice(following),
         "earlier": list(earlier),
         "category": "q_to_q",
         "language": "en",
