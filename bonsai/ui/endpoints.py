@@ -1,0 +1,154 @@
+"""The named endpoints for the API and MCP: a question in, the rows of its table out."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+from gradio.events import api as gr_api
+
+from bonsai.engines.base import SamplingParams
+from bonsai.errors import BonsaiError
+from bonsai.runs import Run
+from bonsai.table import frame
+from bonsai.ui.growing import snapshots
+from bonsai.ui.offer import Offer
+from bonsai.ui.wiring import RUNS
+
+Endpoint = Callable[..., Awaitable[list[dict[str, Any]]]]
+
+_log = logging.getLogger("bonsai")
+
+
+def publish(offer: Offer) -> None:
+    """Add the endpoints `ask`, `two_step` and `qtq` to the page that is being built."""
+    for endpoint in (_ask(offer), _two_step(offer), _qtq(offer)):
+        gr_api(endpoint, api_name=endpoint.__name__, concurrency_id=RUNS)
+
+
+def _ask(offer: Offer) -> Endpoint:
+    async def ask(
+        question: str,
+        prompt: str = "",
+        max_new_tokens: int = SamplingParams.max_new_tokens,
+        temperature: float = SamplingParams.temperature,
+        top_p: float = SamplingParams.top_p,
+        top_k: int = SamplingParams.top_k,
+        repetition_penalty: float = 1.0,
+        seed: int = 1,
+    ) -> list[dict[str, Any]]:
+        """Answer a question directly, without Reasoning, and return the table: one row.
+
+        Args:
+            question: The question to answer.
+            prompt: Name of the prompt variant, for example assistant, creator, logician or translator; empty for the
+                usual one.
+            max_new_tokens: The most tokens that the answer may have.
+            temperature: How freely words are drawn; 0 takes the likeliest word each time.
+            top_p: Draw from the likeliest words that have this share of the chances; 1 keeps every word.
+            top_k: Draw from this many of the likeliest words; 0 keeps every word.
+            repetition_penalty: Above 1, words that were used before become less likely.
+            seed: The same seed and settings give the same table.
+        """
+        return await _rows(
+            offer, "single", question=question, prompt=prompt, max_new_tokens=max_new_tokens, temperature=temperature,
+            top_p=top_p, top_k=top_k, repetition_penalty=repetition_penalty, seed=seed,
+        )  # fmt: skip
+
+    return ask
+
+
+def _two_step(offer: Offer) -> Endpoint:
+    async def two_step(
+        question: str,
+        prompt: str = "",
+        max_new_tokens: int = SamplingParams.max_new_tokens,
+        temperature: float = SamplingParams.temperature,
+        top_p: float = SamplingParams.top_p,
+        top_k: int = SamplingParams.top_k,
+        repetition_penalty: float = 1.0,
+        seed: int = 1,
+    ) -> list[dict[str, Any]]:
+        """Write Reasoning about a question and then an answer that follows from it, and return the table: one row.
+
+        Args:
+            question: The question to answer.
+            prompt: Name of the prompt variant, for example assistant, creator, logician or translator; empty for the
+                usual one.
+            max_new_tokens: The most tokens that the Reasoning, and then the answer, may have.
+            temperature: How freely words are drawn; 0 takes the likeliest word each time.
+            top_p: Draw from the likeliest words that have this share of the chances; 1 keeps every word.
+            top_k: Draw from this many of the likeliest words; 0 keeps every word.
+            repetition_penalty: Above 1, words that were used before become less likely.
+            seed: The same seed and settings give the same table.
+        """
+        return await _rows(
+            offer, "two-step", question=question, prompt=prompt, max_new_tokens=max_new_tokens, temperature=temperature,
+            top_p=top_p, top_k=top_k, repetition_penalty=repetition_penalty, seed=seed,
+        )  # fmt: skip
+
+    return two_step
+
+
+def _qtq(offer: Offer) -> Endpoint:
+    async def qtq(
+        question: str,
+        steps: int = 3,
+        candidates: int = 3,
+        prompt: str = "",
+        max_new_tokens: int = SamplingParams.max_new_tokens,
+        temperature: float = SamplingParams.temperature,
+        top_p: float = SamplingParams.top_p,
+        top_k: int = SamplingParams.top_k,
+        repetition_penalty: float = 1.0,
+        seed: int = 1,
+    ) -> list[dict[str, Any]]:
+        """Go from question to question: Reasoning, answer and a deeper next question. Returns the table: a row a step.
+
+        Args:
+            question: The question that the chain begins with.
+            steps: How many questions the chain asks, the first one included.
+            candidates: How many next questions to choose from; those that repeat an earlier one are dropped.
+            prompt: Name of the prompt variant, for example assistant, creator, logician or translator; empty for the
+                usual one.
+            max_new_tokens: The most tokens that each text may have.
+            temperature: How freely words are drawn; 0 takes the likeliest word each time.
+            top_p: Draw from the likeliest words that have this share of the chances; 1 keeps every word.
+            top_k: Draw from this many of the likeliest words; 0 keeps every word.
+            repetition_penalty: Above 1, words that were used before become less likely.
+            seed: The same seed and settings give the same table.
+        """
+        return await _rows(
+            offer, "qtq", question=question, steps=steps, candidates=candidates, prompt=prompt,
+            max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k,
+            repetition_penalty=repetition_penalty, seed=seed,
+        )  # fmt: skip
+
+    return qtq
+
+
+async def _rows(offer: Offer, method: str, **asked: Any) -> list[dict[str, Any]]:
+    """Return the rows of a run; raise gr.Error, with a sentence for the caller, if there are none."""
+    try:
+        run = await _grown(offer.begin(method, **asked))
+    except BonsaiError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    except gr.Error:
+        raise
+    except Exception as error:
+        _log.exception("A run ended with an error that was not expected.")
+        raise gr.Error("Something unexpected went wrong. Try again.", print_exception=False) from error
+    (chain,) = run.chains
+    if chain.steps[0].error:
+        raise gr.Error(chain.steps[0].error, print_exception=False)
+    rows: list[dict[str, Any]] = json.loads(frame(run).to_json(orient="records"))
+    return rows
+
+
+async def _grown(run: Run) -> Run:
+    async with aclosing(snapshots(run.chains, run.sampling)) as growing:
+        async for chains in growing:
+            run = run.with_chains(chains)
+    return run

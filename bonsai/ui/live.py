@@ -1,0 +1,84 @@
+"""The live step, and the sentence for each state: what is written now, as plain text that no browser takes for HTML."""
+
+from html import escape
+
+from bonsai.chain import METHODS, Chain, Step
+from bonsai.ui.texts import say, t
+
+READY = "Ready. Write a question or pick a starter, then press Run."
+WAITING = "Waiting for a free place. It begins by itself."
+BUSY = "Too many visitors are waiting. Try again in a minute."
+ENDED = "The run ended here; the message says why."
+FAILED = "Something unexpected went wrong, and the run ended here. Try again."
+NOTHING_WRITTEN = "Stopped before anything was written."
+_WRITING = {
+    "single": "Writing the answer.",
+    "reasoning": "Writing the Reasoning.",
+    "answer": "Writing the answer.",
+    "next_question": "Writing the next question.",
+}
+_ENDED = {
+    "tautology": "Ended early: every proposed next question repeats one that was asked before.",
+    "no-question": "Ended early: the model proposed no next question.",
+    "stopped": "Stopped. What was written until then is kept.",
+}
+_PARTS = {
+    "reasoning": ("reasoning", "Reasoning"),
+    "answer": ("answer", "Answer"),
+    "single": ("answer", "Answer"),
+    "next_question": ("next_question", "Next question"),
+}
+
+
+def state_of(chain: Chain, seconds: float, tongue: str) -> str:
+    """Return the sentence for the state that a chain is in, some seconds after it began."""
+    if not chain.finished:
+        return say(tongue, _WRITING[chain.steps[-1].writing])
+    if chain.stop_reason == "error":
+        return say(tongue, "The model could not go on: {}", chain.steps[-1].error)
+    if chain.stop_reason in _ENDED:
+        return say(tongue, _ENDED[chain.stop_reason])
+    return say(tongue, "Done in {} s.", f"{seconds:.1f}")
+
+
+def mood_of(chain: Chain) -> str:
+    """Return the style of the status line for a chain: at work, ended well, or ended otherwise."""
+    return {"": "busy", "done": "good", "stopped": "", "error": "bad"}.get(chain.stop_reason, "")
+
+
+def status_line(sentence: str, mood: str = "") -> str:
+    """Return the status line with a sentence; a screen reader speaks it when it changes."""
+    # Quotes stay: between tags they do no harm, and a mark of `t` needs its own.
+    return f'<div class="bonsai-status {mood}" role="status" aria-live="polite">{escape(sentence, quote=False)}</div>'
+
+
+def live_step(chain: Chain, seconds: float, tongue: str) -> str:
+    """Return the step that is being written, or was written last, with its number and the seconds gone by."""
+    step = chain.steps[-1]
+    place = say(tongue, "Step {} of {}", step.number, chain.length)
+    clock = say(tongue, "{} s", f"{seconds:.1f}")
+    head = f'<div class="head"><span>{escape(place)}</span><span class="clock">{escape(clock)}</span></div>'
+    return _panel(head, [_part("Question", step.question, False, tongue), *_parts(chain.method, step, tongue)])
+
+
+def idle_step() -> str:
+    """Return the panel before anything is written, in the visitor's language."""
+    return _panel("", [f'<p class="hint">{t("The step being written appears here.")}</p>'])
+
+
+def _parts(method: str, step: Step, tongue: str) -> list[str]:
+    return [
+        _part(name, getattr(step, field), step.writing == role, tongue)
+        for role in METHODS[method]
+        for field, name in [_PARTS[role]]
+    ]
+
+
+def _part(name: str, text: str, writing: bool, tongue: str) -> str:
+    kind = "part writing" if writing else "part"
+    return f'<section class="{kind}"><h4>{escape(say(tongue, name))}</h4><p>{escape(text)}</p></section>'
+
+
+def _panel(head: str, parts: list[str]) -> str:
+    # The scrolling box is upside down, so that it follows the text at its end while the text grows.
+    return f'<div class="bonsai-live">{head}<div class="scroll"><div>{"".join(parts)}</div></div></div>'

@@ -1,0 +1,128 @@
+"""The page: built by a function from what it has to offer, and opened with one set of launch arguments."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+from gradio.http_server import INITIAL_PORT_VALUE
+
+from bonsai import gpu
+from bonsai.chain import METHODS
+from bonsai.engines import open_engine
+from bonsai.engines.base import Engine
+from bonsai.errors import BonsaiError
+from bonsai.prompts import PromptVariant, choose_variant, load_variants
+from bonsai.questions import Starter, load_starters
+from bonsai.runs import Run, read_run
+from bonsai.settings import PHI_2, ROOT, Settings
+from bonsai.ui import about, endpoints, qtq, single, two_step
+from bonsai.ui.offer import Offer
+from bonsai.ui.texts import I18N, t
+
+EXAMPLES = ROOT / "examples"
+PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
+STAND_IN = "A small stand-in model answers here, not PHI-2: it shows how everything works, and its answers know little."
+# Seconds: how often files that visitors could download are looked through, and how old they may become.
+FILES_ARE_DELETED = (3600, 6 * 3600)
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "sans-serif")
+
+
+def open_page(settings: Settings) -> gr.Blocks:
+    """Return the page for the model, prompt variants and limits in `settings`; raise BonsaiError if it cannot be."""
+    variants = load_variants(settings.prompts)
+    if settings.prompt:
+        choose_variant(variants, settings.prompt)
+    starters = load_starters(EXAMPLES / "questions.csv")
+    return build(open_engine(settings), settings, variants, starters, load_examples(EXAMPLES))
+
+
+def load_examples(folder: Path) -> dict[str, Run]:
+    """Return the saved run of each method that `folder` has one for."""
+    return {method: read_run(file) for method in METHODS if (file := folder / f"{method}.json").is_file()}
+
+
+def build(
+    engine: Engine,
+    settings: Settings,
+    variants: Mapping[str, PromptVariant],
+    starters: Sequence[Starter],
+    examples: Mapping[str, Run] | None = None,
+) -> gr.Blocks:
+    """Return the page on which `engine` answers."""
+    offer = Offer(engine, settings, variants, starters, examples or {})
+    choose_variant(variants, offer.prompt)
+    gpu.use(engine)
+    demo: gr.Blocks
+    with gr.Blocks(title="Bonsai", analytics_enabled=False, delete_cache=FILES_ARE_DELETED) as demo:
+        _header(offer)
+        with gr.Tabs():
+            for tab in (single, two_step, qtq, about):
+                tab.build(offer)
+        endpoints.publish(offer)
+        demo.queue(default_concurrency_limit=settings.concurrency, max_size=settings.queue_size)
+    return demo
+
+
+def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None, wait: bool = True) -> str:
+    """Open the page and return its address; with `wait`, only when the server has ended.
+
+    Without a host and a port they are those of the platform, and else 127.0.0.1 and 7860. Raises BonsaiError if the
+    port is taken.
+    """
+    port = INITIAL_PORT_VALUE if port is None else port
+    try:
+        _, address, _ = demo.launch(
+            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme(),
+            css_paths=Path(__file__).with_name("page.css"), i18n=I18N, mcp_server=True, ssr_mode=False, share=False,
+            show_error=True, run_history=False, enable_monitoring=False, footer_links=["api"], max_file_size="1mb",
+        )  # fmt: skip
+    except OSError as error:
+        raise BonsaiError(
+            f"The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
+            f"python -m bonsai serve --port {port + 1}"
+        ) from error
+    print(f"Bonsai is open at {address}", file=sys.stderr, flush=True)
+    if wait:
+        demo.block_thread()
+    return str(address)
+
+
+def theme() -> gr.themes.Base:
+    """Return the look of the page: calm greens and greys, and the fonts of the visitor's own system."""
+    base = gr.themes.Base(
+        primary_hue="emerald", secondary_hue="emerald", neutral_hue="stone", font=FONTS,
+        font_mono=("ui-monospace", "monospace"), radius_size="md",
+    )  # fmt: skip
+    return base.set(
+        body_background_fill="*neutral_50", body_background_fill_dark="*neutral_950",
+        block_background_fill="white", block_background_fill_dark="*neutral_900",
+        block_label_text_weight="500", block_title_text_weight="500", block_title_text_color="*body_text_color",
+        body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_400",
+        input_background_fill="white", input_background_fill_dark="*neutral_950",
+        input_border_color="*neutral_300", input_border_color_dark="*neutral_700", input_border_width="1px",
+        button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700", button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white", button_primary_text_color_dark="white",
+        color_accent="*primary_700", slider_color="*primary_600",
+    )  # fmt: skip
+
+
+def _header(offer: Offer) -> None:
+    engine = offer.engine
+    with gr.Column(elem_classes="bonsai-header"):
+        gr.HTML(f'<h1>Bonsai</h1><p class="promise">{t(PROMISE)}</p>')
+        with gr.Row(elem_classes="bonsai-chips"):
+            for name, value in (
+                ("Model", engine.model_id), ("Adapter", engine.adapter_id),
+                ("Device", engine.device), ("Engine", engine.name),
+            ):  # fmt: skip
+                # One mark of `t` to a component: the name is the browser's to translate, unless the value is.
+                gr.HTML(f"<b>{t(name)}</b> {escape(value)}" if value else f"{t('no adapter')}", min_width=0)
+        if offer.is_stand_in:
+            with gr.Row(elem_classes="bonsai-notice"):
+                gr.HTML(f"<p>{t(STAND_IN)}</p>")
+                gr.HTML(f"<p>{t('To load PHI-2:')} <code>BONSAI_MODEL={PHI_2} make run</code></p>")
+                gr.HTML(f"<p>{t('or open this page on a Space with a GPU.')}</p>")

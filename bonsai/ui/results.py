@@ -1,0 +1,109 @@
+"""The results of a tab: a note, the table, the report, and the three downloads of exactly what is shown."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from bonsai.runs import Run, write_whole
+from bonsai.table import DRAWINGS, SUFFIXES, frame, to_markdown
+from bonsai.ui.texts import say, t
+
+# Pixels; together they fill the page. Measures against earlier steps apply only where there can be some.
+COLUMNS: dict[str, dict[str, int]] = {
+    "single": {"step": 60, "question": 340, "answer": 600, "flags": 120, "seconds": 94},
+    "two-step": {"step": 60, "question": 250, "reasoning": 350, "answer": 350, "flags": 110, "seconds": 94},
+    "qtq": {
+        "step": 54, "question": 166, "reasoning": 240, "answer": 240, "next_question": 166, "similarity": 102,
+        "new_content": 124, "flags": 122,
+    },
+}  # fmt: skip
+EMPTY = "No results yet. Press Run, and every finished step becomes a row here."
+EXAMPLE = "Example, made with the small stand-in model. Your own run will take its place."
+_DOWNLOADS = {"csv": "Download CSV", "markdown": "Download Markdown", "json": "Download JSON"}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The places in which a run is shown, and how."""
+
+    columns: Sequence[str]
+    note: gr.HTML
+    table: gr.Dataframe
+    report: gr.Markdown
+    downloads: Mapping[str, gr.DownloadButton]
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `show` and `empty` give values for."""
+        return [self.note, self.table, self.report, *self.downloads.values()]
+
+    def show(self, run: Run, tongue: str) -> dict[Any, Any]:
+        """Return the values that show the finished steps of a run and offer them as files."""
+        rows = shown(run, self.columns)
+        if rows.empty:
+            return self.empty()
+        note = say(tongue, "Run {}. Finished steps: {}", run.id, len(rows))
+        files = {
+            self.downloads[form]: gr.DownloadButton(value=file, interactive=True) for form, file in self._files(run)
+        }
+        return {self.note: note_line(note), self.table: rows, self.report: to_markdown(run), **files}
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the values that show that there is nothing yet."""
+        files = {button: gr.DownloadButton(value=None, interactive=False) for button in self.downloads.values()}
+        nothing = pd.DataFrame(columns=list(self.columns))
+        return {self.note: note_line(t(EMPTY)), self.table: nothing, self.report: "", **files}
+
+    def _files(self, run: Run) -> list[tuple[str, str]]:
+        """Write the run in every form to a folder of its own, and return the file of each form."""
+        # In Gradio's own cache: there a file is served without another copy, and is deleted when it is old.
+        folder = Path(self.note.GRADIO_CACHE) / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        written = []
+        for form, draw_as in DRAWINGS.items():
+            file = folder / f"bonsai-{run.id}{SUFFIXES[form]}"
+            write_whole(file, draw_as(run).encode())
+            written.append((form, str(file)))
+        return written
+
+
+def draw(method: str, example: Run | None) -> Results:
+    """Return the results of a method; until the first run they show the example, if there is one."""
+    widths = COLUMNS[method]
+    columns = list(widths)
+    with gr.Column(elem_classes="bonsai-results"):
+        note = gr.HTML(note_line(t(EXAMPLE if example else EMPTY)))
+        with gr.Tabs():
+            with gr.Tab(t("Table")):
+                table = gr.Dataframe(
+                    shown(example, columns) if example else pd.DataFrame(columns=columns), datatype="str",
+                    column_widths=list(widths.values()), wrap=True, interactive=False,
+                    show_search="search", buttons=["fullscreen", "copy"], max_height=640, show_label=False,
+                    elem_classes="bonsai-table",
+                )  # fmt: skip
+            with gr.Tab(t("Report")):
+                report = gr.Markdown(
+                    to_markdown(example) if example else "", latex_delimiters=[], sanitize_html=True,
+                    elem_classes="bonsai-report",
+                )  # fmt: skip
+        with gr.Row(elem_classes="bonsai-downloads"):
+            downloads = {
+                form: gr.DownloadButton(t(label), interactive=False, size="md", min_width=90)
+                for form, label in _DOWNLOADS.items()
+            }
+    return Results(columns, note, table, report, downloads)
+
+
+def shown(run: Run, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of a run as the page shows them: some of the columns, all as text."""
+    return frame(run)[list(columns)].map(lambda value: "" if pd.isna(value) else str(value)).astype(object)
+
+
+def note_line(sentence: str) -> str:
+    """Return the line above the results."""
+    return f'<p class="bonsai-note">{sentence}</p>'

@@ -1,0 +1,14 @@
+"""The tab for a single question."""
+
+import gradio as gr
+
+from bonsai.ui import wiring
+from bonsai.ui.offer import Offer
+from bonsai.ui.texts import t
+
+
+def build(offer: Offer) -> None:
+    """Draw the tab: a question and its answer, without options of its own."""
+    with gr.Tab(t("Single question"), id="single"):
+        gr.Markdown(t("One question, one answer."))
+        wiring.draw(offer, "single", {})

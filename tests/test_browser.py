@@ -1,0 +1,294 @@
+"""The page as visitors use it: Chromium goes through each tab of the real app, with the echo engine behind it."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from bonsai.engines.base import Completion, SamplingParams
+from bonsai.engines.echo import EchoEngine
+from bonsai.prompts import load_variants
+from bonsai.questions import load_starters
+from bonsai.runs import loads
+from bonsai.settings import ROOT, Settings
+from bonsai.table import COLUMNS, to_csv, to_markdown
+from bonsai.ui.page import build, serve
+
+expect.set_options(timeout=60_000)
+STARTERS = load_starters(ROOT / "examples" / "questions.csv")
+QUESTION = STARTERS[1].question
+
+
+class HeldEngine(EchoEngine):
+    """An echo engine that can be held in mid-stream, let on step by step, and tells when its work was cut short."""
+
+    def __init__(self) -> None:
+        super().__init__(pause=self._wait)
+        self.reset()
+
+    def reset(self, hold_at_call: int = 0) -> None:
+        """Begin anew; from call number `hold_at_call` on (0: never), every snapshot waits for `steps`."""
+        self.hold_at_call, self.calls = hold_at_call, 0
+        self.steps = threading.Semaphore(3)
+        self.cut_short = threading.Event()
+
+    def generate(
+        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
+    ) -> Iterator[tuple[int, Completion]]:
+        self.calls += 1
+        return self._watched(super().generate(prompts, sampling), self.cut_short)
+
+    def _watched(
+        self, snapshots: Iterator[tuple[int, Completion]], cut_short: threading.Event
+    ) -> Iterator[tuple[int, Completion]]:
+        try:
+            yield from snapshots
+        except GeneratorExit:
+            cut_short.set()
+            raise
+
+    def _wait(self) -> None:
+        if self.hold_at_call and self.calls >= self.hold_at_call:
+            self.steps.acquire()
+
+
+ENGINE = HeldEngine()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The address of the page."""
+    settings = Settings(engine="echo", concurrency=4)
+    demo = build(ENGINE, settings, load_variants(settings.prompts), STARTERS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    yield serve(demo, port=port, wait=False)
+    demo.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    chromium = shutil.which("chromium")
+    assert chromium, "Chromium is missing: make chromium"
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(address: str, browser: Browser) -> Iterator["Visit"]:
+    """A way for the test to open the page as a visitor of its own; all visits end with the test."""
+    ENGINE.reset()
+    visit = Visit(address, browser)
+    yield visit
+    ENGINE.steps.release(10_000)
+    visit.end()
+
+
+class Visit:
+    """Opens the page, each time as another visitor."""
+
+    def __init__(self, address: str, browser: Browser) -> None:
+        self._address, self._browser = address, browser
+
+    def __call__(self, tab: str = "Single question", **context: object) -> Page:
+        page = self._browser.new_context(**{"locale": "en-US", **context}).new_page()  # type: ignore[arg-type]
+        page.goto(self._address)
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(".bonsai-question:visible")).to_be_visible()
+        return page
+
+    def end(self) -> None:
+        for context in self._browser.contexts:
+            context.close()
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.locator("button:visible").filter(has_text=re.compile(f"^\\s*{re.escape(name)}\\s*$"))
+
+
+def status(page: Page) -> Locator:
+    return page.locator(".bonsai-status:visible")
+
+
+def ask(page: Page, question: str, run: str = "Run") -> None:
+    page.locator(".bonsai-question:visible textarea").fill(question)
+    button(page, run).click()
+
+
+def table(page: Page) -> list[dict[str, str]]:
+    """Return the rows of the table that the visitor sees, as text."""
+    frame = page.locator(".bonsai-table:visible")
+    names = [name.strip().removesuffix("⋮").strip() for name in frame.locator("th").all_inner_texts()]
+    names = list(dict.fromkeys(names))
+    cells = [cell.strip().removesuffix("⋮").strip() for cell in frame.locator("td").all_inner_texts()]
+    return [dict(zip(names, cells[at : at + len(names)], strict=True)) for at in range(0, len(cells), len(names))]
+
+
+def download(page: Page, name: str) -> bytes:
+    with page.expect_download() as waiting:
+        button(page, name).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("tab", "steps", "written"),
+    [
+        ("Single question", 1, ["answer"]),
+        ("Two-step reasoning", 1, ["reasoning", "answer"]),
+        ("QtQ chain", 3, ["reasoning", "answer", "next_question"]),
+    ],
+)
+def test_each_tab_from_a_starter_to_the_files(visit: Visit, tab: str, steps: int, written: list[str]) -> None:
+    page = visit(tab)
+    expect(button(page, "Download CSV")).to_be_disabled()
+    button(page, QUESTION).click()
+    button(page, "Run").click()
+    expect(status(page)).to_contain_text("Done in")
+    expect(page.locator(".bonsai-note:visible")).to_contain_text(f"Finished steps: {steps}")
+    expect(page.locator(".bonsai-table:visible td").first).to_be_visible()
+    rows = table(page)
+    assert [row["step"] for row in rows] == [str(number) for number in range(1, steps + 1)]
+    assert rows[0]["question"] == QUESTION
+    assert all(row[name] for row in rows for name in written)
+    assert not {"reasoning", "next_question"} - set(written) & set(rows[0])
+    assert page.locator(".bonsai-live:visible").inner_text().count(rows[-1]["answer"]) == 1
+
+    saved = download(page, "Download JSON").decode()
+    run = loads(saved)
+    assert json.loads(saved)["format"] == 1
+    assert download(page, "Download CSV").decode() == to_csv(run)
+    assert download(page, "Download Markdown").decode() == to_markdown(run)
+    lines = list(csv.DictReader(io.StringIO(to_csv(run).removeprefix("\ufeff"), newline="")))
+    assert list(lines[0]) == list(COLUMNS)
+    assert [{name: line[name] for name in rows[0]} for line in lines] == rows
+
+
+def test_stop_in_mid_stream_keeps_what_is_there_and_ends_the_work_within_a_step(visit: Visit) -> None:
+    ENGINE.reset(hold_at_call=4)
+    page = visit("QtQ chain")
+    ask(page, QUESTION)
+    expect(page.locator(".bonsai-live:visible")).to_contain_text("Step 2 of 3")
+    expect(page.locator(".bonsai-live:visible .writing")).to_contain_text("Reasoning\nThe", use_inner_text=True)
+    expect(button(page, "Run")).to_be_disabled()
+    button(page, "Stop").click()
+    expect(status(page)).to_contain_text("Stopped.")
+    ENGINE.steps.release()
+    assert ENGINE.cut_short.wait(60)
+    assert ENGINE.calls == 4
+    rows = table(page)
+    assert [row["flags"] for row in rows] == ["", "stopped"]
+    assert rows[0]["next_question"] == rows[1]["question"]
+    run = loads(download(page, "Download JSON").decode())
+    assert [step.reasoning for step in run.chains[0].steps] == [row["reasoning"] for row in rows]
+    expect(button(page, "Run")).to_be_enabled()
+
+
+def test_a_closed_browser_tab_ends_the_work(visit: Visit) -> None:
+    ENGINE.reset(hold_at_call=1)
+    page = visit("QtQ chain")
+    ask(page, QUESTION)
+    expect(page.locator(".bonsai-live:visible .writing")).to_contain_text("Reasoning\nThe", use_inner_text=True)
+    page.context.close()
+    steps = 0
+    while not ENGINE.cut_short.wait(0.2):
+        ENGINE.steps.release()
+        steps += 1
+        assert steps < 300, "The engine went on although nobody was there any more."
+    assert ENGINE.calls < 9
+
+
+def test_clear_empties_the_tab(visit: Visit) -> None:
+    page = visit("Single question")
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    button(page, "Clear").click()
+    expect(status(page)).to_contain_text("Ready.")
+    expect(page.locator(".bonsai-question:visible textarea")).to_have_value("")
+    expect(page.locator(".bonsai-note:visible")).to_contain_text("No results yet")
+    expect(page.locator(".bonsai-table:visible td")).to_have_count(0)
+    expect(button(page, "Download JSON")).to_be_disabled()
+
+
+def test_what_cannot_be_run_is_said_in_a_sentence(visit: Visit) -> None:
+    page = visit("Single question")
+    ask(page, "  ")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("The question is empty.")
+    expect(status(page)).to_contain_text("The question is empty.")
+    ask(page, "why " * 3000)
+    expect(status(page)).to_contain_text(re.compile(r"too long: .* 3,\d\d\d tokens, .* 2,048"))
+    expect(button(page, "Run")).to_be_enabled()
+
+
+def test_text_is_shown_as_text_and_never_run(visit: Visit) -> None:
+    question = (
+        '<img src=x onerror="document.title=1"> | ${1+1} {{7*7}} $x$ =1+1 **b** <script>document.title=2</script>?'
+    )
+    page = visit("Two-step reasoning")
+    ask(page, question)
+    expect(status(page)).to_contain_text("Done in")
+    expect(page.locator(".bonsai-live:visible .part").first).to_contain_text(question)
+    assert table(page)[0]["question"] == question
+    button_or_tab = page.get_by_role("tab", name="Report").locator("visible=true")
+    button_or_tab.click()
+    expect(page.locator(".bonsai-report:visible")).to_contain_text(question)
+    assert page.locator(".bonsai-report img, .bonsai-live img, .bonsai-table img").count() == 0
+    assert page.title() == "Bonsai"
+
+
+def test_two_visitors_do_not_see_each_other(visit: Visit) -> None:
+    first, second = visit("Single question"), visit("Single question")
+    ask(first, "Why do apples fall?")
+    expect(status(first)).to_contain_text("Done in")
+    expect(second.locator(".bonsai-table:visible td")).to_have_count(0)
+    ask(second, "Why do rivers bend?")
+    expect(status(second)).to_contain_text("Done in")
+    assert [row["question"] for row in table(first)] == ["Why do apples fall?"]
+    assert [row["question"] for row in table(second)] == ["Why do rivers bend?"]
+    assert loads(download(first, "Download JSON").decode()).chains[0].questions == ("Why do apples fall?",)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(visit: Visit, scheme: str) -> None:
+    page = visit("QtQ chain", viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in ("Single question", "Two-step reasoning", "About", "QtQ chain"):
+        page.get_by_role("tab", name=name).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_japanese_browser_is_answered_in_japanese(visit: Visit) -> None:
+    page = visit("単発の質問", locale="ja-JP")
+    for name in ("実行", "停止", "クリア", "CSV をダウンロード"):
+        expect(button(page, name)).to_be_visible()
+    expect(page.locator(".bonsai-prompt:visible")).to_contain_text("まず考え、それから明快に答えます。")
+    ask(page, "", run="実行")
+    expect(status(page)).to_contain_text("質問が空です。")
+    ask(page, QUESTION, run="実行")
+    expect(status(page)).to_contain_text("秒で完了しました。")
+    expect(page.locator(".bonsai-note:visible")).to_contain_text("終わったステップ: 1")
+
+
+def test_the_prompt_variant_is_described(visit: Visit) -> None:
+    page = visit("Single question")
+    choice = page.locator(".bonsai-prompt:visible")
+    choice.locator("input").click()
+    page.get_by_role("option", name="logician").click()
+    expect(choice).to_contain_text("Strict steps")
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    assert loads(download(page, "Download JSON").decode()).chains[0].prompt.name == "logician"
