@@ -1,12 +1,14 @@
 """Growing the seedling's base: its tokenizer and a small Phi trained on plain questions and answers."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer
 from torch.utils.data import Dataset
 from transformers import (
@@ -138,3 +140,15 @@ def grow_base(variants: list[PromptVariant], work: Path, out: Path, seed: int, s
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if work.is_dir() else None)
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
+
+
+def blend(first: Path, second: Path, out: Path, share: float) -> None:
+    """Save in `out` the mean of two adapters' weights, the second with the weight `share` (0 to 1).
+
+    Of two that were trained one from the other, the mean keeps most of what each has learnt (Wortsman et al. 2022,
+    "Model soups").
+    """
+    one, two = (load_file(folder / "adapter_model.safetensors") for folder in (first, second))
+    out.mkdir(parents=True, exist_ok=True)
+    save_file({name: torch.lerp(one[name], two[name], share) for name in one}, out / "adapter_model.safetensors")
+    shutil.copy(second / "adapter_config.json", out)
