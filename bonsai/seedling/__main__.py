@@ -69,7 +69,8 @@ def _grow(out: Path, variants: list[PromptVariant], seed: int) -> int:
     for number, (course, adapter) in enumerate(zip(COURSES, adapters, strict=True)):
         if not (adapter / "adapter_config.json").exists():
             _teach(course, base, adapters[number - 1] if number else None, adapter, variants, seed + number)
-    blend(*adapters, out / "adapter", SHARE_OF_SECOND)
+    first, second = adapters
+    blend(first, second, out / "adapter", SHARE_OF_SECOND)
     return _check(out, variants[0])
 
 
