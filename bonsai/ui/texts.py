@@ -109,7 +109,6 @@ JAPANESE = {
         "順番待ちの方が多すぎます。一分ほどしてからもう一度お試しください。",
     "Something unexpected went wrong, and the run ended here. Try again.":
         "予期しない問題が起き、実行はここで終わりました。もう一度お試しください。",
-    "This cannot be run": "実行できません",
     "The run ended": "実行が終わりました",
     # what the floors below refuse
     "The question is empty. Write a question, or pick one of the starters.":

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -69,17 +68,15 @@ class Sheet:
 
     def begin(self, values: Values, request: gr.Request) -> Values:
         """Check what was asked, before anyone waits for it, and show that it is about to begin."""
-        tongue = language(request)
         try:
             run = self._asked(values)
         except BonsaiError as error:
-            title = say(tongue, "This cannot be run")
-            raise gr.Error(escape(say_error(tongue, str(error))), title=title, print_exception=False) from error
+            raise gr.Error(str(error), print_exception=False) from error
         waiting = live.status_line(t(live.WAITING), "busy")
-        return {**self._show(Moment(run), tongue), **self._at_work(True), **self.results.empty(), self.status: waiting}
+        return {**self._show(Moment(run), language(request)), **self._at_work(True), **self.results.empty(), self.status: waiting}
 
     def refuse(self, values: Values, request: gr.Request) -> str:
-        """Show on the status line, too, why nothing was started: the message goes away."""
+        """Show why nothing was started."""
         try:
             self._asked(values)
         except BonsaiError as error:
@@ -99,8 +96,11 @@ class Sheet:
                         values |= self.results.show(moment.run, tongue)
                     yield values
             yield self._at_work(False)
-        except (gr.Error, BonsaiError) as error:
-            gr.Warning(_message(error, tongue), title=say(tongue, "The run ended"))
+        except BonsaiError as error:
+            yield self._end(moment, tongue, live.status_line(say_error(tongue, str(error)), "bad"))
+        except gr.Error as error:
+            # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
+            gr.Warning(error.message, title=say(tongue, "The run ended"))
             yield self._end(moment, tongue, live.status_line(t(live.ENDED), "bad"))
         except Exception:
             _log.exception("A run ended with an error that was not expected.")
@@ -153,13 +153,8 @@ def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> None:
     with gr.Row(elem_classes="bonsai-desk"):
         with gr.Column(min_width=300):
             drawn = form.draw(offer, options)
-        with gr.Column(min_width=300):
             status = gr.HTML(live.status_line(t(live.READY)))
-            step = gr.HTML(live.idle_step())
+        with gr.Column(min_width=300):
+            step = gr.HTML(live.idle_step(), elem_classes="bonsai-step")
     shown = results.draw(method, offer.examples.get(method))
     Sheet(offer, method, drawn, status, step, shown, gr.State()).connect()
-
-
-def _message(error: gr.Error | BonsaiError, tongue: str) -> str:
-    # What Gradio's own errors say (the quota of a ZeroGPU Space, for example) is HTML already.
-    return str(error.message) if isinstance(error, gr.Error) else escape(say_error(tongue, str(error)))
