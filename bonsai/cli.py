@@ -144,7 +144,7 @@ def _train(options: argparse.Namespace, settings: Settings) -> int:
         epochs=options.epochs, learning_rate=options.learning_rate, rank=options.rank,
         batch_size=options.batch_size, max_tokens=options.max_tokens, seed=options.seed,
     )  # fmt: skip
-    train(read_records(options.data), options.base, options.out, chosen, schedule)
+    train(read_records(options.data), options.base, options.out, chosen, schedule, options.adapter)
     _say(f"The adapter is in {options.out}; use it with --adapter {options.out} or BONSAI_ADAPTER={options.out}.")
     return 0
 
@@ -226,6 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--prompt", action="append", metavar="NAME", help="prompt variant; repeat for several (assistant)"
     )
+    train.add_argument("--adapter", type=Path, metavar="FOLDER", help="go on from this adapter, at its own rank")
     train.add_argument("--epochs", type=float, default=2, metavar="N", help="default: %(default)s")
     train.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="default: %(default)s")
     train.add_argument("--rank", type=int, default=16, metavar="N", help="of the adapter (default: %(default)s)")

@@ -106,6 +106,14 @@ def test_the_adapter_says_what_it_was_taught(model_folder: Path, tmp_path: Path)
     assert not (tmp_path / "adapter" / "checkpoints").exists()
 
 
+def test_training_goes_on_from_an_adapter(model_folder: Path, adapter_folder: Path, tmp_path: Path) -> None:
+    still = Schedule(epochs=1, learning_rate=1e-9)
+    train([RECORD], str(model_folder), tmp_path / "on", [VARIANTS["assistant"]], still, adapter_folder)
+    before, after = (load_file(folder / "adapter_model.safetensors") for folder in (adapter_folder, tmp_path / "on"))
+    assert before.keys() == after.keys()
+    assert all((before[name] - after[name]).abs().max() < 1e-6 for name in before)
+
+
 def test_interrupted_training_goes_on_to_the_same_adapter(model_folder: Path, tmp_path: Path) -> None:
     data, torn, whole = tmp_path / "records.jsonl", tmp_path / "torn", tmp_path / "whole"
     data.write_text(json.dumps({"question": "Who gains?", "answer": "Small steps.", "reasoning": "Trust."}) + "\n")

@@ -73,7 +73,12 @@ class Sheet:
         except BonsaiError as error:
             raise gr.Error(str(error), print_exception=False) from error
         waiting = live.status_line(t(live.WAITING), "busy")
-        return {**self._show(Moment(run), language(request)), **self._at_work(True), **self.results.empty(), self.status: waiting}
+        return {
+            **self._show(Moment(run), language(request)),
+            **self._at_work(True),
+            **self.results.empty(),
+            self.status: waiting,
+        }
 
     def refuse(self, values: Values, request: gr.Request) -> str:
         """Show why nothing was started."""
