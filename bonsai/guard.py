@@ -44,9 +44,9 @@ def judge(text: str, seed: int, asked: Sequence[str], answer: str = "") -> Candi
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Return the accepted candidate that is least similar to what was asked (the first of equals), or None.
+    """Return the accepted candidate that is best by closeness times novelty (the first of equals), or None.
 
-    One that shares no content word with the step before it is taken only if all are like that.
+    Novelty is what similarity leaves to 1. Neither alone would do: the newest question is one about something else.
     """
     accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
-    return min(accepted, key=lambda candidate: (candidate.closeness == 0, candidate.similarity), default=None)
+    return max(accepted, key=lambda one: (one.closeness * (1 - one.similarity), -one.similarity), default=None)

@@ -7,10 +7,14 @@ import re
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
+from gradio_client.utils import Status
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from bonsai.engines.base import Completion, SamplingParams
@@ -63,16 +67,21 @@ class HeldEngine(EchoEngine):
 ENGINE = HeldEngine()
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The address of the page."""
-    settings = Settings(engine="echo", concurrency=4)
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
     demo = build(ENGINE, settings, load_variants(settings.prompts), STARTERS)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     yield serve(demo, port=port, wait=False)
     demo.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The address of the page."""
+    with served(Settings(engine="echo", concurrency=4)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +123,14 @@ class Visit:
     def end(self) -> None:
         for context in self._browser.contexts:
             context.close()
+
+
+def reached(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; fail if it does not within a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
 
 
 def button(page: Page, name: str) -> Locator:
@@ -210,16 +227,41 @@ def test_a_closed_browser_tab_ends_the_work(visit: Visit) -> None:
     assert ENGINE.calls < 9
 
 
-def test_clear_empties_the_tab(visit: Visit) -> None:
-    page = visit("Single question")
+def test_when_too_many_wait_the_next_visitor_is_told_so(browser: Browser) -> None:
+    ENGINE.reset(hold_at_call=1)
+    with served(Settings(engine="echo", concurrency=1, queue_size=1)) as address:
+        visit, client = Visit(address, browser), Client(address, verbose=False)
+        page = visit()
+        answering = client.submit(QUESTION, api_name="/ask")
+        reached(lambda: ENGINE.calls == 1)
+        waiting = client.submit(QUESTION, api_name="/ask")
+        reached(lambda: waiting.status().code is Status.IN_QUEUE)
+        ask(page, QUESTION)
+        expect(status(page)).to_contain_text("Too many visitors are waiting.")
+        expect(button(page, "Run")).to_be_enabled()
+        ENGINE.steps.release(10_000)
+        assert answering.result(60) and waiting.result(60)
+        ask(page, QUESTION)
+        expect(status(page)).to_contain_text("Done in")
+        visit.end()
+        client.close()
+
+
+@pytest.mark.parametrize("in_mid_stream", [False, True])
+def test_clear_empties_the_tab(visit: Visit, in_mid_stream: bool) -> None:
+    ENGINE.reset(hold_at_call=4 if in_mid_stream else 0)
+    page = visit("QtQ chain")
     ask(page, QUESTION)
-    expect(status(page)).to_contain_text("Done in")
+    expect(status(page)).to_contain_text("Writing" if in_mid_stream else "Done in")
+    expect(page.locator(".bonsai-note:visible")).to_contain_text("Finished steps")
     button(page, "Clear").click()
     expect(status(page)).to_contain_text("Ready.")
     expect(page.locator(".bonsai-question:visible textarea")).to_have_value("")
     expect(page.locator(".bonsai-note:visible")).to_contain_text("No results yet")
     expect(page.locator(".bonsai-table:visible").get_by_role("gridcell")).to_have_count(0)
     expect(button(page, "Download JSON")).to_be_disabled()
+    expect(button(page, "Stop")).to_be_disabled()
+    expect(button(page, "Run")).to_be_enabled()
 
 
 def test_what_cannot_be_run_is_said_in_a_sentence(visit: Visit) -> None:

@@ -83,8 +83,8 @@ def test_the_guard_judges(text: str, verdict: str) -> None:
     assert judge(text, 1, ASKED).verdict == verdict
 
 
-def test_the_guard_takes_the_least_similar_of_the_accepted() -> None:
-    texts = ["How do we measure productivity?", "How do firms measure productivity?", "Who gains from new tools?"]
+def test_the_guard_takes_the_newest_of_equally_close_candidates() -> None:
+    texts = ["How do we measure productivity?", "Why should productivity stop rising?", "How does productivity help?"]
     chosen = choose([judge(text, seed, ASKED) for seed, text in enumerate(texts)])
     assert chosen is not None
     assert chosen.question == texts[2]

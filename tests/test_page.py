@@ -1,22 +1,36 @@
-"""The page's endpoints, as programs use them: typed, documented, and with a sentence for what cannot be done."""
+"""The page without a browser: its endpoints, what it refuses, how it opens, and how work ends that nobody awaits."""
 
+import ast
+import asyncio
 import json
+import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from bonsai import gpu
+from bonsai.chain import Chain, advance, check_fit, new_chain
+from bonsai.engines.base import Completion, SamplingParams
 from bonsai.engines.echo import EchoEngine
+from bonsai.errors import BonsaiError, QuestionError
 from bonsai.prompts import load_variants
 from bonsai.questions import load_starters
 from bonsai.runs import dumps
 from bonsai.settings import ROOT, Settings
 from bonsai.table import COLUMNS
+from bonsai.ui import live, texts
+from bonsai.ui.growing import snapshots
 from bonsai.ui.page import build, load_examples, serve
 
 QUESTION = "Why did productivity stop growing?"
@@ -118,3 +132,151 @@ def test_the_saved_examples_are_runs_of_the_seedling() -> None:
     for run in examples.values():
         assert (run.model, run.adapter) == ("seedling", "seedling")
         assert dumps(run) == Path(ROOT / "examples" / f"{run.chains[0].method}.json").read_text(encoding="utf-8")
+
+
+VARIANTS = load_variants(SETTINGS.prompts)
+
+
+class WatchedEngine(EchoEngine):
+    """An echo engine that counts its snapshots and tells when its work was cut short, or that breaks."""
+
+    def __init__(self, breaks: bool = False) -> None:
+        super().__init__(pause=self._count)
+        self.breaks, self.snapshots = breaks, 0
+        self.cut_short, self.let_on = threading.Event(), threading.Semaphore(5)
+
+    def _count(self) -> None:
+        self.let_on.acquire()
+        self.snapshots += 1
+
+    def generate(
+        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
+    ) -> Iterator[tuple[int, Completion]]:
+        if self.breaks:
+            raise RuntimeError("the sky fell")
+        try:
+            yield from super().generate(prompts, sampling)
+        except GeneratorExit:
+            self.cut_short.set()
+            raise
+
+
+@pytest.fixture
+def use() -> Iterator[object]:
+    """A way to let another engine answer, until the end of the test."""
+    before = list(gpu._engine)
+    yield gpu.use
+    gpu._engine[:] = before
+
+
+def chain(method: str = "qtq", question: str = QUESTION) -> Chain:
+    return new_chain(question, method, VARIANTS["assistant"], length=3, seed=1)
+
+
+@pytest.mark.parametrize("how", ["closed", "cancelled"])
+def test_work_that_nobody_awaits_any_more_ends_within_one_step(use: object, how: str) -> None:
+    engine = WatchedEngine()
+    gpu.use(engine)
+
+    async def leave_early() -> None:
+        async with aclosing(snapshots((chain(),), SamplingParams())) as growing:
+            async for chains in growing:
+                if chains[0].steps[0].reasoning:
+                    break
+            if how == "cancelled":
+                waiting = asyncio.ensure_future(anext(growing))
+                await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.wait([waiting])
+
+    asyncio.run(leave_early())
+    engine.let_on.release()
+    assert engine.cut_short.wait(30)
+    assert engine.snapshots <= 6
+
+
+def test_the_last_snapshot_is_the_end_of_the_chains(use: object) -> None:
+    gpu.use(EchoEngine())
+
+    async def last() -> tuple[Chain, ...]:
+        return [chains async for chains in snapshots((chain(),), SamplingParams())][-1]
+
+    (grown,) = asyncio.run(last())
+    *_, (expected,) = advance(EchoEngine(), [chain()], SamplingParams())
+    steps = [replace(step, seconds=0.0) for step in grown.steps]
+    assert steps == [replace(step, seconds=0.0) for step in expected.steps]
+    assert grown.stop_reason == "done"
+
+
+def test_what_nobody_expected_is_a_plain_sentence_and_a_traceback_in_the_log(
+    client: Client, use: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu.use(WatchedEngine(breaks=True))
+    with caplog.at_level(logging.ERROR, "bonsai"), pytest.raises(AppError, match="Something unexpected") as caught:
+        client.predict(QUESTION, api_name="/ask")
+    assert "the sky fell" not in str(caught.value)
+    assert "the sky fell" in caplog.text
+
+
+def test_a_port_in_use_is_named(address: str) -> None:
+    port = int(address.rstrip("/").rpartition(":")[2])
+    with pytest.raises(BonsaiError, match=f"port {port}.* in use.*--port {port + 1}"):
+        serve(build(EchoEngine(), SETTINGS, VARIANTS, []), port=port, wait=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "sentence"),
+    [
+        ({"BONSAI_ENGINE": "steam"}, 2, "BONSAI_ENGINE is 'steam'; it must be one of"),
+        ({"BONSAI_ENGINE": "local", "BONSAI_MODEL": "./no/such/folder"}, 1, "no/such/folder"),
+    ],
+)
+def test_the_space_says_what_is_wrong_and_ends(environment: dict[str, str], code: int, sentence: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_sentence_of_the_page_has_its_japanese() -> None:
+    said = {
+        text.value
+        for file in (ROOT / "bonsai" / "ui").glob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "say")
+        for text in call.args[-1:] + call.args[1:2]
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+    }
+    said |= {value for name, value in vars(live).items() if name.isupper() and isinstance(value, str)}
+    said |= {variant.description for variant in VARIANTS.values()}
+    assert len(said) > 40
+    assert said <= texts.JAPANESE.keys()
+
+
+def test_a_refusal_with_numbers_is_translated_with_its_numbers() -> None:
+    engine = EchoEngine(context_length=10)
+    with pytest.raises(QuestionError) as caught:
+        check_fit(engine, [chain(question="word " * 1200)], SamplingParams())
+    japanese = texts.say_error("ja", str(caught.value))
+    assert "質問が長すぎます" in japanese
+    assert all(number in japanese for number in ("1,2", " 10 "))
+    assert texts.say_error("en", str(caught.value)) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("", "Writing the Reasoning."),
+        ("done", "Done in 1.5 s."),
+        ("tautology", "repeats one that was asked before"),
+        ("no-question", "no next question"),
+        ("error", "could not go on"),
+        ("stopped", "Stopped."),
+    ],
+)
+def test_each_state_has_its_own_sentence(reason: str, sentence: str) -> None:
+    state = replace(chain(), stop_reason=reason)
+    assert sentence in live.state_of(state, 1.5, "en")
+    assert live.state_of(state, 1.5, "ja") != live.state_of(state, 1.5, "en")

@@ -11,7 +11,7 @@ import gradio as gr
 from bonsai.ui import manual
 
 ABOUT = "about"
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 JAPANESE = {
     # header

@@ -73,12 +73,8 @@ class Sheet:
         except BonsaiError as error:
             raise gr.Error(str(error), print_exception=False) from error
         waiting = live.status_line(t(live.WAITING), "busy")
-        return {
-            **self._show(Moment(run), language(request)),
-            **self._at_work(True),
-            **self.results.empty(),
-            self.status: waiting,
-        }
+        shown = self._show(Moment(run), language(request)) | {self.status: waiting}
+        return shown | self._at_work(True) | self.results.empty()
 
     def refuse(self, values: Values, request: gr.Request) -> str:
         """Show why nothing was started."""
@@ -99,8 +95,7 @@ class Sheet:
                     values = self._show(moment, tongue)
                     if finished != (finished := sum(step.finished for step in chains[0].steps)):
                         values |= self.results.show(moment.run, tongue)
-                    yield values
-            yield self._at_work(False)
+                    yield values | self._at_work(not chains[0].finished)
         except BonsaiError as error:
             yield self._end(moment, tongue, live.status_line(say_error(tongue, str(error)), "bad"))
         except gr.Error as error:
@@ -160,6 +155,6 @@ def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> None:
             drawn = form.draw(offer, options)
             status = gr.HTML(live.status_line(t(live.READY)))
         with gr.Column(min_width=300):
-            step = gr.HTML(live.idle_step(), elem_classes="bonsai-step")
+            step = gr.HTML(live.idle_step())
     shown = results.draw(method, offer.examples.get(method))
     Sheet(offer, method, drawn, status, step, shown, gr.State()).connect()
