@@ -8,8 +8,8 @@ ENGLISH = """
   from it.
 - **QtQ chain** (question to question): Reasoning, answer, and then a deeper next question, which begins the next step.
   Several candidates for the next question are written at once. Those that repeat an earlier question are dropped; of
-  those that follow from the step, the one least like the questions before it is taken. If every candidate repeats one,
-  the chain ends there and says so.
+  the others, the one is taken that stays with the step and is still unlike the questions before it. If every candidate
+  repeats one, the chain ends there and says so.
 
 The **prompt variant** is the wording around your question. The same seed, settings and model give the same table.
 
@@ -54,8 +54,8 @@ JAPANESE = """
 - **単発の質問**: 一つのプロンプトに一つの答え。ほかの方法と比べる基準になります。
 - **二段階推論**: モデルがまず推論を書き、二つ目のプロンプトで、その推論をもとにした答えを書きます。
 - **QtQ 連鎖**（質問から質問へ）: 推論、答え、そしてさらに深い次の質問を書き、その質問から次のステップが始まります。
-  次の質問の候補はいくつか同時に書かれます。前の質問の繰り返しになるものは除かれ、そのステップにつながる候補のうち、
-  これまでの質問に最も似ていないものが選ばれます。
+  次の質問の候補はいくつか同時に書かれます。前の質問の繰り返しになるものは除かれ、残りのうち、
+  そのステップにつながっていて、しかもこれまでの質問に似ていないものが選ばれます。
   すべての候補が繰り返しなら、連鎖はそこで終わり、そのことが表示されます。
 
 **プロンプトの種類**は、質問を包む言葉づかいです。シード、設定、モデルが同じなら、同じ表になります。
