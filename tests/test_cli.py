@@ -144,6 +144,8 @@ def test_an_interrupted_run_prints_what_it_has() -> None:
         "import bonsai.engines\n"
         "from bonsai.engines.echo import EchoEngine\n"
         "from bonsai.cli import main\n"
+        # A shell that runs tests in the background lets them ignore the signal.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "left = iter(range(45))\n"
         "pause = lambda: next(left, None) is None and os.kill(os.getpid(), signal.SIGINT)\n"
         "bonsai.engines.open_engine = lambda settings: EchoEngine(pause=pause)\n"
