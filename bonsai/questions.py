@@ -31,7 +31,8 @@ def load_starters(file: Path) -> list[Starter]:
 
 def clean_question(text: str) -> str:
     """Return a person's question without surrounding space; raise QuestionError if nothing is left."""
-    question = text.replace("\x00", "").strip()
+    # Half of a surrogate pair, which a browser may send, is no text that could be saved.
+    question = text.replace("\x00", "").encode("utf-8", "replace").decode().strip()
     if not question:
         raise QuestionError("The question is empty. Write a question, or pick one of the starters.")
     return question

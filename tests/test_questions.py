@@ -24,6 +24,10 @@ def test_a_blank_question_is_refused(blank: str) -> None:
         clean_question(blank)
 
 
+def test_half_a_surrogate_pair_does_not_reach_the_files() -> None:
+    assert clean_question("Why \ud83c?") == "Why ??"
+
+
 @pytest.mark.parametrize(
     ("text", "question"),
     [
