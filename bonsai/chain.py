@@ -1,6 +1,7 @@
 """The core: chains of steps, advanced together by one engine call per round."""
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from bonsai.engines.base import Completion, Engine, SamplingParams
@@ -135,12 +136,13 @@ def advance(
         prompts = [wants[number].prompt for number, _ in rows]
         each = [wants[number].sampling[k] for number, k in rows]
         written = [[Completion()] * len(want.sampling) for want in wants]
-        for row, completion in engine.generate(prompts, each):
-            number, k = rows[row]
-            written[number][k] = completion
-            settle = _finish_role if all(item.finished for item in written[number]) else _show
-            current[places[number]] = settle(wants[number], written[number])
-            yield tuple(current)
+        with closing(engine.generate(prompts, each)) as snapshots:
+            for row, completion in snapshots:
+                number, k = rows[row]
+                written[number][k] = completion
+                settle = _finish_role if all(item.finished for item in written[number]) else _show
+                current[places[number]] = settle(wants[number], written[number])
+                yield tuple(current)
 
 
 def stop(chain: Chain) -> Chain:

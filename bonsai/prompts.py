@@ -111,6 +111,11 @@ def default_variant(model: str, adapter: str) -> str:
     return "instruct" if model == PHI_2 and not adapter else "assistant"
 
 
+def join(prompt: str, completion: str) -> str:
+    """Return prompt and completion as one text: a space between, where the prompt ends with a role mark and a colon."""
+    return prompt + (" " if prompt.endswith(":") else "") + completion
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")

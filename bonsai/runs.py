@@ -1,12 +1,11 @@
 """Runs: the chains of one click or one command, and their lossless form as JSON."""
 
-import dataclasses
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ class Run:
     def id(self) -> str:
         """Eight hexadecimal digits that depend on what was asked of what, and not on the answers or the time."""
         begun = [replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="") for chain in self.chains]
-        asked = json.dumps(_plain(replace(self, chains=tuple(begun))), sort_keys=True, ensure_ascii=False)
+        asked = json.dumps(asdict(replace(self, chains=tuple(begun))), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(asked.encode()).hexdigest()[:8]
 
     def with_chains(self, chains: tuple[Chain, ...]) -> "Run":
@@ -43,7 +42,7 @@ class Run:
 
 def dumps(run: Run) -> str:
     """Return the run as JSON text that `loads` turns back into an equal run."""
-    return json.dumps({"format": FORMAT, "run": run.id, **_plain(run)}, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps({"format": FORMAT, "run": run.id, **asdict(run)}, ensure_ascii=False, indent=2) + "\n"
 
 
 def loads(text: str, source: str = "This file") -> Run:
@@ -89,10 +88,6 @@ def write_whole(file: Path, data: bytes) -> None:
         os.replace(draft.name, file)
     except OSError as error:
         raise RunFileError(f"{file} cannot be written: {_reason(error)}.") from error
-
-
-def _plain(run: Run) -> dict[str, Any]:
-    return dataclasses.asdict(run)
 
 
 def _chain(data: Mapping[str, Any]) -> Chain:

@@ -1,7 +1,7 @@
 """The table: one drawing of a run's rows for the page, the command line and the files."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -26,7 +26,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 def frame(run: Run) -> pd.DataFrame:
     """Return one row per finished step with all COLUMNS; numbers that do not apply are missing values."""
-    rows = [_row(run, chain, step) for chain in run.chains for step in chain.steps if step.finished]
+    run_id = run.id
+    rows = [_row(run, run_id, chain, step) for chain in run.chains for step in chain.steps if step.finished]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"similarity": "Float64", "nearest": "Int64", "new_content": "Float64", "seconds": "Float64"})
 
@@ -52,12 +53,12 @@ DRAWINGS: dict[str, Callable[[Run], str]] = {"markdown": to_markdown, "csv": to_
 SUFFIXES = {"markdown": ".md", "csv": ".csv", "json": ".json"}
 
 
-def _row(run: Run, chain: Chain, step: Step) -> dict[str, object]:
+def _row(run: Run, run_id: str, chain: Chain, step: Step) -> dict[str, object]:
     texts = {
         name: _CONTROL.sub("", getattr(step, name)) for name in ("question", "reasoning", "answer", "next_question")
     }
     return {
-        "run": run.id, "chain": chain.number, "step": step.number, "method": chain.method, "prompt": chain.prompt.name,
+        "run": run_id, "chain": chain.number, "step": step.number, "method": chain.method, "prompt": chain.prompt.name,
         **texts, "similarity": step.similarity, "nearest": step.nearest, "new_content": step.new_content,
         "flags": " ".join(step.flags), "model": run.model, "adapter": run.adapter, "seed": chain.seed,
         "prompt_tokens": step.prompt_tokens, "completion_tokens": step.completion_tokens,
@@ -81,8 +82,8 @@ def _section(chain: Chain, step: Step, several: bool) -> list[str]:
     ]
 
 
-def _row_line(cells: object) -> str:
-    return "| " + " | ".join(cells) + " |"  # type: ignore[arg-type]
+def _row_line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cell(value: object) -> str:

@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
     DataCollatorForSeq2Seq,
     PreTrainedTokenizerBase,
     Trainer,
@@ -20,8 +18,11 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from bonsai.errors import EngineError, PromptError, UsageError
-from bonsai.prompts import PromptVariant
+from bonsai.engines.adapter import check_adapter
+from bonsai.engines.loading import find_folder, load_model
+from bonsai.errors import PromptError, UsageError
+from bonsai.prompts import PromptVariant, join
+from bonsai.settings import NO_ADAPTER, Settings
 
 CATEGORIES = (
     "open_qa", "closed_qa", "classification", "creative", "translation", "reasoning", "brainstorm", "q_to_q",
@@ -60,7 +61,7 @@ class Schedule:
 def read_records(file: Path) -> list[TrainingRecord]:
     """Return the records of a JSONL file; raise UsageError, naming the line, for the first that is wrong."""
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read as UTF-8 text: {error}.") from error
     records = [_record(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
@@ -82,15 +83,11 @@ def train(
     A new adapter begins with no effect; an `adapter` that is given is trained further, at its own rank.
 
     The records take the prompt variants in turn. Training that was interrupted goes on from its last checkpoint,
-    kept in `out`/checkpoints until it is done. Raises EngineError if the base cannot be loaded.
+    kept in `out`/checkpoints until it is done. Raises EngineError if the base or the adapter cannot be loaded.
     """
     set_seed(schedule.seed)
-    cuda = torch.cuda.is_available()
-    model, tokenizer = _load(base, torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32)
-    if adapter:
-        model = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-    else:
-        model = get_peft_model(model, _lora(schedule.rank))
+    loaded = load_model(Settings(model=base, adapter=NO_ADAPTER))
+    model, tokenizer = _adapted(base, loaded.model, adapter, schedule.rank), loaded.tokenizer
     rows = [
         tokens_and_labels(record, variants[number % len(variants)], tokenizer, schedule.max_tokens)
         for number, record in enumerate(records)
@@ -147,25 +144,24 @@ def _text_and_spans(record: TrainingRecord, variant: PromptVariant) -> tuple[str
         if not prompt.startswith(text):
             raise PromptError(f"{variant.name}: the template of {role} must begin with the role before it, filled in.")
         begin = len(prompt)
-        text = prompt + (" " if prompt.endswith(":") else "") + written[role]
+        text = join(prompt, written[role])
         spans.append((begin, len(text)))
         fill[role] = written[role]
     return text, spans
 
 
-def _lora(rank: int) -> LoraConfig:
-    return LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-
-
-def _load(base: str, dtype: torch.dtype) -> tuple[Any, PreTrainedTokenizerBase]:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base)
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise EngineError(f"The base model {base} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+def _adapted(base: str, model: Any, adapter: Path | None, rank: int) -> Any:
+    """Return the model with an adapter that can be trained: a new one of `rank`, or the one that is given."""
+    if adapter is None:
+        config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules="all-linear")
+        adapted = get_peft_model(model, config)
+    else:
+        folder = find_folder(str(adapter), "adapter", "")
+        check_adapter(str(adapter), folder, base, model.config)
+        adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+    # The name that was given, and not where the weights happen to lie on this machine.
+    adapted.peft_config["default"].base_model_name_or_path = base
+    return adapted
 
 
 def _arguments(checkpoints: Path, schedule: Schedule) -> TrainingArguments:

@@ -6,7 +6,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import json
 import shutil
+import socket
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer
 from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 
+from bonsai.engines.base import Engine
 from bonsai.engines.local import LocalEngine, load
-from bonsai.settings import Settings
+from bonsai.prompts import load_variants
+from bonsai.questions import load_starters
+from bonsai.settings import ROOT, Settings
+
+Served = Callable[[Engine, Settings], AbstractContextManager[str]]
 
 # Models this small are slowed down by several threads.
 torch.set_num_threads(1)
@@ -111,3 +119,22 @@ def merged_weight(adapter_folder: Path) -> torch.Tensor:
 def local_engine(model_folder: Path) -> LocalEngine:
     """A local engine with the tiny model, on the CPU, with nothing in its prefix cache."""
     return load(Settings(model=str(model_folder)))
+
+
+@pytest.fixture(scope="session")
+def served() -> Served:
+    """A way to open the page of an engine on a free port; the context gives its address."""
+    # Gradio takes seconds to import, which tests without a page need not wait for.
+    from bonsai.ui.page import build, serve
+
+    @contextmanager
+    def served(engine: Engine, settings: Settings) -> Iterator[str]:
+        starters = load_starters(ROOT / "examples" / "questions.csv")
+        demo = build(engine, settings, load_variants(settings.prompts), starters)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        yield serve(demo, port=port, wait=False)
+        demo.close(verbose=False)
+
+    return served

@@ -5,12 +5,11 @@ import io
 import json
 import re
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gradio_client import Client
@@ -19,12 +18,10 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from bonsai.engines.base import Completion, SamplingParams
 from bonsai.engines.echo import EchoEngine
-from bonsai.prompts import load_variants
 from bonsai.questions import load_starters
 from bonsai.runs import loads
 from bonsai.settings import ROOT, Settings
 from bonsai.table import COLUMNS, to_csv, to_markdown
-from bonsai.ui.page import build, serve
 
 expect.set_options(timeout=60_000)
 STARTERS = load_starters(ROOT / "examples" / "questions.csv")
@@ -67,20 +64,10 @@ class HeldEngine(EchoEngine):
 ENGINE = HeldEngine()
 
 
-@contextmanager
-def served(settings: Settings) -> Iterator[str]:
-    demo = build(ENGINE, settings, load_variants(settings.prompts), STARTERS)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    yield serve(demo, port=port, wait=False)
-    demo.close(verbose=False)
-
-
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(served: Any) -> Iterator[str]:
     """The address of the page."""
-    with served(Settings(engine="echo", concurrency=4)) as address:
+    with served(ENGINE, Settings(engine="echo", concurrency=4)) as address:
         yield address
 
 
@@ -227,9 +214,9 @@ def test_a_closed_browser_tab_ends_the_work(visit: Visit) -> None:
     assert ENGINE.calls < 9
 
 
-def test_when_too_many_wait_the_next_visitor_is_told_so(browser: Browser) -> None:
+def test_when_too_many_wait_the_next_visitor_is_told_so(served: Any, browser: Browser) -> None:
     ENGINE.reset(hold_at_call=1)
-    with served(Settings(engine="echo", concurrency=1, queue_size=1)) as address:
+    with served(ENGINE, Settings(engine="echo", concurrency=1, queue_size=1)) as address:
         visit, client = Visit(address, browser), Client(address, verbose=False)
         page = visit()
         answering = client.submit(QUESTION, api_name="/ask")

@@ -5,7 +5,6 @@ import asyncio
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gradio_client import Client
@@ -25,7 +25,6 @@ from bonsai.engines.base import Completion, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, QuestionError
 from bonsai.prompts import load_variants
-from bonsai.questions import load_starters
 from bonsai.runs import dumps
 from bonsai.settings import ROOT, Settings
 from bonsai.table import COLUMNS
@@ -38,15 +37,10 @@ SETTINGS = Settings(engine="echo", concurrency=2, max_steps=6, max_new_tokens=20
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(served: Any) -> Iterator[str]:
     """The address of a page on which the echo engine answers."""
-    variants, starters = load_variants(SETTINGS.prompts), load_starters(ROOT / "examples" / "questions.csv")
-    demo = build(EchoEngine(fail_on="broken"), SETTINGS, variants, starters)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    yield serve(demo, port=port, wait=False)
-    demo.close(verbose=False)
+    with served(EchoEngine(fail_on="broken"), SETTINGS) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

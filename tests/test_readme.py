@@ -4,6 +4,7 @@ import re
 import subprocess
 from dataclasses import fields
 
+import pytest
 import yaml
 
 from bonsai.cli import _parser
@@ -17,7 +18,7 @@ def block_after(heading: str) -> str:
     return re.findall(r"```text\n(.*?)```", section, re.DOTALL)[-1]
 
 
-def test_the_help_text_is_the_parsers(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_help_text_is_the_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     assert block_after("Try it") == _parser().format_help()
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -125,7 +126,7 @@ def test_what_is_not_a_run_is_refused(text: str, message: str) -> None:
         loads(text, "x.json")
 
 
-def test_writing_never_leaves_half_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_writing_never_leaves_half_a_file(tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
     write_whole(file, b"old")
     with pytest.raises(RunFileError, match="cannot be written"):

@@ -96,6 +96,19 @@ def test_a_base_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
         train([RECORD], str(tmp_path), tmp_path / "out", [VARIANTS["assistant"]])
 
 
+def test_an_adapter_that_does_not_fit_is_refused(
+    model_folder: Path, bad_adapters: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError, match="does not fit"):
+        train([RECORD], str(model_folder), tmp_path, [VARIANTS["assistant"]], adapter=bad_adapters["wider"])
+
+
+def test_a_line_is_what_ends_with_a_newline_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text('{"question": "Q?", "answer": "One\u2028two."}\n', encoding="utf-8")
+    assert [record.answer for record in read_records(file)] == ["One\u2028two."]
+
+
 def test_the_adapter_says_what_it_was_taught(model_folder: Path, tmp_path: Path) -> None:
     variant = parse_variant("short", SHORT)
     train([RECORD], str(model_folder), tmp_path / "adapter", [variant], SCHEDULE)

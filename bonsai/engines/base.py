@@ -1,6 +1,6 @@
 """The contract of every engine: prompts in, snapshots of completions out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -63,17 +63,22 @@ class Completion:
         return self.finish_reason is not None
 
 
+Snapshots = Generator[tuple[int, Completion], None, None]
+
+
 class Engine(Protocol):
     """Something that completes prompts.
 
     `options` names the fields of SamplingParams beyond max_new_tokens and stop that the engine honours.
-    `adapter_id` is empty when no adapter answers; `device` says in words where the model runs.
+    `adapter_id` is empty when no adapter answers; `device` says in words where the model runs; `is_stand_in` says that
+    a small model answers in the place of PHI-2.
     """
 
     name: str
     model_id: str
     adapter_id: str
     device: str
+    is_stand_in: bool
     context_length: int
     options: frozenset[str]
 
@@ -81,9 +86,7 @@ class Engine(Protocol):
         """Return how many tokens of the context `text` takes as a prompt."""
         ...
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
+    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
         """Yield (index of the prompt, snapshot) as the completions grow, all prompts together.
 
         `sampling` is one for all prompts or one for each. The last snapshot of every prompt has a finish reason.
@@ -122,6 +125,12 @@ def hold_back(text: str, stop: Sequence[str]) -> str:
         default=0,
     )
     return text[: len(text) - longest] if longest else text
+
+
+def too_long(tokens: int, context_length: int) -> Completion:
+    """Return the completion of a prompt that leaves no room in the context for one new token."""
+    limit = f"the model reads at most {context_length:,}, and one is for its completion"
+    return failed(f"The prompt has {tokens:,} tokens; {limit}.", tokens)
 
 
 def failed(error: str, prompt_tokens: int = 0, seconds: float = 0.0) -> Completion:

@@ -3,7 +3,7 @@
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonsai.engines.base import (
@@ -11,10 +11,12 @@ from bonsai.engines.base import (
     Completion,
     FinishReason,
     SamplingParams,
+    Snapshots,
     cut_at_stop,
     failed,
     hold_back,
     one_each,
+    too_long,
 )
 
 _ASPECTS = (
@@ -84,19 +86,19 @@ class EchoEngine:
         """Return the number of words in `text`."""
         return len(text.split())
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
+    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
         """Yield one more word of every prompt's completion in turn; see Engine."""
         return self._run(list(prompts), one_each(self, prompts, sampling))
 
-    def _run(self, prompts: list[str], each: list[SamplingParams]) -> Iterator[tuple[int, Completion]]:
+    def _run(self, prompts: list[str], each: list[SamplingParams]) -> Snapshots:
         started = time.monotonic()
         rows = []
         for index, (prompt, params) in enumerate(zip(prompts, each, strict=True)):
-            error = self._refusal(prompt)
-            if error:
-                yield index, failed(error, self.count_tokens(prompt))
+            tokens = self.count_tokens(prompt)
+            if tokens >= self.context_length:
+                yield index, too_long(tokens, self.context_length)
+            elif self.fail_on and self.fail_on in prompt:
+                yield index, failed("The echo engine was told to fail on this prompt.", tokens)
             else:
                 rows.append(self._row(index, prompt, params))
         while rows:
@@ -106,13 +108,6 @@ class EchoEngine:
                 if snapshot.finished:
                     rows.remove(row)
                 yield row.index, snapshot
-
-    def _refusal(self, prompt: str) -> str:
-        tokens = self.count_tokens(prompt)
-        if tokens >= self.context_length:
-            limit = f"the model reads at most {self.context_length:,}, and one is for its completion"
-            return f"The prompt has {tokens:,} tokens; {limit}."
-        return "The echo engine was told to fail on this prompt." if self.fail_on and self.fail_on in prompt else ""
 
     def _row(self, index: int, prompt: str, params: SamplingParams) -> _Row:
         reply = next((text for part, text in self.replies.items() if part in prompt), None)

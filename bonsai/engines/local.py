@@ -2,19 +2,18 @@
 
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
 from transformers import DynamicCache
 
-from bonsai.engines.base import DEFAULT_OPTIONS, Completion, SamplingParams, failed, one_each
+from bonsai.engines.base import DEFAULT_OPTIONS, Completion, SamplingParams, Snapshots, one_each, too_long
 from bonsai.engines.loading import LoadedModel, load_model
 from bonsai.engines.prefix_cache import PrefixCache, join
 from bonsai.engines.rows import Row, draw
 from bonsai.settings import Settings
 
-Snapshots = Iterator[tuple[int, Completion]]
 ROWS_AT_ONCE = 32
 
 
@@ -54,9 +53,7 @@ class LocalEngine:
         """Return how many tokens of the context `text` takes as a prompt."""
         return len(self._encode(text))
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
+    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
         """Yield (index of the prompt, snapshot) as the completions grow; see Engine."""
         return self._run(list(prompts), one_each(self, prompts, sampling))
 
@@ -66,7 +63,7 @@ class LocalEngine:
             ids = self._encode(prompt)
             room = self.context_length - len(ids)
             if room < 1:
-                yield index, failed(self._too_long(len(ids)), len(ids))
+                yield index, too_long(len(ids), self.context_length)
             else:
                 limit = min(params.max_new_tokens, room)
                 rows.append(Row(index, ids, params, limit, self._tokenizer, self._ends))
@@ -151,10 +148,6 @@ class LocalEngine:
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, verbose=False)["input_ids"]
         return ids or [self._tokenizer.eos_token_id]
-
-    def _too_long(self, tokens: int) -> str:
-        limit = f"the model reads at most {self.context_length:,}, and one is for its completion"
-        return f"The prompt has {tokens:,} tokens; {limit}."
 
 
 def _sentence(error: RuntimeError) -> str:

@@ -7,6 +7,7 @@ import argparse
 import json
 import random
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +57,14 @@ def main() -> int:
     try:
         if options.check:
             return _check(options.out or HERE, variants["assistant"])
-        return _grow(options.out or Path("growth"), list(variants.values()), options.seed)
+        return _grow(options.out or Path("growth"), variants, options.seed)
     except BonsaiError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _grow(out: Path, variants: list[PromptVariant], seed: int) -> int:
-    base = out / "base"
+def _grow(out: Path, by_name: Mapping[str, PromptVariant], seed: int) -> int:
+    base, variants = out / "base", list(by_name.values())
     if not (base / "tokenizer.json").exists():
         grow_base(variants, out / "work", base, seed)
     first, second, mean, adapter = (out / name for name in ("first", "second", "mean", "adapter"))
@@ -71,7 +72,7 @@ def _grow(out: Path, variants: list[PromptVariant], seed: int) -> int:
     _teach(SECOND, base, first, second, variants, seed + 1)
     blend(first, second, mean, SHARE_OF_SECOND)
     _teach(THIRD, base, mean, adapter, variants, seed + 2)
-    return _check(out, variants[0])
+    return _check(out, by_name["assistant"])
 
 
 def _teach(

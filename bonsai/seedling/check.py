@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,7 @@ def figures(
     """Return the figures of the seedling in `folder` on topics kept out of its corpus and on the nine starters."""
     whole = open_engine(Settings(model=str(folder / "base"), adapter=str(folder / "adapter"), engine="local"))
     base = open_engine(Settings(model=str(folder / "base"), adapter=NO_ADAPTER, engine="local"))
-    asked = [line.replace("[", "").replace("]", "") for line in held_out()]
-    topics = [re.findall(r"\[(.*?)\]", line)[0] for line in held_out()]
+    asked, topics = zip(*held_out(), strict=True)
     answered = [chain.steps[0] for chain in _run(whole, asked, "two-step", variant, sampling)]
     single = [chain.steps[0] for chain in _run(base, asked, "single", variant, sampling)]
     plain = [chain.steps[0] for chain in _run(base, asked, "two-step", variant, sampling)]
@@ -96,6 +95,6 @@ def _run(
     return last
 
 
-def _share(tests: object) -> float:
-    found = [bool(test) for test in tests]  # type: ignore[attr-defined]
+def _share(tests: Iterable[object]) -> float:
+    found = [bool(test) for test in tests]
     return sum(found) / len(found)

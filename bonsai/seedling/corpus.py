@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bonsai.prompts import PromptVariant
+from bonsai.prompts import PromptVariant, join
 
 HERE = Path(__file__).parent
 _EITHER = re.compile(r"\(([^()|]*)\|([^()|]*)\)")
@@ -51,9 +51,10 @@ def knowledge() -> list[Record]:
     return records
 
 
-def held_out() -> list[str]:
-    """Return fifty questions about topics that the corpus does not contain, one word or phrase of each in brackets."""
-    return (HERE / "held_out.txt").read_text(encoding="utf-8").splitlines()
+def held_out() -> list[tuple[str, str]]:
+    """Return fifty questions, each with its topic, about topics that the corpus does not contain."""
+    lines = (HERE / "held_out.txt").read_text(encoding="utf-8").splitlines()
+    return [(re.sub(r"[\[\]]", "", line), re.findall(r"\[(.*?)\]", line)[0]) for line in lines]
 
 
 class Frames:
@@ -142,30 +143,8 @@ def invented_word(rng: random.Random) -> str:
     onset = ("b", "br", "c", "ch", "cl", "d", "dr", "f", "fl", "g", "gl", "gr", "h", "j", "k", "l", "m", "n", "p", "pl",
              "pr", "r", "s", "sc", "sh", "sl", "sp", "st", "str", "t", "th", "tr", "v", "w", "z", "qu", "")  # fmt: skip
     vowel = ("a", "e", "i", "o", "u", "ai", "ea", "ee", "ia", "io", "oa", "oo", "ou", "y")
-    coda = (
-        "",
-        "",
-        "n",
-        "r",
-        "l",
-        "s",
-        "t",
-        "m",
-        "ck",
-        "nd",
-        "rm",
-        "st",
-        "nt",
-        "x",
-        "ng",
-        "rd",
-        "lt",
-        "ph",
-        "tion",
-        "ment",
-        "er",
-        "ing",
-    )
+    coda = ("", "", "n", "r", "l", "s", "t", "m", "ck", "nd", "rm", "st", "nt", "x", "ng", "rd", "lt", "ph", "tion",
+            "ment", "er", "ing")  # fmt: skip
     return "".join(rng.choice(onset) + rng.choice(vowel) + rng.choice(coda) for _ in range(rng.choice((2, 2, 3))))
 
 
@@ -178,11 +157,6 @@ def plain_text(record: Record, variant: PromptVariant, rng: random.Random) -> st
     if "<|reasoning|>" in variant.stop and rng.random() < 0.3:
         prompt = variant.render("answer", question=record.question, reasoning="")
     return join(prompt, record.answer) + "<|endoftext|>"
-
-
-def join(prompt: str, completion: str) -> str:
-    """Return prompt and completion as one text: a space between, where the prompt ends with a role mark and a colon."""
-    return prompt + (" " if prompt.endswith(":") else "") + completion
 
 
 def training_rows(rng: random.Random, visits: int, chains: int, main_way: float = 0.0) -> list[dict[str, Any]]:

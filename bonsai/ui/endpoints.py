@@ -9,12 +9,11 @@ from typing import Any
 import gradio as gr
 from gradio.events import api as gr_api
 
-from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError
 from bonsai.runs import Run
 from bonsai.table import frame
 from bonsai.ui.growing import snapshots
-from bonsai.ui.offer import Offer
+from bonsai.ui.offer import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, Offer
 from bonsai.ui.wiring import RUNS
 
 Endpoint = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -32,12 +31,12 @@ def _ask(offer: Offer) -> Endpoint:
     async def ask(
         question: str,
         prompt: str = "",
-        max_new_tokens: int = SamplingParams.max_new_tokens,
-        temperature: float = SamplingParams.temperature,
-        top_p: float = SamplingParams.top_p,
-        top_k: int = SamplingParams.top_k,
-        repetition_penalty: float = 1.0,
-        seed: int = 1,
+        max_new_tokens: int = DEFAULT_SAMPLING.max_new_tokens,
+        temperature: float = DEFAULT_SAMPLING.temperature,
+        top_p: float = DEFAULT_SAMPLING.top_p,
+        top_k: int = DEFAULT_SAMPLING.top_k,
+        repetition_penalty: float = DEFAULT_SAMPLING.repetition_penalty,
+        seed: int = DEFAULT_SAMPLING.seed,
     ) -> list[dict[str, Any]]:
         """Answer a question directly, without Reasoning, and return the table: one row.
 
@@ -64,12 +63,12 @@ def _two_step(offer: Offer) -> Endpoint:
     async def two_step(
         question: str,
         prompt: str = "",
-        max_new_tokens: int = SamplingParams.max_new_tokens,
-        temperature: float = SamplingParams.temperature,
-        top_p: float = SamplingParams.top_p,
-        top_k: int = SamplingParams.top_k,
-        repetition_penalty: float = 1.0,
-        seed: int = 1,
+        max_new_tokens: int = DEFAULT_SAMPLING.max_new_tokens,
+        temperature: float = DEFAULT_SAMPLING.temperature,
+        top_p: float = DEFAULT_SAMPLING.top_p,
+        top_k: int = DEFAULT_SAMPLING.top_k,
+        repetition_penalty: float = DEFAULT_SAMPLING.repetition_penalty,
+        seed: int = DEFAULT_SAMPLING.seed,
     ) -> list[dict[str, Any]]:
         """Write Reasoning about a question and then an answer that follows from it, and return the table: one row.
 
@@ -95,15 +94,15 @@ def _two_step(offer: Offer) -> Endpoint:
 def _qtq(offer: Offer) -> Endpoint:
     async def qtq(
         question: str,
-        steps: int = 3,
-        candidates: int = 3,
+        steps: int = DEFAULT_STEPS,
+        candidates: int = DEFAULT_CANDIDATES,
         prompt: str = "",
-        max_new_tokens: int = SamplingParams.max_new_tokens,
-        temperature: float = SamplingParams.temperature,
-        top_p: float = SamplingParams.top_p,
-        top_k: int = SamplingParams.top_k,
-        repetition_penalty: float = 1.0,
-        seed: int = 1,
+        max_new_tokens: int = DEFAULT_SAMPLING.max_new_tokens,
+        temperature: float = DEFAULT_SAMPLING.temperature,
+        top_p: float = DEFAULT_SAMPLING.top_p,
+        top_k: int = DEFAULT_SAMPLING.top_k,
+        repetition_penalty: float = DEFAULT_SAMPLING.repetition_penalty,
+        seed: int = DEFAULT_SAMPLING.seed,
     ) -> list[dict[str, Any]]:
         """Go from question to question: Reasoning, answer and a deeper next question. Returns the table: a row a step.
 

@@ -33,11 +33,6 @@ class Offer:
         """The name of the prompt variant that is chosen at first."""
         return self.settings.prompt or default_variant(self.engine.model_id, self.engine.adapter_id)
 
-    @property
-    def is_stand_in(self) -> bool:
-        """Say whether a small stand-in model answers instead of PHI-2."""
-        return bool(getattr(self.engine, "is_stand_in", False))
-
     def begin(
         self,
         method: str,

@@ -121,7 +121,7 @@ def _header(offer: Offer) -> None:
             ):  # fmt: skip
                 # One mark of `t` to a component: the name is the browser's to translate, unless the value is.
                 gr.HTML(f"<b>{t(name)}</b> {escape(value)}" if value else f"{t('no adapter')}", min_width=0)
-        if offer.is_stand_in:
+        if engine.is_stand_in:
             with gr.Row(elem_classes="bonsai-notice"):
                 gr.HTML(f"<p>{t(STAND_IN)}</p>")
                 gr.HTML(f"<p>{t('To load PHI-2:')} <code>BONSAI_MODEL={PHI_2} make run</code></p>")
