@@ -1,56 +1,211 @@
-"""Measures of a chain: how similar a question is to earlier ones, and how much a step adds."""
+"""Measures of a chain: how alike its questions are, whether one repeats another, how much a step adds.
 
-import re
-import unicodedata
-from collections.abc import Sequence
-
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-_NO_WORD_BREAKS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
-_QUESTION_WORDS = frozenset(("what", "why", "how", "when", "where", "who", "whom", "whose", "which"))
-_SMALL_WORDS = """
-    a about after again all also always am an and any anyone anything are as at be because been before being both
-    but by can cannot could did do does doing done each else even ever every exactly few for from get gets give
-    given had has have having he her here him his i if in into is it its itself just let like many may me might more
-    most much must my never no not now of often on one only or other our out over own please really said same say
-    says she should since so some someone something still such tell than that the their them then there these they
-    thing things this those through to today too under until up us use very was we were while will with without
-    would yes yet you your
+`docs/measures.md` has the figures that the numbers here were chosen by.
 """
-_STOP_WORDS = _QUESTION_WORDS.union(_SMALL_WORDS.split())
+
+import os
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bonsai.embedder import Embedder, Encoded
+from bonsai.words import Contrast, content_words, contrast, has_no_word_breaks, read, shared
+
+# A step that adds less than this share of new content words adds next to nothing.
+NO_PROGRESS = 0.15
+# Earlier questions that are looked at closely; the others are too far by their sentence vectors alone.
+CLOSEST = 16
+# What is kept of texts that were read: about 200 bytes for a word, 2 KB for a text.
+MEMORY = 256_000_000
 
 
-def content_words(text: str) -> frozenset[str]:
-    """Return the words of `text` that carry content, in lower case; pairs of characters where there are no spaces."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    pairs = {run[i : i + 2] for run in _NO_WORD_BREAKS.findall(folded) for i in range(max(1, len(run) - 1))}
-    words = {_singular(word) for word in _WORD.findall(_NO_WORD_BREAKS.sub(" ", folded)) if word not in _STOP_WORDS}
-    return frozenset(words | pairs)
+@dataclass(frozen=True)
+class Rule:
+    """When one question repeats another: their likeness, less what sets them apart, reaches a threshold.
+
+    `flag` is strict, since a flag is a statement; `guard` is wider, since a candidate too many costs one try.
+    """
+
+    flag: float
+    guard: float
+    otherwise: float
+    clash: float
+    opposed: float
+    negated: float
+    added: float
+
+    def sameness(self, likeness: float, apart: Contrast) -> float:
+        return (
+            likeness
+            - self.otherwise * apart.otherwise
+            - self.clash * apart.clash
+            - self.opposed * apart.opposed
+            - self.negated * apart.negated
+            - self.added * apart.added
+        )
 
 
-def similarity(question: str, other: str) -> float:
-    """Return the share (0 to 1) of content words that two questions have in common (Jaccard index); symmetric."""
-    ours, theirs = content_words(question), content_words(other)
-    if not ours and not theirs:
-        return 1.0 if _plain(question) == _plain(other) else 0.0
-    return len(ours & theirs) / len(ours | theirs)
+BY_MEANING = Rule(flag=0.72, guard=0.64, otherwise=0.10, clash=0.18, opposed=0.40, negated=0.06, added=0.05)
+BY_WORDS = Rule(flag=0.79, guard=0.62, otherwise=0.22, clash=0.31, opposed=0.60, negated=0.05, added=0.08)
+# Parts of the likeness by meaning: the whole question's vector, and its worst understood word.
+WHOLE, WEAKEST, OPPOSED = 0.77, 0.23, 0.08
+OFF_TOPIC = 0.2
+_NO_CONTENT = frozenset(
+    ("?", ".", ",", "!", "'", '"', "-", ":", ";", "(", ")", "a", "an", "the", "is", "are", "was", "were", "do", "does",
+     "did", "to", "of", "in", "on", "for", "and", "it", "i", "you", "my", "your")
+)  # fmt: skip
 
 
-def most_similar(question: str, earlier: Sequence[str]) -> tuple[float, int] | None:
-    """Return (similarity, step number from 1) of the earlier question most like `question`, or None."""
-    scored = [(similarity(question, other), number) for number, other in enumerate(earlier, start=1)]
-    return max(scored, key=lambda pair: (pair[0], pair[1]), default=None)
+@dataclass(frozen=True)
+class Look:
+    """What a look back at the earlier questions of a chain finds; step numbers count from 1.
+
+    `similarity` (0 to 1) is to the most similar question, that of step `nearest`, the latest of equals; None if there
+    is no earlier one. `repeated` is the step that the question repeats by the strict rule of flags, or None;
+    `rejected` the one that it comes too near by the guard's wider rule.
+    """
+
+    similarity: float | None = None
+    nearest: int | None = None
+    repeated: int | None = None
+    rejected: int | None = None
 
 
-def repeats(question: str, other: str) -> bool:
-    """Say whether two questions ask the same in the same way: equal content words and question words, in any order."""
-    if _plain(question) == _plain(other):
-        return True
-    return similarity(question, other) == 1.0 and _asks(question) == _asks(other)
+class Measure:
+    """How alike questions are: by meaning, with an embedder, or else by the words that they share.
+
+    `name` says which. Questions in a script without word breaks are compared by their characters in any case, since
+    the default embedder reads English only. Threads may share a measure.
+    """
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self.name = "words" if embedder is None else embedder.name
+        self._embedder = embedder
+        self._known: OrderedDict[str, Encoded] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+        if embedder is not None:
+            # ZeroGPU's workers are forked, perhaps while another thread holds the lock.
+            os.register_at_fork(after_in_child=self._start_anew)
+
+    def read(self, questions: Iterable[str], answers: Iterable[str] = ()) -> None:
+        """Encode many texts in one go; what was read lately is kept. Without an embedder there is nothing to do."""
+        if self._embedder is not None:
+            self._encode([*(read(question).plain for question in questions), *filter(str.strip, answers)])
+
+    def similarity(self, question: str, other: str) -> float:
+        """Return how alike two questions are, 0 to 1; symmetric. The same letters and digits make it 1."""
+        return self._compare(question, other)[0]
+
+    def sameness(self, question: str, other: str) -> float:
+        """Return the likeness of two questions less what sets them apart: what the thresholds are held against."""
+        return self._compare(question, other)[1]
+
+    def look_back(self, question: str, earlier: Sequence[str]) -> Look:
+        """Return how a question stands to the questions asked earlier, oldest first."""
+        if not earlier:
+            return Look()
+        compared = self._compare_all(question, earlier)
+        likeness, nearest = max((likeness, number) for likeness, _, _, number in compared)
+        flagged = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.flag]
+        guarded = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.guard]
+        return Look(likeness, nearest, max(flagged)[1] if flagged else None, max(guarded)[1] if guarded else None)
+
+    def closeness(self, question: str, asked: str, answer: str) -> float:
+        """Return how near a question is to the question or the answer that it follows, whichever is nearer; 0 to 1."""
+        if self._by_words(question, asked, answer):
+            words = content_words(question)
+            return len(words & (content_words(asked) | content_words(answer))) / max(1, len(words))
+        plain, near = read(question).plain, [read(asked).plain, *filter(str.strip, [answer])]
+        return max(0.0, min(1.0, max(self._cosine(plain, text) for text in near)))
+
+    def off_topic(self, question: str, asked: Sequence[str], answers: Sequence[str]) -> bool:
+        """Say whether a question has to do with none of those asked earlier, nor with any of their answers.
+
+        Words alone cannot tell: then it is never said.
+        """
+        if not asked or self._by_words(question, *asked, *answers):
+            return False
+        plain, texts = read(question).plain, [*(read(text).plain for text in asked), *filter(str.strip, answers)]
+        return all(self._cosine(plain, text) < OFF_TOPIC for text in texts)
+
+    def _by_words(self, *texts: str) -> bool:
+        return self._embedder is None or any(map(has_no_word_breaks, texts))
+
+    def _start_anew(self) -> None:
+        self._lock = threading.Lock()
+
+    def _compare_all(self, question: str, earlier: Sequence[str]) -> list[tuple[float, float, Rule, int]]:
+        """Return likeness, sameness, rule and number of the earlier questions that come near."""
+        self.read([question, *earlier])
+        numbers = list(range(1, len(earlier) + 1))
+        if len(earlier) > CLOSEST:
+            far = [-self._glance(question, other) for other in earlier]
+            numbers = sorted(numbers, key=lambda number: (far[number - 1], -number))[:CLOSEST]
+        return [(*self._compare(question, earlier[number - 1]), number) for number in numbers]
+
+    def _compare(self, question: str, other: str) -> tuple[float, float, Rule]:
+        by_words = self._by_words(question, other)
+        rule = BY_WORDS if by_words else BY_MEANING
+        if _plain(question) == _plain(other):
+            return 1.0, 1.0, rule
+        one, another = read(question), read(other)
+        apart = contrast(one, another)
+        likeness = shared(one, another) if by_words else self._meaning(question, other)
+        sameness = rule.sameness(likeness, apart)
+        return min(1.0, max(0.0, likeness - OPPOSED * apart.opposed)), sameness, rule
+
+    def _glance(self, question: str, other: str) -> float:
+        return (
+            shared(read(question), read(other))
+            if self._embedder is None
+            else self._cosine(read(question).plain, read(other).plain)
+        )
+
+    def _meaning(self, question: str, other: str) -> float:
+        """Return the likeness of two questions as wholes, mixed with that of the word that has the least like it."""
+        ours, theirs = self._encoded(read(question).plain), self._encoded(read(other).plain)
+        whole = float(ours.vector @ theirs.vector)
+        if not len(ours.token_vectors) or not len(theirs.token_vectors):
+            return min(1.0, whole)
+        tokens = ours.token_vectors @ theirs.token_vectors.T
+        return min(1.0, WHOLE * whole + WEAKEST * float(min(tokens.max(axis=0).min(), tokens.max(axis=1).min())))
+
+    def _cosine(self, text: str, other: str) -> float:
+        return float(self._encoded(text).vector @ self._encoded(other).vector)
+
+    def _encoded(self, text: str) -> Encoded:
+        key = _key(text)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        self._encode([text])
+        with self._lock:
+            return self._known[key]
+
+    def _encode(self, texts: Iterable[str]) -> None:
+        with self._lock:
+            new = [text for text in dict.fromkeys(map(_key, texts)) if text not in self._known]
+        if new and self._embedder is not None:
+            encoded = self._embedder.encode(new)
+            with self._lock:
+                for text, item in zip(new, encoded, strict=True):
+                    self._keep(text, _without_small_tokens(item))
+
+    def _keep(self, text: str, item: Encoded) -> None:
+        if text not in self._known:
+            self._known[text] = item
+            self._size += _bytes(item)
+        while self._size > MEMORY and len(self._known) > 1:
+            _, oldest = self._known.popitem(last=False)
+            self._size -= _bytes(oldest)
 
 
-def repeated_step(question: str, earlier: Sequence[str]) -> int | None:
-    """Return the number (from 1) of the latest earlier question that `question` repeats, or None."""
-    return next((number for number in range(len(earlier), 0, -1) if repeats(question, earlier[number - 1])), None)
+WORDS = Measure()
 
 
 def new_content(text: str, earlier: Sequence[str]) -> float:
@@ -60,17 +215,25 @@ def new_content(text: str, earlier: Sequence[str]) -> float:
     return len(words - known) / len(words) if words else 0.0
 
 
-def _asks(question: str) -> frozenset[str]:
-    return _QUESTION_WORDS & set(_WORD.findall(question.casefold()))
+@lru_cache(maxsize=65536)
+def _key(text: str) -> str:
+    """Return what a text is known by: case and spaces aside, so that a question and its plain form are one."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+@lru_cache(maxsize=65536)
 def _plain(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum()) or text
 
 
-def _singular(word: str) -> str:
-    if word.endswith("'s"):
-        return word[:-2]
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+def _bytes(item: Encoded) -> int:
+    return 2000 + item.vector.nbytes + item.token_vectors.nbytes
+
+
+def _without_small_tokens(item: Encoded) -> Encoded:
+    kept = [place for place, token in enumerate(item.tokens) if token not in _NO_CONTENT] or list(
+        range(len(item.tokens))
+    )
+    kept = kept[:64]
+    tokens = tuple(item.tokens[place] for place in kept)
+    return Encoded(item.vector, tokens, item.token_vectors[kept])

@@ -11,7 +11,12 @@ _LABEL = re.compile(
     r"^\s*(?:[-*•]|\d+[.)]|(?:next |deeper )?question\s*\d*\s*:|Q\d*\s*:|次の質問[:：])\s*", re.IGNORECASE
 )
 _QUOTES = "\"'“”‘’「」『』"
-_JAPANESE_ENDING = re.compile(r"(?:か|かな|のか|でしょう|だろう|なぜ|何故)[。.]?$")
+_REQUEST = re.compile(
+    r"(?:please |now |next,? )*"
+    r"(?:tell|describe|explain|name|list|compare|discuss|define|give|show|outline|summari[sz]e)\b",
+    re.IGNORECASE,
+)
+_JAPANESE_ENDING = re.compile(r"(?:か|かな|のか|でしょう|だろう|なぜ|何故|教えて|(?:教えて|説明して)ください)[。.]?$")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,6 @@ def first_question(text: str) -> str:
 
 
 def is_question(text: str) -> bool:
-    """Say whether `text` reads as a question: it ends with a question mark, or as Japanese questions end."""
-    bare = text.rstrip(_QUOTES + " ")
-    return bare.endswith(("?", "？")) or bool(_JAPANESE_ENDING.search(bare))
+    """Say whether `text` reads as a question: by its question mark, its Japanese ending, or as a request (tell me)."""
+    bare = text.strip(_QUOTES + " ")
+    return bare.endswith(("?", "？")) or bool(_JAPANESE_ENDING.search(bare)) or bool(_REQUEST.match(bare))

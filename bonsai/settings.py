@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDLING = "seedling"
 PHI_2 = "microsoft/phi-2"
 NO_ADAPTER = "none"
+EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
+NO_EMBEDDER = "none"
 
 
 def _setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low: int = 1, high: int = 0) -> Any:
@@ -33,6 +35,9 @@ class Settings:
         choices=("auto", "bfloat16", "float32", "float16"),
     )  # fmt: skip
     engine: str = _setting("auto", "What completes the prompts; `auto` is `local`", choices=("auto", "local", "echo"))
+    embedder: str = _setting(
+        EMBEDDER, "Model that measures how alike questions are: hub id or folder; `none` for words"
+    )
     prompts: Path = _setting(ROOT / "prompts", "Folder with the prompt variants")
     prompt: str = _setting("", "Default prompt variant. Unset: `instruct` for plain phi-2, else `assistant`")
     concurrency: int = _setting(1, "Runs of the page that are worked on at the same time", high=256)

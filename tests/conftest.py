@@ -19,11 +19,12 @@ from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer
 from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 
+from bonsai.embedder import Embedder, open_embedder
 from bonsai.engines.base import Engine
 from bonsai.engines.local import LocalEngine, load
 from bonsai.prompts import load_variants
 from bonsai.questions import load_starters
-from bonsai.settings import ROOT, Settings
+from bonsai.settings import EMBEDDER, ROOT, Settings
 
 Served = Callable[[Engine, Settings], AbstractContextManager[str]]
 
@@ -119,6 +120,14 @@ def merged_weight(adapter_folder: Path) -> torch.Tensor:
 def local_engine(model_folder: Path) -> LocalEngine:
     """A local engine with the tiny model, on the CPU, with nothing in its prefix cache."""
     return load(Settings(model=str(model_folder)))
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The default embedder, as the package brings it."""
+    embedder = open_embedder(EMBEDDER)
+    assert embedder is not None, "The package of the embedder is missing: install requirements-local.txt."
+    return embedder
 
 
 @pytest.fixture(scope="session")

@@ -5,21 +5,29 @@ from pathlib import Path
 import pytest
 
 from bonsai.errors import SettingError
-from bonsai.settings import Settings
+from bonsai.settings import NO_EMBEDDER, Settings
 
 
 def test_without_variables_the_defaults_hold() -> None:
     settings = Settings.from_env({})
     assert settings == Settings()
     assert (settings.engine, settings.quantization, settings.zero_gpu) == ("auto", "none", False)
+    assert settings.embedder == "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def test_values_are_read() -> None:
     settings = Settings.from_env(
-        {"BONSAI_MODEL": " some/model ", "BONSAI_PROMPTS": "/x", "BONSAI_MAX_STEPS": "7", "SPACES_ZERO_GPU": "true"}
+        {
+            "BONSAI_MODEL": " some/model ",
+            "BONSAI_PROMPTS": "/x",
+            "BONSAI_MAX_STEPS": "7",
+            "BONSAI_EMBEDDER": "none",
+            "SPACES_ZERO_GPU": "true",
+        }
     )
     assert (settings.model, settings.prompts, settings.max_steps) == ("some/model", Path("/x"), 7)
     assert settings.zero_gpu
+    assert settings.embedder == NO_EMBEDDER
 
 
 @pytest.mark.parametrize(
