@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 from bonsai.engines.base import Completion, Engine, SamplingParams
 from bonsai.errors import QuestionError, UsageError
-from bonsai.guard import Candidate, choose, judge
-from bonsai.measures import most_similar, new_content, repeated_step
+from bonsai.guard import OFF_TOPIC, Candidate, choose, first_asked, judge
+from bonsai.measures import WORDS, Measure
 from bonsai.prompts import PromptVariant
-from bonsai.questions import is_question
+from bonsai.questions import first_question
+from bonsai.reasoning import COPIED_FROM_ANSWER, COPIED_FROM_QUESTION, EMPTY, TRUNCATED, state
+from bonsai.step import Step, measured, stalls
 
 METHODS: dict[str, tuple[str, ...]] = {
     "single": ("single",),
@@ -19,43 +21,21 @@ METHODS: dict[str, tuple[str, ...]] = {
 NEXT_QUESTION_TOKENS = 64
 NEW_TRIES = 2
 
-
-@dataclass(frozen=True)
-class Step:
-    """One row: a question and what was written for it so far.
-
-    `writing` is the role being written now, and "" when the step is finished; `error` says why it failed.
-    `nearest` is the number of the step whose question is most similar; it and `similarity` are None for a first step.
-    """
-
-    number: int
-    question: str
-    writing: str
-    reasoning: str = ""
-    answer: str = ""
-    next_question: str = ""
-    similarity: float | None = None
-    nearest: int | None = None
-    new_content: float | None = None
-    flags: tuple[str, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
-    error: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-
-    @property
-    def finished(self) -> bool:
-        """Say whether nothing more will be written for this step."""
-        return not self.writing
+# What is known of a Reasoning after a role that asks for a second try: a copy of the answer only with the answer.
+_WORTH_ANOTHER_TRY = {"reasoning": (EMPTY, COPIED_FROM_QUESTION), "answer": (COPIED_FROM_ANSWER,)}
 
 
 @dataclass(frozen=True)
 class Chain:
     """A question followed by a method. Immutable: a chain after a completion is a new chain.
 
-    `stop_reason` is "" while the chain can go on; then "done", "tautology" (every candidate repeated an earlier
-    question), "no-question" (no candidate was a question), "error" or "stopped".
+    `stop_reason` is "" while the chain can go on; then "done", "tautology" (the proposed questions repeat earlier
+    ones), "off-topic" (they leave the topic), "no-question" (none was proposed), "no-progress" (two steps running added
+    next to nothing), "error" or "stopped".
+
+    A branch names the chain that it came from (`parent`, 0 for none) and how many steps at its head are that chain's
+    (`shared`); `model` and `adapter` are given where they are not those of its run. A chain that is not `guarded` asks
+    the first question proposed, whatever it repeats.
     """
 
     number: int
@@ -66,6 +46,12 @@ class Chain:
     candidates: int = 1
     seed: int = 0
     stop_reason: str = ""
+    parent: int = 0
+    shared: int = 0
+    stop_without_progress: bool = True
+    guarded: bool = True
+    model: str = ""
+    adapter: str = ""
 
     @property
     def finished(self) -> bool:
@@ -76,6 +62,11 @@ class Chain:
     def questions(self) -> tuple[str, ...]:
         """The questions asked so far, oldest first."""
         return tuple(step.question for step in self.steps)
+
+    @property
+    def own_steps(self) -> tuple[Step, ...]:
+        """The steps that no parent shares: what a table or picture shows of this chain."""
+        return self.steps[self.shared :]
 
 
 @dataclass(frozen=True)
@@ -107,11 +98,44 @@ def new_chain(
     return Chain(number, method, prompt, (first,), length if method == "qtq" else 1, candidates, seed)
 
 
+def branch(
+    chain: Chain,
+    *,
+    number: int,
+    keep: int,
+    question: str,
+    prompt: PromptVariant | None = None,
+    seed: int | None = None,
+    length: int | None = None,
+) -> Chain:
+    """Return a new chain that shares the first `keep` steps of `chain` and goes on with `question`.
+
+    To ask another candidate of a step, keep that step; to write a step anew with an edited question, another variant
+    or another seed, keep those before it. `length` counts the shared steps too; without it, it is that of `chain`, or
+    one more step than is kept. Raises UsageError if so many steps cannot be kept, or if nothing would be different.
+    """
+    finished = sum(step.finished for step in chain.steps)
+    if not 0 <= keep <= finished:
+        raise UsageError(f"A branch of chain {chain.number} can keep 0 to {finished} of its steps, not {keep}.")
+    if keep and chain.method != "qtq":
+        raise UsageError(f"A {chain.method} chain has one step and no next question; begin its step again.")
+    length = max(chain.length, keep + 1) if length is None else length
+    if length <= keep:
+        raise UsageError(f"A branch after step {keep} has at least {keep + 1} steps in all, not {length}.")
+    new = replace(
+        chain, number=number, parent=chain.number, shared=keep, length=length, stop_reason="", model="", adapter="",
+        steps=(*chain.steps[:keep], Step(keep + 1, question, METHODS[chain.method][0])),
+        prompt=prompt or chain.prompt, seed=chain.seed if seed is None else seed,
+    )  # fmt: skip
+    if (new.questions, new.prompt, new.seed) == (chain.questions[: keep + 1], chain.prompt, chain.seed):
+        raise UsageError("This branch would be the chain again; change the question, candidate, variant or seed.")
+    return new
+
+
 def check_fit(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> None:
     """Raise QuestionError, naming both token counts, for the first question that the engine cannot read."""
     for chain in chains:
-        want = _want(engine, chain, sampling)
-        tokens = engine.count_tokens(want.prompt)
+        tokens = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
         if tokens + 1 > engine.context_length:
             raise QuestionError(
                 f"The question is too long: with its prompt it has {tokens:,} tokens, and the model reads at most "
@@ -120,7 +144,7 @@ def check_fit(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams)
 
 
 def advance(
-    engine: Engine, chains: Sequence[Chain], sampling: SamplingParams
+    engine: Engine, chains: Sequence[Chain], sampling: SamplingParams, measure: Measure = WORDS
 ) -> Generator[tuple[Chain, ...], None, None]:
     """Yield all chains, again and again as their texts grow, until every one of them is finished.
 
@@ -140,12 +164,14 @@ def advance(
             for row, completion in snapshots:
                 number, k = rows[row]
                 written[number][k] = completion
-                settle = _finish_role if all(item.finished for item in written[number]) else _show
-                current[places[number]] = settle(wants[number], written[number])
+                if all(item.finished for item in written[number]):
+                    current[places[number]] = _finish_role(wants[number], written[number], measure)
+                else:
+                    current[places[number]] = _show(wants[number], written[number])
                 yield tuple(current)
 
 
-def stop(chain: Chain) -> Chain:
+def stop(chain: Chain, measure: Measure = WORDS) -> Chain:
     """Return the chain as it stands, ended by the person; the step being written is kept if anything is in it."""
     if chain.finished:
         return chain
@@ -154,31 +180,49 @@ def stop(chain: Chain) -> Chain:
         return replace(chain, steps=chain.steps[:-1], stop_reason="stopped")
     if last.writing == "next_question":
         last = replace(last, next_question="")
-    return _end(_with_last(chain, last), "stopped", "stopped")
+    return _end(_with_last(chain, last.flagged("stopped")), "stopped", measure)
 
 
-def _want(engine: Engine, chain: Chain, sampling: SamplingParams) -> _Want:
-    step = chain.steps[-1]
-    role, variant = step.writing, chain.prompt
+def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple[str, bool]:
+    """Return the prompt that an unfinished chain wants completed, and whether earlier steps were left out to fit it."""
+    step, variant = chain.steps[-1], chain.prompt
     tried = [(candidate.question, "") for candidate in step.candidates if candidate.question]
     earlier = [(past.question, past.answer) for past in chain.steps[:-1]] + tried
     room = engine.context_length - sampling.max_new_tokens
     truncated = False
-    prompt = _render(variant, role, step, earlier)
-    while earlier and variant.uses_transcript(role) and engine.count_tokens(prompt) > room:
+    prompt = _render(variant, step, earlier)
+    while earlier and variant.uses_transcript(step.writing) and engine.count_tokens(prompt) > room:
         earlier, truncated = earlier[1:], True
-        prompt = _render(variant, role, step, earlier)
-    count, limit = 1, sampling.max_new_tokens
-    if role == "next_question":
-        count, limit = chain.candidates, min(limit, NEXT_QUESTION_TOKENS)
-    seed = chain.seed + len(step.candidates)
-    stops = (*variant.stop, *(text for text in sampling.stop if text not in variant.stop))
-    each = tuple(replace(sampling, max_new_tokens=limit, seed=(seed + k) % 2**31, stop=stops) for k in range(count))
+        prompt = _render(variant, step, earlier)
+    return prompt, truncated
+
+
+def with_stops(chain: Chain, sampling: SamplingParams) -> SamplingParams:
+    """Return the sampling with the texts at which the chain's variant cuts a completion, before its own."""
+    own = tuple(text for text in sampling.stop if text not in chain.prompt.stop)
+    return replace(sampling, stop=(*chain.prompt.stop, *own))
+
+
+def _want(engine: Engine, chain: Chain, sampling: SamplingParams) -> _Want:
+    step = chain.steps[-1]
+    prompt, truncated = next_prompt(engine, chain, sampling)
+    sampling = with_stops(chain, sampling)
+    if step.writing == "next_question":
+        count, tries = chain.candidates, len(step.candidates)
+        sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS))
+    else:
+        count, tries = 1, step.reasoning_tries - 1
+        if tries and not sampling.temperature:
+            # The likeliest tokens would be the same again, whatever the seed.
+            sampling = replace(sampling, temperature=SamplingParams.temperature)
+    each = tuple(replace(sampling, seed=(chain.seed + tries + k) % 2**31) for k in range(count))
     return _Want(chain, prompt, each, truncated)
 
 
-def _render(variant: PromptVariant, role: str, step: Step, earlier: Sequence[tuple[str, str]]) -> str:
-    return variant.render(role, question=step.question, reasoning=step.reasoning, answer=step.answer, earlier=earlier)
+def _render(variant: PromptVariant, step: Step, earlier: Sequence[tuple[str, str]]) -> str:
+    return variant.render(
+        step.writing, question=step.question, reasoning=step.reasoning, answer=step.answer, earlier=earlier
+    )
 
 
 def _show(want: _Want, completions: Sequence[Completion]) -> Chain:
@@ -186,7 +230,7 @@ def _show(want: _Want, completions: Sequence[Completion]) -> Chain:
     return _with_last(want.chain, _written(want.chain.steps[-1], completions[0].text))
 
 
-def _finish_role(want: _Want, completions: Sequence[Completion]) -> Chain:
+def _finish_role(want: _Want, completions: Sequence[Completion], measure: Measure) -> Chain:
     """Return the chain after a role: the step goes on to its next role, ends, or is followed by the next step."""
     step = want.chain.steps[-1]
     step = replace(
@@ -195,76 +239,71 @@ def _finish_role(want: _Want, completions: Sequence[Completion]) -> Chain:
         prompt_tokens=step.prompt_tokens + completions[0].prompt_tokens,
         completion_tokens=step.completion_tokens + sum(item.completion_tokens for item in completions),
         seconds=step.seconds + max(item.seconds for item in completions),
-        flags=_with(step.flags, "truncated") if want.truncated else step.flags,
     )
+    if want.truncated:
+        step = step.flagged("truncated")
     errors = [item.error for item in completions if item.finish_reason == "error"]
     if len(errors) == len(completions):
-        step = replace(step, next_question="", error=errors[0])
-        return _end(_with_last(want.chain, step), "error", "error")
+        step = replace(step, next_question="", error=errors[0]).flagged("error")
+        return _end(_with_last(want.chain, step), "error", measure)
     if step.writing == "next_question":
-        return _finish_next_question(_with_last(want.chain, step), want, completions)
-    completion = completions[0]
-    step = _written(step, completion.text)
-    if completion.finish_reason == "length":
-        step = replace(step, flags=_with(step.flags, "truncated"))
+        return _finish_next_question(_with_last(want.chain, step), want, completions, measure)
+    return _finish_text(_with_last(want.chain, step), completions[0], measure)
+
+
+def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chain:
+    step = _written(chain.steps[-1], completion.text)
+    cut = completion.finish_reason == "length"
+    if cut:
+        step = step.flagged("truncated")
     if completion.finish_reason == "cancelled":
-        return stop(_with_last(want.chain, step))
-    roles = METHODS[want.chain.method]
+        return stop(_with_last(chain, step), measure)
+    roles = METHODS[chain.method]
+    if "reasoning" in roles:
+        cut = cut if step.writing == "reasoning" else step.reasoning_state == TRUNCATED
+        step = replace(step, reasoning_state=state(step.reasoning, step.question, step.answer, cut))
+    if step.reasoning_tries == 1 and step.reasoning_state in _WORTH_ANOTHER_TRY.get(step.writing, ()):
+        # What it cost stays; what was found in it does not.
+        step = replace(step, writing="reasoning", reasoning="", answer="", reasoning_state="", flags=())
+        return _with_last(chain, replace(step, reasoning_tries=2))
     place = roles.index(step.writing) + 1
-    if place < len(roles):
-        return _with_last(want.chain, replace(step, writing=roles[place]))
-    return _end(_with_last(want.chain, step), "done")
+    if place == len(roles):
+        return _end(_with_last(chain, step), "done", measure)
+    if step.writing == "answer" and chain.stop_without_progress and stalls(step, chain.steps[:-1]):
+        return _end(_with_last(chain, step), "no-progress", measure)
+    return _with_last(chain, replace(step, writing=roles[place]))
 
 
-def _finish_next_question(chain: Chain, want: _Want, completions: Sequence[Completion]) -> Chain:
+def _finish_next_question(chain: Chain, want: _Want, completions: Sequence[Completion], measure: Measure) -> Chain:
     step = chain.steps[-1]
+    measure.read([first_question(completion.text) for completion in completions], [step.answer])
     judged = tuple(
-        judge(completion.text, sampling.seed, chain.questions, step.answer)
+        judge(completion.text, sampling.seed, chain.questions, step.answer, measure)
         for completion, sampling in zip(completions, want.sampling, strict=True)
         if completion.finish_reason != "error"
     )
     step = replace(step, candidates=(*step.candidates, *judged), next_question="")
-    chosen = choose(judged)
+    chosen = choose(judged) if chain.guarded else first_asked(judged)
     if chosen is None:
         if len(step.candidates) < chain.candidates * (1 + NEW_TRIES):
             return _with_last(chain, step)
-        repeated = any(candidate.verdict.startswith("repeats") for candidate in step.candidates)
-        return _end(_with_last(chain, step), "tautology" if repeated else "no-question")
+        return _end(_with_last(chain, step), _why_none(step.candidates), measure)
     step = replace(step, next_question=chosen.question)
     if step.number >= chain.length:
-        return _end(_with_last(chain, step), "done")
-    chain = _with_last(chain, _measured(chain, step))
+        return _end(_with_last(chain, step), "done", measure)
+    chain = _with_last(chain, measured(step, chain.steps[:-1], measure))
     return replace(chain, steps=(*chain.steps, Step(step.number + 1, chosen.question, METHODS[chain.method][0])))
 
 
-def _end(chain: Chain, reason: str, flag: str = "") -> Chain:
-    step = chain.steps[-1]
-    step = _measured(chain, replace(step, flags=_with(step.flags, flag) if flag else step.flags))
-    return replace(_with_last(chain, step), stop_reason=reason)
+def _why_none(candidates: Sequence[Candidate]) -> str:
+    """Return the stop reason of a chain whose candidates were all rejected."""
+    if any(candidate.repeats for candidate in candidates):
+        return "tautology"
+    return "off-topic" if any(candidate.verdict == OFF_TOPIC for candidate in candidates) else "no-question"
 
 
-def _measured(chain: Chain, step: Step) -> Step:
-    """Return the finished step with its measures and the flags that follow from its texts."""
-    earlier = chain.steps[: step.number - 1]
-    asked = [past.question for past in earlier]
-    nearest = most_similar(step.question, asked)
-    added = new_content(f"{step.question} {step.answer}", [f"{past.question} {past.answer}" for past in earlier])
-    flags = step.flags
-    if chain.method != "single" and not step.reasoning and step.answer:
-        flags = _with(flags, "no-reasoning")
-    repeated = repeated_step(step.question, asked)
-    if repeated is not None:
-        flags = _with(flags, "tautology" if repeated == step.number - 1 else "circular")
-    if step.candidates and not any(is_question(candidate.question) for candidate in step.candidates):
-        flags = _with(flags, "not-a-question")
-    return replace(
-        step,
-        writing="",
-        similarity=round(nearest[0], 3) if nearest else None,
-        nearest=nearest[1] if nearest else None,
-        new_content=round(added, 3),
-        flags=flags,
-    )
+def _end(chain: Chain, reason: str, measure: Measure) -> Chain:
+    return replace(_with_last(chain, measured(chain.steps[-1], chain.steps[:-1], measure)), stop_reason=reason)
 
 
 def _written(step: Step, text: str) -> Step:
@@ -274,10 +313,6 @@ def _written(step: Step, text: str) -> Step:
     if step.writing == "next_question":
         return replace(step, next_question=text.strip())
     return replace(step, answer=text.strip())
-
-
-def _with(flags: tuple[str, ...], flag: str) -> tuple[str, ...]:
-    return flags if flag in flags else (*flags, flag)
 
 
 def _with_last(chain: Chain, step: Step) -> Chain:

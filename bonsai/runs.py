@@ -9,35 +9,68 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bonsai.chain import METHODS, Chain, Step
+from bonsai.chain import METHODS, Chain, branch
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import RunFileError, UsageError
 from bonsai.guard import Candidate
+from bonsai.measures import WORDS
 from bonsai.prompts import PromptVariant
+from bonsai.reasoning import ReasoningTest
+from bonsai.step import Step
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Run:
-    """Chains that were started together, and what answered them."""
+    """Chains that were started together and the branches that grew from them, what answered, and what measured."""
 
     chains: tuple[Chain, ...]
     sampling: SamplingParams
     model: str
     adapter: str
     engine: str
+    measure: str = WORDS.name
 
     @property
     def id(self) -> str:
-        """Eight hexadecimal digits that depend on what was asked of what, and not on the answers or the time."""
-        begun = [replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="") for chain in self.chains]
+        """Eight hexadecimal digits that depend on what was asked of what, and not on answers, branches or the time."""
+        begun = [
+            replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
+            for chain in self.chains
+            if not chain.parent
+        ]
         asked = json.dumps(asdict(replace(self, chains=tuple(begun))), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(asked.encode()).hexdigest()[:8]
 
     def with_chains(self, chains: tuple[Chain, ...]) -> "Run":
         """Return the same run with its chains as they stand now."""
         return replace(self, chains=chains)
+
+
+def branched(
+    run: Run, chain: int, step: int, *, question: str = "", candidate: int | None = None,
+    prompt: PromptVariant | None = None, seed: int | None = None, length: int | None = None,
+) -> Run:  # fmt: skip
+    """Return the run with a chain more, which branches from a step of one of its chains (all numbers from 1).
+
+    With a `candidate`, that step is kept and the candidate asked after it; else the step is begun again, with another
+    `question`, variant or seed. Raises UsageError, naming what there is, if chain, step or candidate are not in the
+    run, and if nothing would be different.
+    """
+    chains = {item.number: item for item in run.chains}
+    if chain not in chains:
+        raise UsageError(f"The run has no chain {chain}; there is {', '.join(map(str, chains))}.")
+    parent = chains[chain]
+    rows = {item.number: item for item in parent.steps if item.finished}
+    if step not in rows:
+        raise UsageError(f"Chain {chain} has no step {step}; there is {', '.join(map(str, rows)) or 'none'}.")
+    keep, asked = step - 1, question or rows[step].question
+    if candidate is not None:
+        keep, asked = step, _candidate(chain, rows[step], candidate)
+    number = max(chains) + 1
+    new = branch(parent, number=number, keep=keep, question=asked, prompt=prompt, seed=seed, length=length)
+    return run.with_chains((*run.chains, new))
 
 
 def dumps(run: Run) -> str:
@@ -62,6 +95,7 @@ def loads(text: str, source: str = "This file") -> Run:
             model=str(data["model"]),
             adapter=str(data["adapter"]),
             engine=str(data["engine"]),
+            measure=str(data.get("measure", WORDS.name)),
         )
     except KeyError as error:
         raise RunFileError(f"{source} is not a saved run: the key {error} is missing.") from error
@@ -90,6 +124,14 @@ def write_whole(file: Path, data: bytes) -> None:
         raise RunFileError(f"{file} cannot be written: {_reason(error)}.") from error
 
 
+def _candidate(chain: int, step: Step, number: int) -> str:
+    proposed = {place: one.question for place, one in enumerate(step.candidates, start=1) if one.question}
+    if number not in proposed:
+        there_is = f"there is {', '.join(map(str, proposed))}" if proposed else "there is none"
+        raise UsageError(f"Step {step.number} of chain {chain} has no candidate {number}; {there_is}.")
+    return proposed[number]
+
+
 def _chain(data: Mapping[str, Any]) -> Chain:
     if data["method"] not in METHODS or not data["steps"]:
         raise ValueError(f"chain {data['number']} has an unknown method or no steps")
@@ -102,7 +144,9 @@ def _variant(data: Mapping[str, Any]) -> PromptVariant:
 
 def _step(data: Mapping[str, Any]) -> Step:
     candidates = tuple(Candidate(**item) for item in data["candidates"])
-    return Step(**{**data, "flags": tuple(data["flags"]), "candidates": candidates})
+    tested = data.get("reasoning_test")
+    test = ReasoningTest(**tested) if tested else None
+    return Step(**{**data, "flags": tuple(data["flags"]), "candidates": candidates, "reasoning_test": test})
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

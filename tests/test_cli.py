@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bonsai.cli import main
+from bonsai.runs import Run, read_run
 from bonsai.settings import ROOT
 from bonsai.table import COLUMNS
 
@@ -20,8 +21,9 @@ QUESTION = "Why did productivity stop growing?"
 
 
 @pytest.fixture(autouse=True)
-def echo_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BONSAI_ENGINE", "echo")
+    monkeypatch.setenv("BONSAI_EMBEDDER", "none")
 
 
 def test_ask_prints_the_report(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,6 +62,114 @@ def test_a_saved_run_is_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (tmp_path / "again").read_bytes() == saved.read_bytes()
 
 
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A saved run: one chain of three steps, with three candidates each."""
+    file = tmp_path / "run.json"
+    assert main(["ask", QUESTION, "--format", "json", "--out", str(file)]) == 0
+    return file
+
+
+def tree_of(saved: Path, *options: str) -> Run:
+    """Return the run with the branch that the options ask for, and keep it in the place of the old one."""
+    assert main(["ask", *options, "--from", str(saved), "--format", "json", "--out", str(saved)]) == 0
+    return read_run(saved)
+
+
+def test_a_branch_with_another_candidate_keeps_the_old_chain(saved: Path) -> None:
+    before = read_run(saved)
+    tree = tree_of(saved, "--step", "1", "--candidate", "2")
+    old, new = tree.chains
+    assert before.chains == (old,)
+    assert (tree.id, tree.model, tree.measure) == (before.id, "echo", "words")
+    assert (new.parent, new.shared, new.length, new.stop_reason) == (1, 1, 3, "done")
+    assert new.questions[1] == old.steps[0].candidates[1].question
+
+
+def test_a_branch_with_another_question_variant_and_seed(saved: Path) -> None:
+    tree = tree_of(
+        saved, "Who gained from it?", "--step", "2", "--prompt", "creator", "--seed", "7", "--steps", "4"
+    )  # fmt: skip
+    old, new = tree.chains
+    assert new.questions[:2] == (QUESTION, "Who gained from it?")
+    assert (new.prompt.name, new.seed, len(new.steps)) == ("creator", 7, 4)
+    assert (old.prompt.name, old.seed) == ("assistant", 1)
+
+
+def test_a_branch_of_a_branch_is_drawn_whole(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree_of(saved, "--step", "1", "--candidate", "2")
+    tree_of(saved, "Who gained from it?", "--chain", "2", "--step", "3")
+    capsys.readouterr()
+    assert main(["show", str(saved)]) == 0
+    titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("## ")]
+    assert titles == [
+        "## Chain 1, step 1", "## Chain 1, step 2", "## Chain 1, step 3",
+        "## Chain 2 (from chain 1, step 1), step 2", "## Chain 2 (from chain 1, step 1), step 3",
+        "## Chain 3 (from chain 2, step 2), step 3",
+    ]  # fmt: skip
+
+
+def test_a_branch_by_another_model_or_measure_says_so(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = saved.read_text().replace('"model": "echo"', '"model": "other"')
+    saved.write_text(text.replace('"measure": "words"', '"measure": "other/embedder"'))
+    tree = tree_of(saved, "--step", "2", "--seed", "3")
+    told = capsys.readouterr().err
+    assert "the run was answered by other, its branch is by echo" in told
+    assert "the run was measured with other/embedder, its branch is with words" in told
+    assert (tree.model, tree.chains[1].model) == ("other", "echo")
+    assert tree.measure == "other/embedder; chain 2 with words"
+
+
+def test_only_the_steps_of_the_branch_are_told(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    tree_of(saved, "--step", "2", "--seed", "3")
+    assert [line[:11] for line in capsys.readouterr().err.splitlines()[:2]] == ["step 2 of 3", "step 3 of 3"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "name it with --step"),
+        (["--step", "2"], "change the question, candidate, variant or seed"),
+        (["--step", "4", "--seed", "2"], "Chain 1 has no step 4; there is 1, 2, 3"),
+        (["--chain", "2", "--step", "1", "--seed", "2"], "The run has no chain 2; there is 1"),
+        (["--step", "1", "--candidate", "9"], "Step 1 of chain 1 has no candidate 9; there is 1, 2, 3"),
+        (["--step", "1", "--candidate", "0"], "has no candidate 0"),
+        (["Who?", "--step", "1", "--candidate", "1"], "leave one out"),
+        ([" ", "--step", "1"], "The question is empty"),
+        (["--step", "1", "--seed", "-1"], "seed is -1"),
+        (["--step", "2", "--seed", "2", "--steps", "1"], "at least 2 steps in all, not 1"),
+        (["--step", "1", "--seed", "2", "--temperature", "0"], "leave out --temperature"),
+        (["--step", "1", "--seed", "2", "--method", "single"], "leave out --method"),
+    ],
+)
+def test_a_branch_that_cannot_be_gets_a_sentence(
+    saved: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = saved.read_bytes()
+    assert main(["ask", *options, "--from", str(saved), "--out", str(saved)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert saved.read_bytes() == before
+
+
+def test_the_guard_and_the_end_without_progress_can_be_switched_off(saved: Path) -> None:
+    main(["ask", QUESTION, "--no-guard", "--keep-going", "--format", "json", "--out", str(saved)])
+    (chain,) = read_run(saved).chains
+    assert (chain.guarded, chain.stop_without_progress) == (False, False)
+    assert [step.next_question for step in chain.steps] == [step.candidates[0].question for step in chain.steps]
+
+
+def test_the_reasoning_of_each_step_is_tested_if_asked(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", QUESTION, "--steps", "2", "--test-reasoning"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("**Was the Reasoning used?** Without it the answer changes by ") == 2
+    assert "step 2: testing the Reasoning" in err
+    tree = tree_of(saved, "--step", "3", "--seed", "3", "--test-reasoning")
+    assert [step.reasoning_test is not None for chain in tree.chains for step in chain.own_steps] == [False] * 3 + [
+        True
+    ]
+
+
 def test_prompts_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prompts"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
@@ -72,6 +182,10 @@ def test_prompts_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["ask", ""], 2, "The question is empty"),
         (["ask", " \n "], 2, "The question is empty"),
+        (["ask"], 2, "There is no question; write one, or name a saved run to branch from with --from"),
+        (["ask", QUESTION, "--step", "2"], 2, "name it with --from"),
+        (["ask", "--from", "/nowhere/run.json", "--step", "1"], 1, "/nowhere/run.json cannot be read: No such file"),
+        (["ask", QUESTION, "--method", "single", "--test-reasoning"], 2, "--test-reasoning has nothing to test"),
         (["ask", "word " * 3000], 2, "tokens, and the model reads at most 2,048"),
         (["ask", QUESTION, "--prompt", "poet"], 2, "no prompt variant 'poet'; choose one of assistant"),
         (["ask", QUESTION, "--temperature", "9"], 2, "temperature is 9.0; it must be between 0 and 5"),
@@ -93,9 +207,7 @@ def test_bad_input_gets_a_sentence(
     assert out == ""
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["dance"], ["ask"], ["ask", "q", "--method", "magic"], ["ask", "q", "--steps", "x"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["ask", "q", "--method", "magic"], ["ask", "q", "--steps", "x"]])
 def test_wrong_usage_is_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -21,7 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bonsai.chain import Chain, advance, check_fit, new_chain
+from bonsai import ablation
+from bonsai.chain import Chain, advance, branch, check_fit, new_chain
 from bonsai.engines.base import Completion, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.prompts import load_variants
@@ -186,6 +187,28 @@ def failing_prompt(platform: Platform) -> list[list[str]]:
     return [[chain.stop_reason, chain.steps[-1].error] for chain in last]
 
 
+def reasoning_test(platform: Platform) -> dict[str, Any]:
+    """Return what the test of a Reasoning tells, on the GPU and without one, and the seconds asked for."""
+    from bonsai import gpu
+    from bonsai.errors import UsageError
+
+    platform.idle = False
+    engine = WatchedEngine()
+    *_, (chain,) = advance(EchoEngine(), CHAINS[1:2], SAMPLING)
+    gpu.use(engine)
+    *_, tested = gpu.test_reasoning(chain, 1, SAMPLING)
+    *_, expected = ablation.test_reasoning(EchoEngine(), chain, 1, SAMPLING)
+    try:
+        refused = str(list(gpu.test_reasoning(chain, 2, SAMPLING)))
+    except UsageError as error:
+        refused = str(error)
+    asked = int(platform.called("/schedule")[-1]["durationSeconds"][0])
+    return {
+        "tested": tell([tested]), "expected": tell([expected]), "refused": refused, "asked": asked,
+        "worker": engine.pid.value, "page": os.getpid(),
+    }  # fmt: skip
+
+
 def page(platform: Platform) -> dict[str, str]:
     """Return what a visitor is told by a page whose engine works, refuses what it is asked, or breaks."""
     from gradio_client import Client
@@ -222,6 +245,7 @@ def simulate(folder: str, report: str) -> None:
         "two_clicks": two_clicks(platform),
         "stop": stop_and_go_on(platform),
         "failing_prompt": failing_prompt(platform),
+        "reasoning_test": reasoning_test(platform),
         "page": page(platform),
         "local": local_engine(platform, folder),
     }
@@ -270,6 +294,27 @@ def test_stop_frees_the_worker_at_once(report: dict[str, Any]) -> None:
     assert first == second
     assert stop["again"] == report["two_clicks"]["expected"][-1]
     assert stop["failed_releases"] == []
+
+
+def test_a_reasoning_is_tested_in_the_worker(report: dict[str, Any]) -> None:
+    told = report["reasoning_test"]
+    assert told["worker"] != told["page"]
+    assert told["tested"] == told["expected"]
+    assert "ReasoningTest(" in told["tested"]
+    assert told["refused"] == "Chain 2 has no step 2 to test; its last is step 1."
+    assert 0 < told["asked"] < report["two_clicks"]["asked"][0]
+
+
+def test_only_steps_that_are_still_to_be_written_need_seconds() -> None:
+    from bonsai.gpu import seconds_needed
+
+    *_, (chain,) = advance(EchoEngine(), CHAINS[2:], SAMPLING)
+    # Only the time to start is left of a chain that is finished.
+    least = seconds_needed((chain,), SAMPLING)
+    new = branch(chain, number=4, keep=1, question="Who sells salt?", length=3)
+    whole = new_chain("Why does salt keep food?", "qtq", VARIANT, length=3)
+    assert least < seconds_needed((chain, new), SAMPLING) < seconds_needed((whole,), SAMPLING)
+    assert seconds_needed((chain, new), SAMPLING) == seconds_needed((replace(whole, length=2),), SAMPLING)
 
 
 def test_a_failing_prompt_is_data(report: dict[str, Any]) -> None:

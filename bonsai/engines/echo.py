@@ -1,5 +1,6 @@
 """The echo engine: answers at once from the words of its prompt, for tests and for work on the page."""
 
+import random
 import re
 import time
 import zlib
@@ -23,13 +24,27 @@ _ASPECTS = (
     "cost", "time", "trust", "history", "language", "measurement", "risk", "habit", "chance", "memory", "structure",
     "scale", "energy", "attention", "law", "weather", "craft", "culture", "training", "supply", "rhythm", "health",
     "freedom", "evidence", "balance", "design", "distance", "patience", "feedback", "tools", "belief", "growth",
+    "silence", "water", "music", "numbers", "children", "custom", "hunger", "machines", "stories", "debt", "sleep",
+    "neighbours", "paper", "luck", "travel", "winter", "fashion", "anger", "gardens", "money", "light", "doubt",
+    "teachers", "harvest", "soil", "rivers", "games", "ritual", "gossip", "iron", "maps", "bread",
 )  # fmt: skip
+# The aspects come last, so that the next question is about them.
+_QUESTIONS = (
+    "Beyond {topic}, how does {first} change {second}?",
+    "Besides {topic}, who gains from {first} and {second}?",
+    "After {topic}, why does {first} need {second}?",
+    "With {topic}, when should {first} give way to {second}?",
+    "Without {topic}, what would {first} owe to {second}?",
+)
 _MARKS = re.compile(r"<\|\w+\|>|\b(?:Instruct|Output):|\n")
 _ORDERS = re.compile(r"(?:Asked before|First write|Ask) ?\b")
 _ASKS = re.compile(r"\bask\b.*\bquestion\b", re.IGNORECASE)
 _SMALL_WORDS = frozenset(
-    ("what", "which", "would", "could", "should", "does", "this", "that", "with", "from", "have", "about")
-)
+    (
+        "what", "which", "would", "could", "should", "does", "this", "that", "with", "from", "have", "about", "beyond",
+        "besides", "after", "without", "when", "gains", "change", "need", "give",
+    )
+)  # fmt: skip
 
 
 @dataclass
@@ -124,13 +139,12 @@ def _echo(prompt: str, seed: int) -> str:
     questions = [part for part in parts if "?" in part and not _ORDERS.match(part)]
     topic = _topic(questions[-1] if questions else parts[0 if asks else -1])
     number = zlib.crc32(prompt.encode()) + seed
-    size = len(_ASPECTS)
-    first, second = _ASPECTS[number % size], _ASPECTS[number // size % size]
+    first, second, third = random.Random(number).sample(_ASPECTS, 3)
     if asks:
-        return f"How does {first} change what {second} means for {topic}?"
+        return _QUESTIONS[number % len(_QUESTIONS)].format(topic=topic, first=first, second=second)
     if prompt.rstrip().endswith("<|reasoning|>") or "reasoning" in parts[-1]:
         return f"The question is about {topic}. Weigh {first} first, and then see what {second} adds to it."
-    return f"For {topic}, begin with {first}: it decides most. After that, {second} is what makes the difference."
+    return f"For {topic}, begin with {first} and {second}. What is left of it is a matter of {third}."
 
 
 def _topic(text: str) -> str:

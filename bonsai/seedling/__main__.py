@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonsai.embedder import open_embedder
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError
+from bonsai.measures import Measure
 from bonsai.prompts import PromptVariant, load_variants
 from bonsai.questions import load_starters
 from bonsai.seedling.check import figures
 from bonsai.seedling.corpus import HERE, training_rows
 from bonsai.seedling.grow import blend, grow_base
-from bonsai.settings import ROOT
+from bonsai.settings import EMBEDDER, ROOT
 from bonsai.train import Schedule, read_records, train
 
 
@@ -89,7 +91,8 @@ def _teach(
 
 def _check(folder: Path, variant: PromptVariant) -> int:
     starters = load_starters(ROOT / "examples" / "questions.csv")
-    found = figures(folder, variant, starters, SamplingParams(max_new_tokens=128, seed=1))
+    measure = Measure(open_embedder(EMBEDDER))
+    found = figures(folder, variant, starters, SamplingParams(max_new_tokens=128, seed=1), measure)
     print(*found, sep="\n")
     return 0 if all(figure.kept for figure in found) else 1
 

@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bonsai.chain import Chain, advance, new_chain
 from bonsai.engines import open_engine
 from bonsai.engines.base import Engine, SamplingParams
+from bonsai.measures import WORDS, Measure
 from bonsai.prompts import PromptVariant
 from bonsai.questions import Starter
 from bonsai.seedling.corpus import held_out, knowledge
@@ -37,7 +38,7 @@ class Figure:
 
 
 def figures(
-    folder: Path, variant: PromptVariant, starters: Sequence[Starter], sampling: SamplingParams
+    folder: Path, variant: PromptVariant, starters: Sequence[Starter], sampling: SamplingParams, measure: Measure
 ) -> list[Figure]:
     """Return the figures of the seedling in `folder` on topics kept out of its corpus and on the nine starters."""
     whole = open_engine(Settings(model=str(folder / "base"), adapter=str(folder / "adapter"), engine="local"))
@@ -46,7 +47,9 @@ def figures(
     answered = [chain.steps[0] for chain in _run(whole, asked, "two-step", variant, sampling)]
     single = [chain.steps[0] for chain in _run(base, asked, "single", variant, sampling)]
     plain = [chain.steps[0] for chain in _run(base, asked, "two-step", variant, sampling)]
-    chains = _run(whole, [starter.question for starter in starters], "qtq", variant, sampling)
+    begun = [starter.question for starter in starters]
+    chains = _run(whole, begun, "qtq", variant, sampling, measure)
+    unguarded = _run(whole, begun, "qtq", variant, sampling, measure, guarded=False)
     known = {record.question for record in knowledge()}
     walked = [step.question for chain in chains for step in chain.steps]
     answers = [step.answer for step in answered]
@@ -64,6 +67,8 @@ def figures(
         Figure("answers made of whole sentences", _share(map(whole_sentences, answers)), at_least=0.9),
         Figure(f"starters whose chain reaches {_WALK} steps", _share(len(c.steps) >= _WALK for c in chains), 0.8),
         Figure("questions of these chains that the corpus knows", _share(q in known for q in walked), 0.7),
+        Figure("starters whose chain repeats a question, guard off", _share(map(_repeats, unguarded))),
+        Figure("starters whose chain repeats a question, guard on", _share(map(_repeats, chains)), at_most=0.0),
     ]
 
 
@@ -84,14 +89,27 @@ def whole_sentences(text: str) -> bool:
     return bool(re.fullmatch(r"[A-Z][^<>|]+[.?!]", text))
 
 
+def _repeats(chain: Chain) -> bool:
+    return any({"tautology", "circular"} & set(step.flags) for step in chain.steps)
+
+
 def _run(
-    engine: Engine, questions: Sequence[str], method: str, variant: PromptVariant, sampling: SamplingParams
+    engine: Engine,
+    questions: Sequence[str],
+    method: str,
+    variant: PromptVariant,
+    sampling: SamplingParams,
+    measure: Measure = WORDS,
+    guarded: bool = True,
 ) -> tuple[Chain, ...]:
     chains = [
-        new_chain(question, method, variant, number=number, length=_WALK, candidates=3, seed=sampling.seed)
+        replace(
+            new_chain(question, method, variant, number=number, length=_WALK, candidates=3, seed=sampling.seed),
+            guarded=guarded,
+        )
         for number, question in enumerate(questions, start=1)
     ]
-    *_, last = advance(engine, chains, sampling)
+    *_, last = advance(engine, chains, sampling, measure)
     return last
 
 
