@@ -1,0 +1,1 @@
+"""The calibration report: the measures and flags, held against data."""
