@@ -26,18 +26,22 @@ from bonsai.table import COLUMNS, to_csv, to_markdown
 expect.set_options(timeout=60_000)
 STARTERS = load_starters(ROOT / "examples" / "questions.csv")
 QUESTION = STARTERS[1].question
+REPEATED = "Why did productivity really stop growing?"
 
 
 class HeldEngine(EchoEngine):
     """An echo engine that can be held in mid-stream, let on step by step, and tells when its work was cut short."""
 
     def __init__(self) -> None:
-        super().__init__(pause=self._wait)
+        super().__init__(pause=self._wait, replies={f"Say: {REPEATED}": REPEATED})
         self.reset()
 
-    def reset(self, hold_at_call: int = 0) -> None:
-        """Begin anew; from call number `hold_at_call` on (0: never), every snapshot waits for `steps`."""
-        self.hold_at_call, self.calls = hold_at_call, 0
+    def reset(self, hold_at_call: int = 0, repeats: bool = False) -> None:
+        """Begin anew; from call number `hold_at_call` on (0: never), every snapshot waits for `steps`.
+
+        If it `repeats`, the first of several candidates is REPEATED.
+        """
+        self.hold_at_call, self.calls, self.repeats = hold_at_call, 0, repeats
         self.steps = threading.Semaphore(3)
         self.cut_short = threading.Event()
 
@@ -45,6 +49,8 @@ class HeldEngine(EchoEngine):
         self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
     ) -> Iterator[tuple[int, Completion]]:
         self.calls += 1
+        if self.repeats and len(set(prompts)) == 1 < len(prompts):
+            prompts = [f"{prompts[0]}Say: {REPEATED}", *prompts[1:]]
         return self._watched(super().generate(prompts, sampling), self.cut_short)
 
     def _watched(
@@ -139,6 +145,28 @@ def table(page: Page) -> list[dict[str, str]]:
     names = [name.removesuffix("⋮").strip() for name in frame.get_by_role("columnheader").all_inner_texts()]
     cells = [cell.strip() for cell in frame.get_by_role("gridcell").all_inner_texts()]
     return [dict(zip(names, cells[at : at + len(names)], strict=True)) for at in range(0, len(cells), len(names))]
+
+
+def open_section(page: Page, row: int = 0) -> None:
+    """Look at the step in a row of the table, counted from 0."""
+    page.locator("button:visible", has_text="Look at a step").click()
+    expect(page.locator(".bonsai-choice:visible input")).not_to_have_value("")
+    width = page.locator(".bonsai-table:visible").get_by_role("columnheader").count()
+    page.locator(".bonsai-table:visible").get_by_role("gridcell").nth(row * width).click()
+    expect(page.locator(".bonsai-choice:visible input")).to_have_value(re.compile(f"^(1\\.)?{row + 1}[. ]"))
+
+
+def choose(page: Page, place: str, option: str) -> None:
+    page.locator(f"{place}:visible input").click()
+    page.get_by_role("option").filter(has_text=option).first.click()
+
+
+def picture(page: Page) -> list[str]:
+    """Return the texts of the nodes of the picture that the visitor sees."""
+    page.get_by_role("tab", name="Picture").locator("visible=true").click()
+    labels = page.locator(".bonsai-diagram:visible svg .node .nodeLabel")
+    expect(labels.first).to_be_visible()
+    return labels.all_inner_texts()
 
 
 def download(page: Page, name: str) -> bytes:
@@ -296,6 +324,9 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Visit, scheme: str) -> None:
     for name in ("Single question", "Two-step reasoning", "About", "QtQ chain"):
         page.get_by_role("tab", name=name).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    open_section(page)
+    assert picture(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_japanese_browser_is_answered_in_japanese(visit: Visit) -> None:
@@ -319,3 +350,142 @@ def test_the_prompt_variant_is_described(visit: Visit) -> None:
     ask(page, QUESTION)
     expect(status(page)).to_contain_text("Done in")
     assert loads(download(page, "Download JSON").decode()).chains[0].prompt.name == "logician"
+
+
+def test_a_step_is_looked_at_and_branched_from_and_the_files_hold_the_tree(visit: Visit) -> None:
+    ENGINE.reset(repeats=True)
+    page = visit("QtQ chain")
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    expect(page.locator(".bonsai-note:visible").first).to_contain_text("Finished steps: 3")
+    before = table(page)
+    open_section(page)
+    rejected = page.locator(".bonsai-step:visible tr.rejected")
+    expect(rejected).to_contain_text("repeats step 1")
+    assert rejected.locator("mark").all_inner_texts() == ["Why did productivity", "stop growing"] + [QUESTION[:-1]]
+    choose(page, ".bonsai-begin", "(accepted)")
+    candidate = page.locator(".bonsai-branch-question:visible textarea").input_value()
+    button(page, "Branch").click()
+    expect(page.locator(".bonsai-note:visible").first).to_contain_text("Finished steps: 6")
+    expect(status(page)).to_contain_text("Done in")
+    rows = table(page)
+    assert rows[:3] == before
+    assert [(row["chain"], row["step"]) for row in rows[3:]] == [("2", "2"), ("2", "3"), ("2", "4")]
+    assert rows[3]["question"] == candidate != rows[1]["question"]
+
+    run = loads(download(page, "Download JSON").decode())
+    assert [(chain.number, chain.parent, chain.shared) for chain in run.chains] == [(1, 0, 0), (2, 1, 1)]
+    assert run.chains[0].steps[0] == run.chains[1].steps[0]
+    saved = download(page, "Download CSV").decode()
+    assert saved == to_csv(run)
+    lines = list(csv.DictReader(io.StringIO(saved.removeprefix("\ufeff"), newline="")))
+    assert len({(line["chain"], line["step"]) for line in lines}) == len(lines) == 6
+    drawn = picture(page)
+    assert len([text for text in drawn if not text.startswith("✗")]) == 6
+    assert any(text.startswith("2.2") for text in drawn)
+    assert any(text.startswith("✗") for text in drawn)
+
+
+def test_a_stopped_branch_leaves_the_old_chain_alone(visit: Visit) -> None:
+    page = visit("QtQ chain")
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    before = table(page)
+    open_section(page, row=1)
+    ENGINE.reset(hold_at_call=1)
+    ENGINE.steps = threading.Semaphore(0)
+    page.locator(".bonsai-branch-question:visible textarea").fill("Who gains when growth is slow?")
+    button(page, "Branch").click()
+    expect(page.locator(".bonsai-live:visible")).to_contain_text("Who gains when growth is slow?")
+    expect(button(page, "Branch")).to_be_disabled()
+    button(page, "Stop").click()
+    expect(status(page)).to_contain_text("Stopped before anything was written.")
+    assert table(page) == before
+    ENGINE.steps.release(10_000)
+    button(page, "Branch").click()
+    expect(page.locator(".bonsai-note:visible").first).to_contain_text("Finished steps: 6")
+    expect(status(page)).to_contain_text("Done in")
+    run = loads(download(page, "Download JSON").decode())
+    assert [(chain.parent, chain.shared) for chain in run.chains] == [(0, 0), (1, 1)]
+    assert run.chains[1].steps[1].question == "Who gains when growth is slow?"
+
+
+def test_what_cannot_branch_or_be_tested_is_said_in_a_sentence(visit: Visit) -> None:
+    page = visit("QtQ chain")
+    page.locator("button:visible", has_text="Look at a step").click()
+    button(page, "Branch").click()
+    expect(status(page)).to_contain_text("Choose a step first.")
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    choose(page, ".bonsai-choice", "1.")
+    expect(page.locator(".bonsai-branch-question:visible textarea")).to_have_value(QUESTION)
+    button(page, "Branch").click()
+    expect(status(page)).to_contain_text("This branch would be the chain again")
+    page.locator(".bonsai-branch-question:visible textarea").fill(" ")
+    button(page, "Branch").click()
+    expect(status(page)).to_contain_text("The question is empty.")
+    expect(button(page, "Branch")).to_be_enabled()
+
+
+@pytest.mark.parametrize("tab", ["Two-step reasoning", "QtQ chain"])
+def test_the_reasoning_is_tested_and_the_run_keeps_the_test(visit: Visit, tab: str) -> None:
+    page = visit(tab)
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    open_section(page)
+    button(page, "Was the Reasoning used?").click()
+    expect(page.locator(".bonsai-step:visible .result")).to_contain_text(re.compile(r"changes by \d+%, .* by \d+%"))
+    expect(status(page)).to_contain_text("Done in")
+    test = loads(download(page, "Download JSON").decode()).chains[0].steps[0].reasoning_test
+    assert test is not None
+    expect(page.locator(".bonsai-step:visible dl")).to_contain_text(test.answer_without)
+    expect(button(page, "Run")).to_be_enabled()
+
+
+def test_the_picture_draws_any_question_and_runs_none(visit: Visit) -> None:
+    page = visit("QtQ chain")
+    for question in (
+        '"]; click s1x1 call alert(1); %%{init: {"securityLevel": "loose"}}%% end?',
+        "<img src=x onerror='document.title=1'><script>document.title=2</script>?",
+        "```\n# [a](javascript:document.title=3) `end` subgraph | {x} \\ #quot; &lt;?",
+        "1. なぜ盆栽は小さいのですか 🌱 － 「鉢」のせい？",
+    ):
+        ask(page, question)
+        expect(page.locator(".bonsai-live:visible .part").first).to_contain_text(question.split("\n")[0])
+        expect(status(page)).to_contain_text(re.compile("Done|Ended"))
+        assert picture(page)
+        start = " ".join(question.split())[:40]
+        expect(page.locator(".bonsai-diagram:visible .nodeLabel").first).to_contain_text(f"1. {start}")
+    assert page.locator(".bonsai-diagram img, .bonsai-diagram script, .bonsai-diagram a").count() == 0
+    assert page.title() == "Bonsai"
+
+
+def test_a_picture_drawn_while_another_tab_is_in_front_has_its_size(visit: Visit) -> None:
+    ENGINE.reset(hold_at_call=3)
+    page = visit("QtQ chain")
+    picture_tab = page.get_by_role("tab", name="Picture").locator("visible=true")
+    picture_tab.click()
+    ask(page, QUESTION)
+    expect(page.locator(".bonsai-live:visible")).to_contain_text("Step 1 of 3")
+    page.get_by_role("tab", name="About").click()
+    ENGINE.steps.release(10_000)
+    expect(page.locator(".bonsai-diagram .node:not(.rejected)")).to_have_count(3)
+    page.get_by_role("tab", name="QtQ chain").click()
+    expect(status(page)).to_contain_text("Done in")
+    label = page.locator(".bonsai-diagram:visible .node foreignObject").first
+    assert (label.bounding_box() or {"width": 0})["width"] > 100
+
+
+def test_the_page_names_its_measure(visit: Visit) -> None:
+    page = visit("QtQ chain")
+    expect(page.locator(".bonsai-chips")).to_contain_text("Measure words")
+    ask(page, QUESTION)
+    expect(page.locator(".bonsai-note:visible").first).to_contain_text("Measure: words")
+
+
+def test_a_chain_without_progress_goes_on_if_the_visitor_wants(visit: Visit) -> None:
+    page = visit("QtQ chain")
+    page.get_by_label("Stop when nothing new comes").locator("visible=true").uncheck()
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    assert loads(download(page, "Download JSON").decode()).chains[0].stop_without_progress is False

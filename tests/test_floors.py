@@ -18,12 +18,13 @@ FLOORS = (
     ("bonsai", "bonsai.errors", "bonsai.settings"),
     ("bonsai.engines.base", "bonsai.prompts", "bonsai.questions"),
     (
-        "bonsai.measures", "bonsai.guard", "bonsai.chain",
+        "bonsai.embedder", "bonsai.words", "bonsai.measures",
+        "bonsai.pieces", "bonsai.guard", "bonsai.reasoning", "bonsai.step", "bonsai.chain", "bonsai.ablation",
         "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.rows",
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines",
     ),
-    ("bonsai.runs", "bonsai.table", "bonsai.gpu"),
-    ("bonsai.train", "bonsai.seedling", "bonsai.bench", "bonsai.ui", "bonsai.cli"),
+    ("bonsai.runs", "bonsai.table", "bonsai.picture", "bonsai.scoring", "bonsai.gpu"),
+    ("bonsai.train", "bonsai.calibration", "bonsai.seedling", "bonsai.bench", "bonsai.ui", "bonsai.cli"),
     ("bonsai.__main__", "app"),
 )  # fmt: skip
 ORDER = [name for floor in FLOORS for name in floor]
@@ -33,10 +34,12 @@ WITH_TORCH = (
     "bonsai.engines.local", "bonsai.train", "bonsai.bench", "bonsai.seedling",
 )  # fmt: skip
 HOMES = {
-    "torch transformers peft bitsandbytes tokenizers accelerate safetensors": WITH_TORCH,
+    "torch transformers": (*WITH_TORCH, "bonsai.embedder"),
+    "peft bitsandbytes tokenizers accelerate safetensors": WITH_TORCH,
+    "sentence_transformers": ("bonsai.embedder",),
     "spaces": ("bonsai.gpu", "app"),
     "gradio": ("bonsai.ui", "bonsai.gpu", "app"),
-    "pandas": ("bonsai.table", "bonsai.ui"),
+    "pandas": ("bonsai.table", "bonsai.picture", "bonsai.ui"),
     "os.environ os.environb os.getenv os.putenv": ("bonsai.settings",),
 }
 BELOW_ENGINES = ("bonsai.errors", "bonsai.settings", "bonsai.engines")
@@ -151,7 +154,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_only_the_homes_of_torch_import_it() -> None:
     names = [name for name in FILES if not within(name, (*WITH_TORCH, "app")) and not name.endswith("__main__")]
-    script = f"import sys, {', '.join(names)}; print(*sys.modules.keys() & {{'torch', 'transformers', 'peft'}})"
+    heavy = {"torch", "transformers", "peft", "sentence_transformers"}
+    script = f"import sys, {', '.join(names)}; print(*sys.modules.keys() & {heavy})"
     assert run_python("-c", script).stdout.split() == []
 
 

@@ -19,17 +19,17 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from bonsai import gpu
+from bonsai import gpu, guard
 from bonsai.chain import Chain, advance, check_fit, new_chain
 from bonsai.engines.base import Completion, SamplingParams
 from bonsai.engines.echo import EchoEngine
-from bonsai.errors import BonsaiError, QuestionError
+from bonsai.errors import BonsaiError, QuestionError, UsageError
 from bonsai.prompts import load_variants
 from bonsai.runs import dumps
 from bonsai.settings import ROOT, Settings
 from bonsai.table import COLUMNS
-from bonsai.ui import live, texts
-from bonsai.ui.growing import snapshots
+from bonsai.ui import details, live, looking, offer, results, steps, texts
+from bonsai.ui.growing import reasoning_test, snapshots
 from bonsai.ui.page import build, load_examples, serve
 
 QUESTION = "Why did productivity stop growing?"
@@ -90,17 +90,19 @@ def test_what_cannot_be_done_gets_a_sentence(client: Client, options: dict[str, 
 
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
-    assert set(described["named_endpoints"]) == {"/ask", "/two_step", "/qtq"}
+    assert set(described["named_endpoints"]) == {"/ask", "/two_step", "/qtq", "/branch", "/test_reasoning", "/score"}
     assert not described["unnamed_endpoints"]
-    for endpoint in described["named_endpoints"].values():
+    for name, endpoint in described["named_endpoints"].items():
         assert endpoint["description"]
-        assert endpoint["parameters"][0]["parameter_name"] == "question"
+        first = {"/branch": "run", "/test_reasoning": "run", "/score": "rows"}.get(name, "question")
+        assert endpoint["parameters"][0]["parameter_name"] == first
 
 
 def test_the_endpoints_are_tools_for_mcp(address: str) -> None:
     with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
         tools = json.load(answer)
-    assert {tool["name"].removeprefix("_") for tool in tools} >= {"ask", "two_step", "qtq"}
+    named = {tool["name"].removeprefix("_") for tool in tools}
+    assert named >= {"ask", "two_step", "qtq", "branch", "test_reasoning", "score"}
 
 
 def test_two_visitors_at_once_each_get_their_own(address: str) -> None:
@@ -158,9 +160,9 @@ class WatchedEngine(EchoEngine):
 @pytest.fixture
 def use() -> Iterator[object]:
     """A way to let another engine answer, until the end of the test."""
-    before = list(gpu._engine)
+    before = list(gpu._used)
     yield gpu.use
-    gpu._engine[:] = before
+    gpu._used[:] = before
 
 
 def chain(method: str = "qtq", question: str = QUESTION) -> Chain:
@@ -200,6 +202,43 @@ def test_the_last_snapshot_is_the_end_of_the_chains(use: object) -> None:
     steps = [replace(step, seconds=0.0) for step in grown.steps]
     assert steps == [replace(step, seconds=0.0) for step in expected.steps]
     assert grown.stop_reason == "done"
+
+
+def test_a_test_of_the_reasoning_ends_with_its_three_answers(use: object) -> None:
+    gpu.use(EchoEngine())
+    *_, (grown,) = advance(EchoEngine(), [chain()], SamplingParams())
+
+    async def last() -> Chain:
+        return [now async for now in reasoning_test(grown, 2, SamplingParams())][-1]
+
+    test = asyncio.run(last()).steps[1].reasoning_test
+    assert test is not None
+    assert test.answer and test.answer_without and test.answer_shuffled
+
+
+def test_a_run_of_another_model_or_measure_is_not_branched() -> None:
+    here = offer.Offer(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    run = here.begin("qtq", question=QUESTION)
+    *_, chains = advance(EchoEngine(), run.chains, run.sampling)
+    run = run.with_chains(chains)
+    asked = {"keep": 0, "question": "Why do apples fall?", "prompt": "assistant", "steps": 2, "seed": 1}
+    assert [len(now.steps) for now in here.branch(run, run.chains[0], **asked).chains] == [1, 1]
+    for other in ({"model": "phi-2"}, {"adapter": "lora"}, {"measure": "all-MiniLM-L6-v2"}):
+        with pytest.raises(UsageError, match="Another model or another measure"):
+            here.branch(replace(run, **other), run.chains[0], **asked)
+    for wrong in ({"steps": 7}, {"steps": 0}, {"seed": -1}, {"seed": None}, {"prompt": "poet"}, {"question": ""}):
+        with pytest.raises(UsageError):
+            here.branch(run, run.chains[0], **{**asked, **wrong})
+
+
+def test_a_branch_gets_a_number_of_its_own() -> None:
+    here = offer.Offer(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    run = here.begin("qtq", question=QUESTION, stop_without_progress=False)
+    assert not run.chains[0].stop_without_progress
+    for question in ("Why do apples fall?", "Why do rivers bend?"):
+        run = here.branch(run, run.chains[0], keep=0, question=question, prompt="creator", steps=1, seed=1)
+    assert [now.number for now in run.chains] == [1, 2, 3]
+    assert [now.prompt.name for now in run.chains] == ["assistant", "creator", "creator"]
 
 
 def test_what_nobody_expected_is_a_plain_sentence_and_a_traceback_in_the_log(
@@ -243,8 +282,14 @@ def test_every_sentence_of_the_page_has_its_japanese() -> None:
         for text in call.args[-1:] + call.args[1:2]
         if isinstance(text, ast.Constant) and isinstance(text.value, str)
     }
-    said |= {value for name, value in vars(live).items() if name.isupper() and isinstance(value, str)}
-    said |= {variant.description for variant in VARIANTS.values()}
+    for module in (details, live, looking, offer, results, steps):
+        said |= {
+            value
+            for name, value in vars(module).items()
+            if isinstance(value, str) and name.isupper() and value[0].isupper()
+        }
+    said |= {variant.description for variant in VARIANTS.values()} | set(details.REASONING.values())
+    said |= {guard.ACCEPTED, guard.EMPTY, guard.NOT_A_QUESTION, guard.OFF_TOPIC}
     assert len(said) > 40
     assert said <= texts.JAPANESE.keys()
 
@@ -265,6 +310,8 @@ def test_a_refusal_with_numbers_is_translated_with_its_numbers() -> None:
         ("", "Writing the Reasoning."),
         ("done", "Done in 1.5 s."),
         ("tautology", "repeats one that was asked before"),
+        ("off-topic", "leaves the topic"),
+        ("no-progress", "added next to nothing"),
         ("no-question", "no next question"),
         ("error", "could not go on"),
         ("stopped", "Stopped."),

@@ -97,7 +97,7 @@ def draw(offer: Offer, options: Mapping[str, Component]) -> Form:
     question = question_box(offer)
     fields: dict[str, Component] = {"question": question, "prompt": prompt_choice(offer)}
     if options:
-        with gr.Row():
+        with gr.Row(elem_classes="bonsai-options"):
             for option in options.values():
                 option.render()  # type: ignore[no-untyped-call]
     fields |= options

@@ -1,10 +1,11 @@
-"""The bridge from the synchronous core to the page: chains grow on a thread, snapshots are awaited."""
+"""The bridge from the synchronous core to the page: the model works on a thread, snapshots are awaited."""
 
 import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Generic, TypeVar
 
 from bonsai import gpu
 from bonsai.chain import Chain
@@ -13,28 +14,29 @@ from bonsai.engines.base import SamplingParams
 SNAPSHOTS_PER_SECOND = 10
 
 Chains = tuple[Chain, ...]
+Snapshot = TypeVar("Snapshot")
 
 
-class _Growth:
-    """Chains that grow on a thread of their own; `latest` is their last snapshot."""
+class _Growth(Generic[Snapshot]):
+    """What grows on a thread of its own; `latest` is its last snapshot."""
 
-    def __init__(self, chains: Chains, sampling: SamplingParams) -> None:
-        self.latest = chains
+    def __init__(self, begin: Callable[[], Generator[Snapshot, None, None]]) -> None:
+        self.latest: Snapshot | None = None
         self.failure: BaseException | None = None
         self.ended = False
         self.news = asyncio.Event()
         self.stopped = threading.Event()
-        self._sampling = sampling
+        self._begin = begin
         self._loop = asyncio.get_running_loop()
         # ZeroGPU finds the visitor, whose quota is used, in the context of the request.
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._work,), name="bonsai-growth", daemon=True).start()
 
     def _work(self) -> None:
-        growing = gpu.grow(self.latest, self._sampling)
+        growing = self._begin()
         try:
-            for chains in growing:
-                self.latest = chains
+            for snapshot in growing:
+                self.latest = snapshot
                 if self.stopped.is_set():
                     return
                 self._tell()
@@ -52,18 +54,27 @@ class _Growth:
             self._loop.call_soon_threadsafe(self.news.set)
 
 
-async def snapshots(chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains, None]:
+def snapshots(chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains, None]:
     """Yield the chains as they grow, the latest at most 10 times a second, and at the end as they ended.
 
     Whatever ends the iteration early (Stop, a closed browser tab) ends the engine's work within one step.
     """
-    growth = _Growth(chains, sampling)
-    shown: Chains | None = None
+    return _awaited(lambda: gpu.grow(chains, sampling))
+
+
+def reasoning_test(chain: Chain, step_number: int, sampling: SamplingParams) -> AsyncGenerator[Chain, None]:
+    """Yield the chain as the test of a step's Reasoning fills, in the same way as `snapshots`."""
+    return _awaited(lambda: gpu.test_reasoning(chain, step_number, sampling))
+
+
+async def _awaited(begin: Callable[[], Generator[Snapshot, None, None]]) -> AsyncGenerator[Snapshot, None]:
+    growth = _Growth(begin)
+    shown: Snapshot | None = None
     try:
         while not growth.ended or growth.latest is not shown:
             await growth.news.wait()
             growth.news.clear()
-            if growth.latest is not shown:
+            if growth.latest is not shown and growth.latest is not None:
                 shown = growth.latest
                 yield shown
             if not growth.ended:

@@ -2,7 +2,8 @@
 
 from html import escape
 
-from bonsai.chain import METHODS, Chain, Step
+from bonsai.chain import METHODS, Chain
+from bonsai.step import Step
 from bonsai.ui.texts import say, t
 
 READY = "Ready. Write a question or pick a starter, then press Run."
@@ -19,6 +20,8 @@ _WRITING = {
 }
 _ENDED = {
     "tautology": "Ended early: every proposed next question repeats one that was asked before.",
+    "off-topic": "Ended early: every proposed next question leaves the topic.",
+    "no-progress": "Ended early: two steps running added next to nothing.",
     "no-question": "Ended early: the model proposed no next question.",
     "stopped": "Stopped. What was written until then is kept.",
 }

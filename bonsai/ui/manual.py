@@ -8,8 +8,11 @@ ENGLISH = """
   from it.
 - **QtQ chain** (question to question): Reasoning, answer, and then a deeper next question, which begins the next step.
   Several candidates for the next question are written at once. Those that repeat an earlier question are dropped; of
-  the others, the one is taken that stays with the step and is still unlike the questions before it. If every candidate
-  repeats one, the chain ends there and says so.
+  the others, the one is taken that stays with the step and is still unlike the questions before it. If none is left,
+  the model is asked again, twice at most, and told what it must not ask; then the chain ends and says so. It also ends
+  when two steps running add next to nothing, unless you untick that.
+
+An empty or copied Reasoning is asked for once more before it is flagged.
 
 The **prompt variant** is the wording around your question. The same seed, settings and model give the same table.
 
@@ -17,9 +20,9 @@ The **prompt variant** is the wording around your question. The same seed, setti
 
 | column | what it says |
 |---|---|
-| step | number of the step in its chain |
+| chain, step | number of the chain, and of the step in it |
 | question, reasoning, answer, next_question | what was asked and what the model wrote |
-| similarity | 0 to 1: how many content words the question shares with the earlier question most like it |
+| similarity | 0 to 1: how alike the question is to the earlier question most like it |
 | new_content | 0 to 1: the share of content words in question and answer that no earlier step used |
 | flags | what to look at twice, see below |
 | seconds | how long the model took |
@@ -30,17 +33,35 @@ JSON keeps everything, every candidate included, and can be drawn again with `py
 | flag | meaning |
 |---|---|
 | no-reasoning | the model wrote no Reasoning |
+| copied-reasoning | the Reasoning only repeats the question or the answer |
 | tautology | the question repeats the one just before it |
 | circular | the question repeats an older one |
+| no-progress | this step and the one before it added next to nothing |
+| off-topic | the question has nothing to do with what was asked and answered before |
 | not-a-question | no candidate for the next question was a question |
 | truncated | the text was cut at its most tokens, or old steps were left out of the prompt |
 | stopped | Stop was pressed here |
 | error | the model could not go on |
 
+**Similarity** comes from a *measure*, which the page names at its top. An embedding model compares what questions mean,
+and which words set them apart; without one, *words* serves: content words, or pairs of characters in Japanese. A
+candidate is rejected sooner than a question is flagged, since a wrong rejection costs one more try, and a flag is a
+statement about your chain.
+
+### Look at a step
+
+Below the results you can open one step: its candidates with their verdicts, and, where one repeats an earlier question,
+both texts with the words marked that they share.
+
+- **Was the Reasoning used?** The model answers again without the Reasoning, and with its words shuffled, always with the
+  likeliest words. If the answer hardly changes, the Reasoning was only decoration.
+- **Branch**: go on from that step another way, with another candidate, an edited question, another prompt variant or
+  seed. The branch is a new chain in the same run, it shares the steps before it, and nothing of the old chain is lost.
+
 ### Limits
 
 What you read is written by a small language model. It can be wrong and sound sure, it knows nothing of recent events,
-and PHI-2 was trained mostly on English. The measures count words; they do not judge truth. Check before you rely on it.
+and PHI-2 was trained mostly on English. The measures compare words and meanings; they do not judge truth. Check before you rely on it.
 
 ### Privacy
 
@@ -56,7 +77,11 @@ JAPANESE = """
 - **QtQ 連鎖**（質問から質問へ）: 推論、答え、そしてさらに深い次の質問を書き、その質問から次のステップが始まります。
   次の質問の候補はいくつか同時に書かれます。前の質問の繰り返しになるものは除かれ、残りのうち、
   そのステップにつながっていて、しかもこれまでの質問に似ていないものが選ばれます。
-  すべての候補が繰り返しなら、連鎖はそこで終わり、そのことが表示されます。
+  一つも残らなければ、除かれた質問を伝えたうえで二回までもう一度候補を求め、それでもなければ、
+  連鎖はそこで終わり、そのことが表示されます。二ステップ続けてほとんど新しい内容がないときも終わります
+  （チェックを外せば続きます）。
+
+推論が空だったり、質問や答えの写しだったりしたときは、フラグを付ける前に一度だけ書き直しを求めます。
 
 **プロンプトの種類**は、質問を包む言葉づかいです。シード、設定、モデルが同じなら、同じ表になります。
 
@@ -64,9 +89,9 @@ JAPANESE = """
 
 | 列 | 意味 |
 |---|---|
-| step | 連鎖の中のステップの番号 |
+| chain, step | 連鎖の番号と、その中のステップの番号 |
 | question, reasoning, answer, next_question | 質問と、モデルが書いた推論、答え、次の質問 |
-| similarity | 0〜1。最もよく似た前の質問と、内容語をどれだけ共有しているか |
+| similarity | 0〜1。最もよく似た前の質問と、どれだけ似ているか |
 | new_content | 0〜1。質問と答えの内容語のうち、前のステップに出ていないものの割合 |
 | flags | 注意して読みたい点（下の表） |
 | seconds | モデルがかけた秒数 |
@@ -77,17 +102,35 @@ JSON には候補も含めてすべてが残り、`python -m bonsai show` でも
 | フラグ | 意味 |
 |---|---|
 | no-reasoning | モデルが推論を書かなかった |
+| copied-reasoning | 推論が質問か答えの写しになっている |
 | tautology | 直前の質問の繰り返し |
 | circular | もっと前の質問の繰り返し |
+| no-progress | このステップと一つ前のステップに、ほとんど新しい内容がなかった |
+| off-topic | これまでの質問や答えと関わりのない質問 |
 | not-a-question | 次の質問の候補に、質問になっているものがなかった |
 | truncated | トークン数の上限で切れたか、古いステップがプロンプトから外された |
 | stopped | ここで停止が押された |
 | error | モデルが続けられなかった |
 
+**similarity** は、ページの上部に名前が出ている*指標*によるものです。埋め込みモデルは、質問の意味と、二つの質問を分ける語とを比べます。
+モデルがないときは *words*、つまり内容語（日本語では二文字ずつの並び）で比べます。
+候補を除くときのほうが、質問にフラグを付けるときよりも広めに判定します。候補を誤って除いても一度求め直すだけですが、
+フラグは連鎖についての判断だからです。
+
+### ステップを詳しく見る
+
+結果の下で、一つのステップを開いて見られます。次の質問の候補と判定のほか、前の質問の繰り返しになった候補では、
+二つの文を並べ、共通する語に印を付けて示します。
+
+- **推論は使われたか？** 推論なしの場合と、推論の語順を入れ替えた場合とで、もう一度答えさせます。どちらも最も確率の高い語を選びます。
+  答えがほとんど変わらなければ、推論は飾りにすぎなかったことになります。
+- **枝分かれ**: そのステップから、別の候補、書き換えた質問、別の種類のプロンプトや別のシードで、違う道へ進みます。
+  枝は同じ実行の中の新しい連鎖で、前のステップを引き継ぎます。元の連鎖は何も失われません。
+
 ### 限界
 
 ここに出る文章は、小さな言語モデルが書いたものです。誤りを自信ありげに書くことがあり、最近の出来事は知りません。
-PHI-2 の学習は主に英語で行われました。指標は語を数えるだけで、正しさを判定するものではありません。大切なことは必ず確かめてください。
+PHI-2 の学習は主に英語で行われました。指標は語や意味を比べるだけで、正しさを判定するものではありません。大切なことは必ず確かめてください。
 
 ### プライバシー
 

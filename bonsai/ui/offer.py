@@ -1,32 +1,37 @@
-"""What the page has to offer: an engine, prompt variants, starters and examples, within the limits of the settings."""
+"""What the page has to offer: an engine, a measure, prompt variants, starters and examples, within the settings."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bonsai.chain import check_fit, new_chain
+from bonsai.chain import Chain, branch, check_fit, new_chain
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import UsageError
+from bonsai.measures import WORDS, Measure
 from bonsai.prompts import PromptVariant, choose_variant, default_variant
 from bonsai.questions import Starter, clean_question
 from bonsai.runs import Run
 from bonsai.settings import Settings
 
 MOST_CANDIDATES = 8
+OTHER_MODEL = (
+    "Another model or another measure made this run, so it cannot go on here. Press Run to begin one that can."
+)
 DEFAULT_STEPS, DEFAULT_CANDIDATES = 3, 3
 DEFAULT_SAMPLING = SamplingParams(max_new_tokens=128, seed=1)
 
 
 @dataclass(frozen=True)
 class Offer:
-    """An engine with the prompt variants, starters and limits of its page, and a saved run to show for each method."""
+    """An engine and a measure with the prompt variants, starters and limits of their page, and a saved run a method."""
 
     engine: Engine
     settings: Settings
     variants: Mapping[str, PromptVariant]
     starters: Sequence[Starter]
     examples: Mapping[str, Run]
+    measure: Measure = WORDS
 
     @property
     def prompt(self) -> str:
@@ -40,6 +45,7 @@ class Offer:
         prompt: str = "",
         steps: int = 1,
         candidates: int = 1,
+        stop_without_progress: bool = True,
         **sampling: Any,
     ) -> Run:
         """Return a run that may be grown; raise UsageError, with a sentence for the visitor, if it may not."""
@@ -51,8 +57,32 @@ class Offer:
         params = SamplingParams(**numbers)
         _number("max_new_tokens", params.max_new_tokens, 1, 1, self.settings.max_new_tokens)
         chain = new_chain(question, method, variant, length=steps, candidates=candidates, seed=params.seed)
+        chain = replace(chain, stop_without_progress=bool(stop_without_progress))
         check_fit(self.engine, [chain], params)
-        return Run((chain,), params, self.engine.model_id, self.engine.adapter_id, self.engine.name)
+        engine = self.engine
+        return Run((chain,), params, engine.model_id, engine.adapter_id, engine.name, self.measure.name)
+
+    def branch(self, run: Run, chain: Chain, keep: int, question: str, prompt: str, steps: int, seed: int) -> Run:
+        """Return the run with one more chain, which shares `keep` steps with `chain` and asks `steps` new questions.
+
+        Raises UsageError, with a sentence for the visitor, if that cannot be.
+        """
+        self.check_same(run)
+        variant = choose_variant(self.variants, prompt)
+        steps = _number("steps", steps, 1, 1, self.settings.max_steps)
+        number = max(other.number for other in run.chains) + 1
+        new = branch(
+            chain, number=number, keep=keep, question=clean_question(question), prompt=variant,
+            seed=_number("seed", seed, 1, 0), length=keep + steps,
+        )  # fmt: skip
+        check_fit(self.engine, [new], run.sampling)
+        return run.with_chains((*run.chains, new))
+
+    def check_same(self, run: Run) -> None:
+        """Raise UsageError if another model or another measure made the run: it names one of each for all its rows."""
+        here = (self.engine.model_id, self.engine.adapter_id, self.measure.name)
+        if (run.model, run.adapter, run.measure) != here:
+            raise UsageError(OTHER_MODEL)
 
 
 def _number(name: str, value: Any, like: float, low: float = -math.inf, high: float = math.inf) -> Any:

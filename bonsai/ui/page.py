@@ -10,16 +10,18 @@ from gradio.http_server import INITIAL_PORT_VALUE
 
 from bonsai import gpu
 from bonsai.chain import METHODS
+from bonsai.embedder import open_embedder
 from bonsai.engines import open_engine
 from bonsai.engines.base import Engine
 from bonsai.errors import BonsaiError
+from bonsai.measures import WORDS, Measure
 from bonsai.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.questions import Starter, load_starters
 from bonsai.runs import Run, read_run
 from bonsai.settings import PHI_2, ROOT, Settings
 from bonsai.ui import about, endpoints, qtq, single, two_step
 from bonsai.ui.offer import Offer
-from bonsai.ui.texts import I18N, t
+from bonsai.ui.texts import I18N, short_name, t
 
 EXAMPLES = ROOT / "examples"
 PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
@@ -30,12 +32,14 @@ FONTS = ("system-ui", "-apple-system", "Segoe UI", "Hiragino Sans", "Noto Sans C
 
 
 def open_page(settings: Settings) -> gr.Blocks:
-    """Return the page for the model, prompt variants and limits in `settings`; raise BonsaiError if it cannot be."""
+    """Return the page for the model, embedder, prompt variants and limits in `settings`; raise BonsaiError if none."""
     variants = load_variants(settings.prompts)
     if settings.prompt:
         choose_variant(variants, settings.prompt)
     starters = load_starters(EXAMPLES / "questions.csv")
-    return build(open_engine(settings), settings, variants, starters, load_examples(EXAMPLES))
+    engine = open_engine(settings)
+    measure = Measure(open_embedder(settings.embedder))
+    return build(engine, settings, variants, starters, load_examples(EXAMPLES), measure)
 
 
 def load_examples(folder: Path) -> dict[str, Run]:
@@ -49,11 +53,12 @@ def build(
     variants: Mapping[str, PromptVariant],
     starters: Sequence[Starter],
     examples: Mapping[str, Run] | None = None,
+    measure: Measure = WORDS,
 ) -> gr.Blocks:
-    """Return the page on which `engine` answers."""
-    offer = Offer(engine, settings, variants, starters, examples or {})
+    """Return the page on which `engine` answers and `measure` compares questions."""
+    offer = Offer(engine, settings, variants, starters, examples or {}, measure)
     choose_variant(variants, offer.prompt)
-    gpu.use(engine)
+    gpu.use(engine, measure)
     demo: gr.Blocks
     with gr.Blocks(title="Bonsai", analytics_enabled=False, delete_cache=FILES_ARE_DELETED) as demo:
         _header(offer)
@@ -117,7 +122,7 @@ def _header(offer: Offer) -> None:
         with gr.Row(elem_classes="bonsai-chips"):
             for name, value in (
                 ("Model", engine.model_id), ("Adapter", engine.adapter_id),
-                ("Device", engine.device), ("Engine", engine.name),
+                ("Device", engine.device), ("Engine", engine.name), ("Measure", short_name(offer.measure.name)),
             ):  # fmt: skip
                 # One mark of `t` to a component: the name is the browser's to translate, unless the value is.
                 gr.HTML(f"<b>{t(name)}</b> {escape(value)}" if value else f"{t('no adapter')}", min_width=0)

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from bonsai.ui import wiring
+from bonsai.ui import tab
 from bonsai.ui.offer import DEFAULT_CANDIDATES, DEFAULT_STEPS, MOST_CANDIDATES, Offer
 from bonsai.ui.texts import t
 
@@ -10,7 +10,7 @@ INTRODUCTION = "From question to question: Reasoning, answer and a deeper next q
 
 
 def build(offer: Offer) -> None:
-    """Draw the tab: the chain's options are how many steps it takes, and how many next questions to choose from."""
+    """Draw the tab: the chain's options are its length, how many next questions to choose from, and when to stop."""
     most = offer.settings.max_steps
     with gr.Tab(t("QtQ chain"), id="qtq"):
         gr.Markdown(t(INTRODUCTION))
@@ -24,5 +24,9 @@ def build(offer: Offer) -> None:
                 label=t("Candidates"),
                 info=t("Next questions to choose from; those that repeat an earlier one are dropped"),
             ),
+            "stop_without_progress": gr.Checkbox(
+                True, render=False, elem_classes="bonsai-wide", label=t("Stop when nothing new comes"),
+                info=t("Ends the chain when two steps running add next to nothing"),
+            ),
         }  # fmt: skip
-        wiring.draw(offer, "qtq", options)
+        tab.draw(offer, "qtq", options)

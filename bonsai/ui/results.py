@@ -1,4 +1,4 @@
-"""The results of a tab: a note, the table, the report, and the three downloads of exactly what is shown."""
+"""The results of a tab: a note, table, report and picture, and the three downloads of exactly what is shown."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -9,55 +9,77 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from bonsai.picture import diagram, lines
 from bonsai.runs import Run, write_whole
 from bonsai.table import DRAWINGS, SUFFIXES, frame, to_markdown
-from bonsai.ui.texts import say, t
+from bonsai.ui.texts import say, short_name, t
 
 # Pixels; together they fill the page. Measures against earlier steps apply only where there can be some.
 COLUMNS: dict[str, dict[str, int]] = {
     "single": {"step": 60, "question": 340, "answer": 600, "flags": 120, "seconds": 94},
     "two-step": {"step": 60, "question": 250, "reasoning": 350, "answer": 350, "flags": 110, "seconds": 94},
     "qtq": {
-        "step": 54, "question": 166, "reasoning": 240, "answer": 240, "next_question": 166, "similarity": 102,
-        "new_content": 124, "flags": 122,
+        "chain": 58, "step": 54, "question": 162, "reasoning": 224, "answer": 224, "next_question": 162,
+        "similarity": 102, "new_content": 116, "flags": 112,
     },
 }  # fmt: skip
 EMPTY = "No results yet. Press Run, and every finished step becomes a row here."
 EXAMPLE = "Example, made with the small stand-in model. Your own run will take its place."
+LEGEND = (
+    "Arrows lead to the next question, dotted ones to the question that is repeated. ✗ marks what was proposed but not "
+    "asked."
+)
+_COLOURS = {"new content": "#059669", "similarity": "#d97706"}
 _DOWNLOADS = {"csv": "Download CSV", "markdown": "Download Markdown", "json": "Download JSON"}
 
 
 @dataclass(frozen=True)
+class Picture:
+    """The places of a run's picture: the diagram of its questions, and the lines of its measures."""
+
+    diagram: gr.Markdown
+    lines: gr.LinePlot
+
+    def show(self, run: Run | None) -> dict[Any, Any]:
+        """Return the values that show the finished steps of a run, or nothing."""
+        return {self.diagram: _diagram(run), self.lines: _lines(run)}
+
+
+@dataclass(frozen=True)
 class Results:
-    """The places in which a run is shown, and how."""
+    """The places in which a run is shown, and how; only chains of several steps have a picture."""
 
     columns: Sequence[str]
     note: gr.HTML
     table: gr.Dataframe
     report: gr.Markdown
+    picture: Picture | None
     downloads: Mapping[str, gr.DownloadButton]
 
     @property
     def places(self) -> list[Any]:
         """All components that `show` and `empty` give values for."""
-        return [self.note, self.table, self.report, *self.downloads.values()]
+        drawn = [self.picture.diagram, self.picture.lines] if self.picture else []
+        return [self.note, self.table, self.report, *drawn, *self.downloads.values()]
 
     def show(self, run: Run, tongue: str) -> dict[Any, Any]:
         """Return the values that show the finished steps of a run and offer them as files."""
         rows = shown(run, self.columns)
         if rows.empty:
             return self.empty()
-        note = say(tongue, "Run {}. Finished steps: {}", run.id, len(rows))
+        note = say(tongue, "Run {}. Finished steps: {}. Measure: {}", run.id, len(rows), short_name(run.measure))
         files = {
             self.downloads[form]: gr.DownloadButton(value=file, interactive=True) for form, file in self._files(run)
         }
-        return {self.note: note_line(note), self.table: rows, self.report: to_markdown(run), **files}
+        picture = self.picture.show(run) if self.picture else {}
+        return {self.note: note_line(note), self.table: rows, self.report: to_markdown(run), **picture, **files}
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
         files = {button: gr.DownloadButton(value=None, interactive=False) for button in self.downloads.values()}
         nothing = pd.DataFrame(columns=list(self.columns))
-        return {self.note: note_line(t(EMPTY)), self.table: nothing, self.report: "", **files}
+        picture = self.picture.show(None) if self.picture else {}
+        return {self.note: note_line(t(EMPTY)), self.table: nothing, self.report: "", **picture, **files}
 
     def _files(self, run: Run) -> list[tuple[str, str]]:
         """Write the run in every form to a folder of its own, and return the file of each form."""
@@ -91,12 +113,44 @@ def draw(method: str, example: Run | None) -> Results:
                     to_markdown(example) if example else "", latex_delimiters=[], sanitize_html=True,
                     elem_classes="bonsai-report",
                 )  # fmt: skip
+            picture = _picture(example) if method == "qtq" else None
         with gr.Row(elem_classes="bonsai-downloads"):
             downloads = {
                 form: gr.DownloadButton(t(label), interactive=False, size="md", min_width=90)
                 for form, label in _DOWNLOADS.items()
             }
-    return Results(columns, note, table, report, downloads)
+    return Results(columns, note, table, report, picture, downloads)
+
+
+def _picture(example: Run | None) -> Picture:
+    colours = " ".join(f'<span><i style="background: {colour}"></i> {name}</span>' for name, colour in _COLOURS.items())
+    with gr.Tab(t("Picture")), gr.Row(elem_classes="bonsai-picture"):
+        with gr.Column(min_width=300, scale=3):
+            drawn = gr.Markdown(
+                _diagram(example), latex_delimiters=[], sanitize_html=True, elem_classes="bonsai-diagram"
+            )
+        with gr.Column(min_width=300, scale=2):
+            plot = gr.LinePlot(
+                _lines(example), x="step", y="value", color="measure", color_map=_COLOURS, y_lim=[0, 1], height=290,
+                colors_in_legend=[], buttons=[], label=t("New content and similarity in the last chain"),
+            )  # fmt: skip
+            gr.HTML(f'<p class="bonsai-legend">{colours}</p>')
+            gr.HTML(note_line(t(LEGEND)))
+    return Picture(drawn, plot)
+
+
+def _diagram(run: Run | None) -> str:
+    drawn = diagram(run) if run else ""
+    return f"```mermaid\n{drawn}\n```" if drawn else ""
+
+
+def _lines(run: Run | None) -> pd.DataFrame | None:
+    """Return the lines of the chain that was asked last: of several chains the plot would draw the sums."""
+    if run is None:
+        return None
+    values = lines(run)
+    # As names: between two numbers the axis would count tenths of steps.
+    return values[values["chain"] == run.chains[-1].number].astype({"step": str})
 
 
 def shown(run: Run, columns: Sequence[str]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from bonsai.ui import wiring
+from bonsai.ui import tab
 from bonsai.ui.offer import Offer
 from bonsai.ui.texts import t
 
@@ -11,4 +11,4 @@ def build(offer: Offer) -> None:
     """Draw the tab: a question and its answer, without options of its own."""
     with gr.Tab(t("Single question"), id="single"):
         gr.Markdown(t("One question, one answer."))
-        wiring.draw(offer, "single", {})
+        tab.draw(offer, "single", {})

@@ -21,6 +21,7 @@ JAPANESE = {
     "Adapter": "アダプター",
     "Device": "実行環境",
     "Engine": "エンジン",
+    "Measure": "指標",
     "no adapter": "アダプターなし",
     "A small stand-in model answers here, not PHI-2: it shows how everything works, and its answers know little.":
         "ここで答えるのは PHI-2 ではなく、小さな代役モデルです。動作を確かめるためのもので、答えの内容は浅いものです。",
@@ -56,6 +57,9 @@ JAPANESE = {
     "Candidates": "候補の数",
     "Next questions to choose from; those that repeat an earlier one are dropped":
         "次の質問の候補の数。前の質問の繰り返しになるものは除かれます",
+    "Stop when nothing new comes": "新しい内容が出なくなったら止める",
+    "Ends the chain when two steps running add next to nothing":
+        "二ステップ続けてほとんど新しい内容がないとき、連鎖を終えます",
     "Sampling": "サンプリング",
     "New tokens": "新しいトークン数",
     "The most tokens of one text": "一つの文章の最大トークン数",
@@ -82,7 +86,60 @@ JAPANESE = {
         "小さな代役モデルによる例です。実行すると、その結果に置き換わります。",
     "No results yet. Press Run, and every finished step becomes a row here.":
         "まだ結果はありません。実行すると、終わったステップがここに一行ずつ加わります。",
-    "Run {}. Finished steps: {}": "実行 {}。終わったステップ: {}",
+    "Run {}. Finished steps: {}. Measure: {}": "実行 {}。終わったステップ: {}。指標: {}",
+    "Picture": "図",
+    "New content and similarity in the last chain": "最後の連鎖での新しい内容と類似度",
+    "Arrows lead to the next question, dotted ones to the question that is repeated. ✗ marks what was proposed but not "
+    "asked.":
+        "矢印は次の質問へ、点線の矢印は繰り返しになっている元の質問へ向かいます。✗ は候補に挙がったものの、採用されなかった質問です。",
+    # one step
+    "Look at a step": "ステップを詳しく見る",
+    "Step": "ステップ",
+    "Choose a step here, or click its row in the table": "ここで選ぶか、表の行をクリックしてください",
+    "No step is chosen yet.": "まだステップが選ばれていません。",
+    "Choose a step first.": "先にステップを選んでください。",
+    "This question repeats that of step {}.": "この質問は、ステップ {} の質問の繰り返しです。",
+    "There is a Reasoning of its own.": "推論が書かれています。",
+    "The model wrote no Reasoning.": "モデルは推論を書きませんでした。",
+    "The Reasoning only repeats the question.": "推論は質問を繰り返しているだけです。",
+    "The Reasoning only says what the answer says.": "推論は答えと同じことを述べているだけです。",
+    "The Reasoning was cut at its most tokens.": "推論はトークン数の上限で切れました。",
+    "It was asked for {} times.": "推論は {} 回求められました。",
+    "Was the Reasoning used?": "推論は使われたか？",
+    "Answering again without the Reasoning, and with its words shuffled.":
+        "推論なしの場合と、推論の語順を入れ替えた場合とで、もう一度答えています。",
+    "Without it the answer changes by {}, with its words shuffled by {}.":
+        "推論がないと答えは {} 変わり、語順を入れ替えると {} 変わります。",
+    "With it": "推論あり",
+    "Without it": "推論なし",
+    "Shuffled": "語順を入れ替え",
+    "This step has no Reasoning with an answer, so there is nothing to test.":
+        "このステップには推論と答えがそろっていないため、確かめるものがありません。",
+    "Candidates for the next question": "次の質問の候補",
+    "Step {}": "ステップ {}",
+    "Verdict": "判定",
+    "Similarity": "類似度",
+    "Closeness": "近さ",
+    "taken": "採用",
+    "accepted": "合格",
+    "empty": "空",
+    "not a question": "質問ではない",
+    "off topic": "話題から外れている",
+    "repeats step {}": "ステップ {} の繰り返し",
+    # branch
+    "Go on from here another way: a new chain that shares the steps before it. The old one stays.":
+        "ここから別の道へ進みます。前のステップを引き継いだ新しい連鎖が始まり、元の連鎖もそのまま残ります。",
+    "Begin with": "始め方",
+    "An edited question takes the place of this step's; a candidate is asked after it":
+        "書き換えた質問はこのステップの質問の代わりになり、候補はこのステップの次の質問になります",
+    "This step's question, edited": "このステップの質問を書き換える",
+    "Candidate {}: {} ({})": "候補 {}: {}（{}）",
+    "How many questions the branch asks": "枝の中の質問の数",
+    "Branch": "枝分かれ",
+    "This branch would be the chain again; change the question, candidate, variant or seed.":
+        "このままでは同じ連鎖になります。質問、候補、プロンプトの種類のどれかを変えてください。",
+    "Another model or another measure made this run, so it cannot go on here. Press Run to begin one that can.":
+        "この実行は別のモデルか別の指標によるものなので、ここでは続けられません。「実行」を押して新しく始めてください。",
     # live step
     "Reasoning": "推論",
     "Answer": "答え",
@@ -100,6 +157,10 @@ JAPANESE = {
     "Done in {} s.": "{} 秒で完了しました。",
     "Ended early: every proposed next question repeats one that was asked before.":
         "ここで終わりました。次の質問の候補がすべて、前の質問の繰り返しになりました。",
+    "Ended early: two steps running added next to nothing.":
+        "ここで終わりました。二ステップ続けて、ほとんど新しい内容がありませんでした。",
+    "Ended early: every proposed next question leaves the topic.":
+        "ここで終わりました。次の質問の候補がすべて、話題から外れていました。",
     "Ended early: the model proposed no next question.": "ここで終わりました。モデルが次の質問を出しませんでした。",
     "The model could not go on: {}": "モデルが続けられませんでした: {}",
     "Stopped. What was written until then is kept.": "停止しました。それまでに書かれたものは残っています。",
@@ -128,6 +189,11 @@ I18N = gr.I18n(
 def t(text: str) -> str:
     """Return a mark that the browser replaces by `text` in the visitor's language; one of these to a string."""
     return str(I18N(text)) if text in I18N.translations["ja"] else text
+
+
+def short_name(name: str) -> str:
+    """Return the last part of the id or folder of a model."""
+    return name.rstrip("/").rpartition("/")[2]
 
 
 def language(request: gr.Request | None) -> str:

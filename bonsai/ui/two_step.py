@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from bonsai.ui import wiring
+from bonsai.ui import tab
 from bonsai.ui.offer import Offer
 from bonsai.ui.texts import t
 
@@ -11,4 +11,4 @@ def build(offer: Offer) -> None:
     """Draw the tab: Reasoning first, then the answer; without options of its own."""
     with gr.Tab(t("Two-step reasoning"), id="two-step"):
         gr.Markdown(t("The model writes its Reasoning first, and then an answer that follows from it."))
-        wiring.draw(offer, "two-step", {})
+        tab.draw(offer, "two-step", {})

@@ -1,35 +1,37 @@
-"""The wiring of a tab, the same for all methods: form, live step and results, and what happens when."""
+"""The wiring of a tab, the same for all methods: what happens from Run to the last row, and what else may end a run."""
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
-from bonsai.chain import stop
+from bonsai.chain import Chain, stop
 from bonsai.errors import BonsaiError
 from bonsai.runs import Run
-from bonsai.ui import form, live, results
+from bonsai.ui import live
 from bonsai.ui.form import Form
 from bonsai.ui.growing import snapshots
 from bonsai.ui.offer import Offer
 from bonsai.ui.results import Results
+from bonsai.ui.steps import Steps
 from bonsai.ui.texts import language, say, say_error, t
 
 # All runs of the page and of the endpoints share one limit.
 RUNS = "runs"
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 Values = dict[Any, Any]
+Asked = Callable[[Values], Run]
 
 _log = logging.getLogger("bonsai")
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A run as it is shown, whether it has begun, and the seconds since then."""
+    """A run as it is shown, whether the work on it has begun, and the seconds since then."""
 
     run: Run
     begun: bool = False
@@ -38,7 +40,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One tab as it is used: a method with its form, status line, live step, results, and what the visitor runs."""
+    """One tab as it is used: a method with its form, status line, live step, results, steps, and the visitor's run."""
 
     offer: Offer
     method: str
@@ -46,71 +48,81 @@ class Sheet:
     status: gr.HTML
     step: gr.HTML
     results: Results
+    steps: Steps | None
     moment: gr.State
 
     @property
     def places(self) -> list[Any]:
         """All components that change while a run goes on."""
-        return [self.status, self.step, self.moment, self.form.run, self.form.stop, *self.results.places]
+        looked_at = [*self.steps.places, *self.steps.buttons] if self.steps else []
+        return [self.status, self.step, self.moment, self.form.run, self.form.stop, *self.results.places, *looked_at]
 
-    def connect(self) -> None:
-        """Tie the buttons to what they do."""
+    def connect(self) -> Any:
+        """Tie Run to what it does, and return the event of the work that it begins."""
+        triggers = [self.form.run.click, self.form.question.submit]
+        return self.start(triggers, self._asked, set(self.form.fields.values()), self._first, self.grow, [self.moment])
+
+    def connect_end(self, at_work: Sequence[Any]) -> None:
+        """Tie Stop and Clear to what they do: they end the events that are `at_work`, whichever it is."""
         form, places = self.form, self.places
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        asked = gr.on(
-            [form.run.click, form.question.submit], self.begin, set(form.fields.values()), places, queue=False, **quiet
-        )
-        asked.failure(self.refuse, set(form.fields.values()), self.status, queue=False, **quiet)
-        grown = asked.success(self.grow, self.moment, places, concurrency_id=RUNS, **quiet)
-        grown.failure(self.give_up, self.moment, places, queue=False, **quiet)
-        form.stop.click(self.halt, self.moment, places, cancels=grown, queue=False, **quiet)
-        form.clear.click(self.wipe, None, [form.question, *places], cancels=grown, queue=False, **quiet)
+        form.stop.click(self.halt, self.moment, places, cancels=list(at_work), queue=False, **QUIET)
+        form.clear.click(self.wipe, None, [form.question, *places], cancels=list(at_work), queue=False, **QUIET)
 
-    def begin(self, values: Values, request: gr.Request) -> Values:
-        """Check what was asked, before anyone waits for it, and show that it is about to begin."""
-        try:
-            run = self._asked(values)
-        except BonsaiError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        waiting = live.status_line(t(live.WAITING), "busy")
-        shown = self._show(Moment(run), language(request)) | {self.status: waiting}
-        return shown | self._at_work(True) | self.results.empty()
+    def start(
+        self,
+        triggers: Sequence[Any],
+        asked: Asked,
+        inputs: set[Any],
+        first: Callable[[Run, str], Values],
+        work: Callable[..., AsyncIterator[Values]],
+        work_inputs: Sequence[Any],
+    ) -> Any:
+        """Let triggers begin work, and return its event: check what was asked or say why not, wait, and do the work.
 
-    def refuse(self, values: Values, request: gr.Request) -> str:
-        """Show why nothing was started."""
-        try:
-            self._asked(values)
-        except BonsaiError as error:
-            return live.status_line(say_error(language(request), str(error)), "bad")
-        return live.status_line(t(live.FAILED), "bad")
+        `first` gives what the page shows of the run in a visitor's language while it waits.
+        """
+
+        def begin(values: Values, request: gr.Request) -> Values:
+            try:
+                run = asked(values)
+            except BonsaiError as error:
+                raise gr.Error(str(error), print_exception=False) from error
+            waiting = {self.status: live.status_line(t(live.WAITING), "busy"), self.moment: Moment(run)}
+            return waiting | first(run, language(request)) | self.at_work(True)
+
+        def refuse(values: Values, request: gr.Request) -> str:
+            try:
+                asked(values)
+            except BonsaiError as error:
+                return live.status_line(say_error(language(request), str(error)), "bad")
+            return live.status_line(t(live.FAILED), "bad")
+
+        checked = gr.on(triggers, begin, inputs, self.places, queue=False, **QUIET)
+        checked.failure(refuse, inputs, self.status, queue=False, **QUIET)
+        working = checked.success(work, list(work_inputs), self.places, concurrency_id=RUNS, **QUIET)
+        working.failure(self.give_up, self.moment, self.places, queue=False, **QUIET)
+        return working
 
     async def grow(self, moment: Moment, request: gr.Request) -> AsyncIterator[Values]:
-        """Show the run as it grows; the table only when a step was finished."""
+        """Show the run as it grows; table and picture only when a step was finished."""
         tongue, began = language(request), time.monotonic()
-        finished = 0
+        finished = _finished_steps(moment.run.chains)
         try:
             async with aclosing(snapshots(moment.run.chains, moment.run.sampling)) as growing:
                 async for chains in growing:
                     moment = Moment(moment.run.with_chains(chains), True, time.monotonic() - began)
                     values = self._show(moment, tongue)
-                    if finished != (finished := sum(step.finished for step in chains[0].steps)):
-                        values |= self.results.show(moment.run, tongue)
-                    yield values | self._at_work(not chains[0].finished)
-        except BonsaiError as error:
-            yield self._end(moment, tongue, live.status_line(say_error(tongue, str(error)), "bad"))
-        except gr.Error as error:
-            # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
-            gr.Warning(error.message, title=say(tongue, "The run ended"))
-            yield self._end(moment, tongue, live.status_line(t(live.ENDED), "bad"))
-        except Exception:
-            _log.exception("A run ended with an error that was not expected.")
-            yield self._end(moment, tongue, live.status_line(t(live.FAILED), "bad"))
+                    if finished != (finished := _finished_steps(chains)):
+                        values |= self.rows(moment.run, tongue)
+                    yield values | self.at_work(not chains[-1].finished)
+        except Exception as error:
+            yield self.failed(error, moment, tongue)
 
     def halt(self, moment: Moment | None, request: gr.Request) -> Values:
         """Show the run as it was when it was stopped, with all that was written."""
         if moment is None:
             return self._blank(live.status_line(t(live.NOTHING_WRITTEN)))
-        return self._end(moment, language(request))
+        return self.end(moment, language(request))
 
     def wipe(self) -> Values:
         """Show the tab as it was before the first run, without the example."""
@@ -118,43 +130,73 @@ class Sheet:
 
     def give_up(self, moment: Moment | None, request: gr.Request) -> Values:
         """Show that too many visitors are waiting; or, for a run that lost its connection or was stopped, its end."""
-        if moment is None or moment.run.chains[0].finished:
+        if moment is None or (moment.begun and moment.run.chains[-1].finished):
             return {self.status: gr.skip()}
-        if moment.begun:
-            return self._end(moment, language(request))
-        return self._blank(live.status_line(t(live.BUSY), "bad"))
+        busy = "" if moment.begun else live.status_line(t(live.BUSY), "bad")
+        return self.end(moment, language(request), busy)
+
+    def failed(self, error: Exception, moment: Moment, tongue: str) -> Values:
+        """Return the values that show a run which an error ended, and the sentence for it."""
+        if isinstance(error, BonsaiError):
+            return self.end(moment, tongue, live.status_line(say_error(tongue, str(error)), "bad"))
+        if isinstance(error, gr.Error):
+            # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
+            gr.Warning(error.message, title=say(tongue, "The run ended"))
+            return self.end(moment, tongue, live.status_line(t(live.ENDED), "bad"))
+        _log.error("A run ended with an error that was not expected.", exc_info=error)
+        return self.end(moment, tongue, live.status_line(t(live.FAILED), "bad"))
+
+    def end(self, moment: Moment, tongue: str, status: str = "") -> Values:
+        """Return the values that show a run which ended here, whatever was still to come.
+
+        A chain of which nothing was written yet is left out.
+        """
+        chains = [stop(chain, self.offer.measure) for chain in moment.run.chains if chain.finished or _begun(chain)]
+        if len(chains) < len(moment.run.chains):
+            status = status or live.status_line(t(live.NOTHING_WRITTEN))
+        if not chains:
+            return self._blank(status)
+        run = moment.run.with_chains(tuple(chains))
+        values = self._show(Moment(run, True, moment.seconds), tongue) | self.rows(run, tongue)
+        return values | self.at_work(False) | ({self.status: status} if status else {})
+
+    def rows(self, run: Run, tongue: str) -> Values:
+        """Return the values that show the finished steps of a run everywhere but in the live step."""
+        return self.results.show(run, tongue) | (self.steps.offer(run) if self.steps else {})
+
+    def live_step(self, run: Run, tongue: str, seconds: float = 0.0) -> Values:
+        """Return the value that shows the last step of a run."""
+        return {self.step: live.live_step(run.chains[-1], seconds, tongue)}
+
+    def at_work(self, running: bool) -> Values:
+        """Return the values of the buttons while work goes on, or when it has ended."""
+        begins = [self.form.run, *(self.steps.buttons if self.steps else [])]
+        return {button: gr.Button(interactive=not running) for button in begins} | {
+            self.form.stop: gr.Button(interactive=running)
+        }
 
     def _asked(self, values: Values) -> Run:
         return self.offer.begin(self.method, **{name: values[field] for name, field in self.form.fields.items()})
 
-    def _end(self, moment: Moment, tongue: str, status: str = "") -> Values:
-        """Return the values that show a run which ended here, whatever was still to come."""
-        run = moment.run.with_chains(tuple(stop(chain) for chain in moment.run.chains))
-        if not any(step.reasoning or step.answer for step in run.chains[0].steps):
-            return self._blank(status or live.status_line(t(live.NOTHING_WRITTEN)))
-        values = self._show(Moment(run, True, moment.seconds), tongue) | self.results.show(run, tongue)
-        return values | self._at_work(False) | ({self.status: status} if status else {})
+    def _first(self, run: Run, tongue: str) -> Values:
+        return self.live_step(run, tongue) | self._no_rows()
 
     def _show(self, moment: Moment, tongue: str) -> Values:
-        (chain,) = moment.run.chains
+        chain = moment.run.chains[-1]
         status = live.status_line(live.state_of(chain, moment.seconds, tongue), live.mood_of(chain))
-        return {self.status: status, self.step: live.live_step(chain, moment.seconds, tongue), self.moment: moment}
+        return {self.status: status, self.moment: moment} | self.live_step(moment.run, tongue, moment.seconds)
 
     def _blank(self, status: str) -> Values:
         nothing = {self.status: status, self.step: live.idle_step(), self.moment: None}
-        return nothing | self._at_work(False) | self.results.empty()
+        return nothing | self.at_work(False) | self._no_rows()
 
-    def _at_work(self, running: bool) -> Values:
-        return {self.form.run: gr.Button(interactive=not running), self.form.stop: gr.Button(interactive=running)}
+    def _no_rows(self) -> Values:
+        return self.results.empty() | (self.steps.empty() if self.steps else {})
 
 
-def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> None:
-    """Draw the tab of a method, with the method's own options, and let it work."""
-    with gr.Row(elem_classes="bonsai-desk"):
-        with gr.Column(min_width=300):
-            drawn = form.draw(offer, options)
-            status = gr.HTML(live.status_line(t(live.READY)))
-        with gr.Column(min_width=300):
-            step = gr.HTML(live.idle_step())
-    shown = results.draw(method, offer.examples.get(method))
-    Sheet(offer, method, drawn, status, step, shown, gr.State()).connect()
+def _finished_steps(chains: Sequence[Chain]) -> int:
+    return sum(step.finished for chain in chains for step in chain.steps)
+
+
+def _begun(chain: Chain) -> bool:
+    return any(step.reasoning or step.answer for step in chain.own_steps)

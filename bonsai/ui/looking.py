@@ -1,0 +1,111 @@
+"""What happens in the section where one step is looked at: choose it, test its Reasoning, branch from it."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from bonsai.ablation import can_be_tested
+from bonsai.chain import Chain
+from bonsai.errors import UsageError
+from bonsai.runs import Run
+from bonsai.step import Step
+from bonsai.ui import live
+from bonsai.ui.growing import reasoning_test
+from bonsai.ui.steps import OWN_QUESTION, Branching, Steps, choice_of, find, last_choice
+from bonsai.ui.texts import language, say, t
+from bonsai.ui.wiring import QUIET, Moment, Sheet, Values
+
+NO_STEP = "Choose a step first."
+
+
+@dataclass(frozen=True)
+class Look:
+    """The section of a tab in which its steps are looked at."""
+
+    sheet: Sheet
+    steps: Steps
+
+    def connect(self) -> list[Any]:
+        """Tie the section to what it does, and return the events of the work of the model that can begin here."""
+        sheet, steps = self.sheet, self.steps
+        chosen = [sheet.moment, steps.choice]
+        steps.section.expand(self.unfold, chosen, steps.places, queue=False, **QUIET)
+        steps.choice.input(self.look, chosen, steps.places, queue=False, **QUIET)
+        sheet.results.table.select(self.pick, sheet.moment, steps.places, queue=False, **QUIET)
+        testing = sheet.start(
+            [steps.test.click], self._asked_to_test, set(chosen), lambda run, tongue: {}, self.test, chosen
+        )
+        return [testing, *(self._connect_branching(steps.branching) if steps.branching else [])]
+
+    def look(self, moment: Moment | None, chosen: str | None, request: gr.Request) -> Values:
+        """Show the chosen step."""
+        return self.steps.show(moment.run if moment else None, chosen, language(request))
+
+    def unfold(self, moment: Moment | None, chosen: str | None, request: gr.Request) -> Values:
+        """Show the chosen step, or the last one if none is chosen yet."""
+        return self.look(moment, chosen or (last_choice(moment.run) if moment else None), request)
+
+    def pick(self, moment: Moment | None, event: gr.SelectData, request: gr.Request) -> Values:
+        """Show the step whose row of the table was clicked."""
+        row = dict(zip(self.sheet.results.columns, event.row_value, strict=False))
+        key = choice_of(moment.run, row.get("chain", "1"), row["step"]) if moment else None
+        return self.look(moment, key, request) if key else {self.steps.choice: gr.skip()}
+
+    async def test(self, moment: Moment, chosen: str | None, request: gr.Request) -> AsyncIterator[Values]:
+        """Test whether the Reasoning of the chosen step was used, and show what came out."""
+        sheet, tongue, began = self.sheet, language(request), time.monotonic()
+        chain, step = _found(moment, chosen)
+        moment = Moment(moment.run, True, moment.seconds)
+        busy = live.status_line(t("Answering again without the Reasoning, and with its words shuffled."), "busy")
+        yield {sheet.status: busy, sheet.moment: moment} | sheet.at_work(True)
+        try:
+            async with aclosing(reasoning_test(chain, step.number, moment.run.sampling)) as testing:
+                async for grown in testing:
+                    chain = grown
+        except Exception as error:
+            yield sheet.failed(error, moment, tongue)
+            return
+        run = moment.run.with_chains(tuple(chain if one.number == chain.number else one for one in moment.run.chains))
+        done = live.status_line(say(tongue, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good")
+        shown = sheet.rows(run, tongue) | self.steps.show(run, chosen, tongue) | sheet.at_work(False)
+        yield {sheet.status: done, sheet.moment: Moment(run, True, moment.seconds)} | shown
+
+    def _asked_to_test(self, values: Values) -> Run:
+        moment, chosen = values[self.sheet.moment], values[self.steps.choice]
+        _, step = _found(moment, chosen)
+        self.sheet.offer.check_same(moment.run)
+        if not can_be_tested(step):
+            raise UsageError("This step has no Reasoning with an answer, so there is nothing to test.")
+        run: Run = moment.run
+        return run
+
+    def _connect_branching(self, branching: Branching) -> list[Any]:
+        sheet, steps = self.sheet, self.steps
+
+        def begin_with(moment: Moment | None, chosen: str | None, number: int | None) -> str:
+            step = _found(moment, chosen)[1]
+            return step.candidates[number - 1].question if number else step.question
+
+        def asked(values: Values) -> Run:
+            chain, step = _found(values[sheet.moment], values[steps.choice])
+            keep = step.number - 1 if values[branching.begin] in (None, OWN_QUESTION) else step.number
+            fields = {name: values[getattr(branching, name)] for name in ("question", "prompt", "steps", "seed")}
+            return sheet.offer.branch(values[sheet.moment].run, chain, keep, **fields)
+
+        chosen = [sheet.moment, steps.choice, branching.begin]
+        branching.begin.input(begin_with, chosen, branching.question, queue=False, **QUIET)
+        inputs = {*chosen, branching.question, branching.prompt, branching.steps, branching.seed}
+        return [
+            sheet.start([branching.button.click], asked, inputs, sheet.live_step, sheet.grow, [sheet.moment]),
+        ]
+
+
+def _found(moment: Moment | None, chosen: str | None) -> tuple[Chain, Step]:
+    found = find(moment.run, chosen) if moment else None
+    if found is None:
+        raise UsageError(NO_STEP)
+    return found

@@ -1,0 +1,31 @@
+"""The tab of a method, drawn and tied together: form, live step, results, and the steps one by one."""
+
+from collections.abc import Mapping
+
+import gradio as gr
+from gradio.components import Component
+
+from bonsai.ui import form, live, results, steps
+from bonsai.ui.looking import Look
+from bonsai.ui.offer import Offer
+from bonsai.ui.texts import t
+from bonsai.ui.wiring import Moment, Sheet
+
+
+def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> None:
+    """Draw the tab of a method, with the method's own options, and let it work."""
+    example = offer.examples.get(method)
+    with gr.Row(elem_classes="bonsai-desk"):
+        with gr.Column(min_width=300):
+            drawn = form.draw(offer, options)
+            status = gr.HTML(live.status_line(t(live.READY)))
+        with gr.Column(min_width=300):
+            step = gr.HTML(live.idle_step())
+    shown = results.draw(method, example)
+    looked_at = steps.draw(offer, method, example) if method != "single" else None
+    moment = gr.State(Moment(example, begun=True) if example else None)
+    sheet = Sheet(offer, method, drawn, status, step, shown, looked_at, moment)
+    at_work = [sheet.connect()]
+    if looked_at:
+        at_work += Look(sheet, looked_at).connect()
+    sheet.connect_end(at_work)
