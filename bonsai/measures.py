@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bonsai.embedder import Embedder, Encoded
-from bonsai.words import Contrast, content_words, contrast, has_no_word_breaks, read, shared
+from bonsai.words import Contrast, content_words, contrast, has_no_word_breaks, read, share_only, shared, topic
 
 # A step that adds less than this share of new content words adds next to nothing.
 NO_PROGRESS = 0.15
@@ -36,8 +36,10 @@ class Rule:
     opposed: float
     negated: float
     added: float
+    aside: float
 
-    def sameness(self, likeness: float, apart: Contrast) -> float:
+    def sameness(self, likeness: float, apart: Contrast, aside: bool) -> float:
+        """Return the likeness less what sets two questions apart; `aside`: they share but the topic of their chain."""
         return (
             likeness
             - self.otherwise * apart.otherwise
@@ -45,11 +47,14 @@ class Rule:
             - self.opposed * apart.opposed
             - self.negated * apart.negated
             - self.added * apart.added
+            - self.aside * aside
         )
 
 
-BY_MEANING = Rule(flag=0.72, guard=0.64, otherwise=0.10, clash=0.18, opposed=0.40, negated=0.06, added=0.05)
-BY_WORDS = Rule(flag=0.79, guard=0.62, otherwise=0.22, clash=0.31, opposed=0.60, negated=0.05, added=0.08)
+_WORDS_APART = {"otherwise": 0.22, "clash": 0.31, "opposed": 0.60, "negated": 0.05, "added": 0.08, "aside": 0.08}
+BY_MEANING = Rule(0.69, 0.61, otherwise=0.13, clash=0.18, opposed=0.40, negated=0.12, added=0.12, aside=0.08)
+BY_CHARACTERS = Rule(0.72, 0.60, **_WORDS_APART)
+BY_WORDS = Rule(0.79, 0.62, **_WORDS_APART)
 # Parts of the likeness by meaning: the whole question's vector, and its worst understood word.
 WHOLE, WEAKEST, OPPOSED = 0.77, 0.23, 0.08
 OFF_TOPIC = 0.2
@@ -64,12 +69,14 @@ class Look:
     """What a look back at the earlier questions of a chain finds; step numbers count from 1.
 
     `similarity` (0 to 1) is to the most similar question, that of step `nearest`, the latest of equals; None if there
-    is no earlier one. `repeated` is the step that the question repeats by the strict rule of flags, or None;
-    `rejected` the one that it comes too near by the guard's wider rule.
+    is no earlier one. `sameness` is the highest of what the thresholds are held against. `repeated` is the step
+    that the question repeats by the strict rule of flags, or None; `rejected` the one that it comes too near by the
+    guard's wider rule.
     """
 
     similarity: float | None = None
     nearest: int | None = None
+    sameness: float | None = None
     repeated: int | None = None
     rejected: int | None = None
 
@@ -100,23 +107,22 @@ class Measure:
         """Return how alike two questions are, 0 to 1; symmetric. The same letters and digits make it 1."""
         return self._compare(question, other)[0]
 
-    def sameness(self, question: str, other: str) -> float:
-        """Return the likeness of two questions less what sets them apart: what the thresholds are held against."""
-        return self._compare(question, other)[1]
-
     def look_back(self, question: str, earlier: Sequence[str]) -> Look:
         """Return how a question stands to the questions asked earlier, oldest first."""
         if not earlier:
             return Look()
         compared = self._compare_all(question, earlier)
         likeness, nearest = max((likeness, number) for likeness, _, _, number in compared)
+        sameness = max(sameness for _, sameness, _, _ in compared)
         flagged = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.flag]
         guarded = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.guard]
-        return Look(likeness, nearest, max(flagged)[1] if flagged else None, max(guarded)[1] if guarded else None)
+        return Look(
+            likeness, nearest, sameness, max(flagged)[1] if flagged else None, max(guarded)[1] if guarded else None
+        )
 
     def closeness(self, question: str, asked: str, answer: str) -> float:
         """Return how near a question is to the question or the answer that it follows, whichever is nearer; 0 to 1."""
-        if self._by_words(question, asked, answer):
+        if self._rule(question, asked, answer) is not BY_MEANING:
             words = content_words(question)
             return len(words & (content_words(asked) | content_words(answer))) / max(1, len(words))
         plain, near = read(question).plain, [read(asked).plain, *filter(str.strip, [answer])]
@@ -127,13 +133,10 @@ class Measure:
 
         Words alone cannot tell: then it is never said.
         """
-        if not asked or self._by_words(question, *asked, *answers):
+        if not asked or self._rule(question, *asked, *answers) is not BY_MEANING:
             return False
         plain, texts = read(question).plain, [*(read(text).plain for text in asked), *filter(str.strip, answers)]
         return all(self._cosine(plain, text) < OFF_TOPIC for text in texts)
-
-    def _by_words(self, *texts: str) -> bool:
-        return self._embedder is None or any(map(has_no_word_breaks, texts))
 
     def _start_anew(self) -> None:
         self._lock = threading.Lock()
@@ -145,18 +148,23 @@ class Measure:
         if len(earlier) > CLOSEST:
             far = [-self._glance(question, other) for other in earlier]
             numbers = sorted(numbers, key=lambda number: (far[number - 1], -number))[:CLOSEST]
-        return [(*self._compare(question, earlier[number - 1]), number) for number in numbers]
+        about = topic([read(other) for other in earlier])
+        return [(*self._compare(question, earlier[number - 1], about), number) for number in numbers]
 
-    def _compare(self, question: str, other: str) -> tuple[float, float, Rule]:
-        by_words = self._by_words(question, other)
-        rule = BY_WORDS if by_words else BY_MEANING
+    def _compare(self, question: str, other: str, about: frozenset[str] = frozenset()) -> tuple[float, float, Rule]:
+        rule = self._rule(question, other)
         if _plain(question) == _plain(other):
             return 1.0, 1.0, rule
         one, another = read(question), read(other)
         apart = contrast(one, another)
-        likeness = shared(one, another) if by_words else self._meaning(question, other)
-        sameness = rule.sameness(likeness, apart)
+        likeness = self._meaning(question, other) if rule is BY_MEANING else shared(one, another)
+        sameness = rule.sameness(likeness, apart, share_only(one, another, about))
         return min(1.0, max(0.0, likeness - OPPOSED * apart.opposed)), sameness, rule
+
+    def _rule(self, *texts: str) -> Rule:
+        if any(map(has_no_word_breaks, texts)):
+            return BY_CHARACTERS
+        return BY_WORDS if self._embedder is None else BY_MEANING
 
     def _glance(self, question: str, other: str) -> float:
         return (

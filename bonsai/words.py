@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ _BARE = re.compile(
 _NEGATIONS = frozenset(("not", "no", "never", "without", "off", "less", "least", "neither", "unless"))
 # Ways of asking that give way to any other in the same question.
 _OPEN = ("whether", "what")
+# Ways of asking that an answer can meet but one of.
+_KINDS = frozenset(("cause", "method", "time", "place", "person", "count", "amount", "cost", "frequency", "duration"))
 _PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "mis", "anti", "de", "counter")
 
 
@@ -116,19 +120,35 @@ def shared(one: Reading, other: Reading) -> float:
 def contrast(one: Reading, other: Reading) -> Contrast:
     """Return what keeps two questions from being the same; symmetric."""
     common, ours, theirs = _common(one, other)
-    none = not one.asks & other.asks
+    one_sided = ("compare" in one.asks) != ("compare" in other.asks)
+    kinds, their_kinds = one.asks & _KINDS, other.asks & _KINDS
+    none = not one.asks & other.asks or bool(kinds and their_kinds and not kinds & their_kinds)
     added = max(ours, theirs) / (common + max(ours, theirs)) if not (ours and theirs) and (ours or theirs) else 0.0
     only, opposite = one.words - other.words, other.words - one.words
     return Contrast(
         otherwise=none
-        or ("compare" in one.asks) != ("compare" in other.asks)
+        or one_sided
         or (one.bare and one.words < other.words)
         or (other.bare and other.words < one.words),
-        clash=none and not (one.asks <= set(_OPEN) or other.asks <= set(_OPEN)),
+        clash=one_sided or (none and not (one.asks <= set(_OPEN) or other.asks <= set(_OPEN))),
         opposed=(any(map(_is_time, only)) and any(map(_is_time, opposite))) or _opposed(only, opposite),
         negated=bool((only | opposite) & _NEGATIONS),
         added=added,
     )
+
+
+def topic(questions: Sequence[Reading]) -> frozenset[str]:
+    """Return the words that most questions of a chain have; none for less than three, which share them by chance."""
+    if len(questions) < 3:
+        return frozenset()
+    counted = Counter(word for question in questions for word in question.words)
+    return frozenset(word for word, count in counted.items() if 2 * count > len(questions))
+
+
+def share_only(one: Reading, other: Reading, words: frozenset[str]) -> bool:
+    """Say whether each of two questions has words beyond those given, and none of these in common with the other."""
+    ours, theirs = replace(one, words=one.words - words), replace(other, words=other.words - words)
+    return bool(ours.words and theirs.words) and not _common(ours, theirs)[0]
 
 
 def _common(one: Reading, other: Reading) -> tuple[int, int, int]:

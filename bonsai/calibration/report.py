@@ -12,6 +12,7 @@ import numpy as np
 
 from bonsai.calibration.data import HARD, SAME_MEANING, Case, Data, Pair
 from bonsai.measures import (
+    BY_CHARACTERS,
     BY_MEANING,
     BY_WORDS,
     NO_PROGRESS,
@@ -60,7 +61,7 @@ def report(data: Data, measures: Sequence[Measure], notes: Sequence[str] = ()) -
 
 def explained() -> list[str]:
     """Return the section that says how similarity and the flags are made, with the numbers that the code uses."""
-    rules = (BY_MEANING, BY_WORDS)
+    rules = (BY_MEANING, BY_WORDS, BY_CHARACTERS)
     said = {
         "tautology, circular: sameness at least": "flag",
         "the guard rejects: sameness at least": "guard",
@@ -69,6 +70,7 @@ def explained() -> list[str]:
         "off: opposites (hot, cold; happy, unhappy) or other numbers": "opposed",
         "off: a negation in one of them": "negated",
         "off, times the share of words that one adds to the other": "added",
+        "off: all that they share is what most questions of their chain have": "aside",
     }
     rows = [[text, *(f"{getattr(rule, name):.2f}" for rule in rules)] for text, name in said.items()]
     return [
@@ -80,11 +82,11 @@ def explained() -> list[str]:
         "  the word that has the least like it in the other question. The second part sees the one word that makes",
         "  another question of it.",
         "- **Likeness by words** = the cosine of the two sets of content words (stems; words that say the same are one",
-        "  word). It serves without an embedder, and in any case for Japanese and Chinese, by pairs of characters.",
+        "  word). It serves without an embedder; and in any case, by pairs of characters, for Japanese and Chinese.",
         f"- **similarity** = likeness, less {OPPOSED:.2f} for opposites, within 0 and 1. The same letters make it 1.",
         "- **sameness** = likeness, less what sets the questions apart. The thresholds are held against it:",
         "",
-        *_table(["", "by meaning", "by words"], rows),
+        *_table(["", "by meaning", "by words", "by characters"], rows),
         "",
         f"- **off-topic**: the cosine with every earlier question and answer is under {OFF_TOPIC}. Words alone cannot",
         "  tell, and never say it.",
@@ -267,8 +269,7 @@ def _turns(turns: Sequence[Turn]) -> list[Case]:
 
 
 def _sameness(measure: Measure, case: Case) -> float:
-    question, earlier = case
-    return max(measure.sameness(question, other) for other in earlier)
+    return measure.look_back(*case).sameness or 0.0
 
 
 def _limit(values: Sequence[float]) -> float:
