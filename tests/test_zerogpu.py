@@ -209,6 +209,22 @@ def reasoning_test(platform: Platform) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def measured_by_meaning(platform: Platform) -> dict[str, Any]:
+    """Return a chain measured by meaning in a worker, and in this process, whose embedder has been at work before."""
+    from bonsai import gpu
+    from bonsai.embedder import open_embedder
+    from bonsai.measures import Measure
+    from bonsai.settings import EMBEDDER
+
+    platform.idle = False
+    engine, embedder = WatchedEngine(), open_embedder(EMBEDDER)
+    *_, expected = advance(EchoEngine(), CHAINS[2:], SAMPLING, Measure(embedder))
+    # One that has read nothing yet, so that the worker has to.
+    gpu.use(engine, Measure(embedder))
+    *_, last = gpu.grow(CHAINS[2:], SAMPLING)
+    return {"last": tell(last), "expected": tell(expected), "worker": engine.pid.value, "page": os.getpid()}
+
+
 def page(platform: Platform) -> dict[str, str]:
     """Return what a visitor is told by a page whose engine works, refuses what it is asked, or breaks."""
     from gradio_client import Client
@@ -246,6 +262,7 @@ def simulate(folder: str, report: str) -> None:
         "stop": stop_and_go_on(platform),
         "failing_prompt": failing_prompt(platform),
         "reasoning_test": reasoning_test(platform),
+        "measured_by_meaning": measured_by_meaning(platform),
         "page": page(platform),
         "local": local_engine(platform, folder),
     }
@@ -303,6 +320,13 @@ def test_a_reasoning_is_tested_in_the_worker(report: dict[str, Any]) -> None:
     assert "ReasoningTest(" in told["tested"]
     assert told["refused"] == "Chain 2 has no step 2 to test; its last is step 1."
     assert 0 < told["asked"] < report["two_clicks"]["asked"][0]
+
+
+def test_a_worker_measures_by_meaning_too(report: dict[str, Any]) -> None:
+    told = report["measured_by_meaning"]
+    assert told["worker"] != told["page"]
+    assert told["last"] == told["expected"]
+    assert "similarity=0." in told["last"]
 
 
 def test_only_steps_that_are_still_to_be_written_need_seconds() -> None:

@@ -20,7 +20,7 @@ _WALK = 6
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured share (0 to 1) and the bound that it has to keep."""
+    """One measured share (0 to 1) and the bound that it has to keep, if there is one."""
 
     name: str
     value: float
@@ -33,6 +33,8 @@ class Figure:
         return self.at_least <= self.value <= self.at_most
 
     def __str__(self) -> str:
+        if not self.at_least and self.at_most == 1:
+            return f"found   {self.value:6.1%}  {self.name}"
         bound = f"at least {self.at_least:.0%}" if self.at_least else f"at most {self.at_most:.0%}"
         return f"{'kept  ' if self.kept else 'MISSED'}  {self.value:6.1%}  ({bound})  {self.name}"
 
