@@ -18,7 +18,7 @@ from bonsai.words import Contrast, content_words, contrast, has_no_word_breaks, 
 NO_PROGRESS = 0.15
 # Earlier questions that are looked at closely; the others are too far by their sentence vectors alone.
 CLOSEST = 16
-# What is kept of texts that were read: about 200 bytes for a word, 2 KB for a text.
+# Bytes of what is kept of texts that were read: about 1.5 KB for each word.
 MEMORY = 256_000_000
 
 
@@ -191,18 +191,21 @@ class Measure:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-        self._encode([text])
-        with self._lock:
-            return self._known[key]
+        encoded = self._encode([text])
+        # Another thread may have been quicker.
+        return encoded[key] if key in encoded else self._encoded(text)
 
-    def _encode(self, texts: Iterable[str]) -> None:
+    def _encode(self, texts: Iterable[str]) -> dict[str, Encoded]:
+        """Keep what the texts are to the embedder, and return it for those that were not known."""
         with self._lock:
             new = [text for text in dict.fromkeys(map(_key, texts)) if text not in self._known]
-        if new and self._embedder is not None:
-            encoded = self._embedder.encode(new)
-            with self._lock:
-                for text, item in zip(new, encoded, strict=True):
-                    self._keep(text, _without_small_tokens(item))
+        if self._embedder is None or not new:
+            return {}
+        encoded = dict(zip(new, map(_without_small_tokens, self._embedder.encode(new)), strict=True))
+        with self._lock:
+            for text, item in encoded.items():
+                self._keep(text, item)
+        return encoded
 
     def _keep(self, text: str, item: Encoded) -> None:
         if text not in self._known:
@@ -223,13 +226,13 @@ def new_content(text: str, earlier: Sequence[str]) -> float:
     return len(words - known) / len(words) if words else 0.0
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _key(text: str) -> str:
     """Return what a text is known by: case and spaces aside, so that a question and its plain form are one."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _plain(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum()) or text
 

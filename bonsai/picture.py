@@ -68,8 +68,8 @@ def _asked(chains: Mapping[int, Chain], chain: Chain) -> Iterator[str]:
         yield f'{node}["{_inert(f"{place} {step.question}")}"]{mark}'
         if step.number > 1:
             yield f"{_node(chains, chain, step.number - 1)} --> {node}"
-        if (repeated := _repeated(step)) is not None:
-            yield f"{node} -. repeats .-> {_node(chains, chain, repeated)}"
+        if step.repeats is not None:
+            yield f"{node} -. repeats .-> {_node(chains, chain, step.repeats)}"
 
 
 def _rejected(chains: Mapping[int, Chain], chain: Chain) -> Iterator[str]:
@@ -88,12 +88,6 @@ def _rejected(chains: Mapping[int, Chain], chain: Chain) -> Iterator[str]:
 
 def _finished(step: Step) -> bool:
     return step.finished
-
-
-def _repeated(step: Step) -> int | None:
-    if "tautology" in step.flags:
-        return step.number - 1
-    return step.nearest if "circular" in step.flags else None
 
 
 def _node(chains: Mapping[int, Chain], chain: Chain, number: int) -> str:

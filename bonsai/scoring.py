@@ -134,8 +134,8 @@ def _scored(step: Step, steps: Sequence[Step], measure: Measure) -> Step:
         return step.flagged("not-a-question")
     earlier = [past for past in steps[-LOOKBACK:] if past.question.strip()]
     step = measured(step, earlier, measure)
-    if step.nearest is not None:
-        step = replace(step, nearest=earlier[step.nearest - 1].number)
+    numbers = {None: None} | {place: past.number for place, past in enumerate(earlier, start=1)}
+    step = replace(step, nearest=numbers[step.nearest], repeats=numbers[step.repeats])
     return step if is_question(step.question) else step.flagged("not-a-question")
 
 

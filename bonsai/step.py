@@ -15,6 +15,7 @@ class Step:
 
     `writing` is the role being written now, and "" when the step is finished; `error` says why it failed.
     `nearest` is the number of the step whose question is most similar; it and `similarity` are None for a first step.
+    `repeats` is the number of the step whose question this one repeats, None for most.
     `reasoning_state` is one of those in `bonsai.reasoning`, and "" where no Reasoning is written, or not yet;
     `reasoning_tries` is how often it was asked for, and `reasoning_test` tells, on demand, whether it was used.
     """
@@ -27,6 +28,7 @@ class Step:
     next_question: str = ""
     similarity: float | None = None
     nearest: int | None = None
+    repeats: int | None = None
     new_content: float | None = None
     flags: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
@@ -57,9 +59,10 @@ def measured(step: Step, earlier: Sequence[Step], measure: Measure) -> Step:
         writing="",
         similarity=None if look.similarity is None else round(look.similarity, 3),
         nearest=look.nearest,
+        repeats=look.repeated,
         new_content=_added(step, earlier),
     )
-    for flag in _findings(step, earlier, look.repeated, measure):
+    for flag in _findings(step, earlier, measure):
         step = step.flagged(flag)
     return step
 
@@ -72,14 +75,14 @@ def stalls(step: Step, earlier: Sequence[Step]) -> bool:
     return before is not None and before < NO_PROGRESS and _added(step, earlier) < NO_PROGRESS
 
 
-def _findings(step: Step, earlier: Sequence[Step], repeated: int | None, measure: Measure) -> list[str]:
+def _findings(step: Step, earlier: Sequence[Step], measure: Measure) -> list[str]:
     asked, answers = [past.question for past in earlier], [past.answer for past in earlier]
     proposed = [candidate.question for candidate in step.candidates]
     found = {
         "no-reasoning": step.reasoning_state == EMPTY,
         "copied-reasoning": step.reasoning_state in (COPIED_FROM_QUESTION, COPIED_FROM_ANSWER),
-        "tautology": repeated is not None and repeated == len(earlier),
-        "circular": repeated is not None and repeated < len(earlier),
+        "tautology": step.repeats is not None and step.repeats == len(earlier),
+        "circular": step.repeats is not None and step.repeats < len(earlier),
         "off-topic": measure.off_topic(step.question, asked, answers),
         "no-progress": stalls(step, earlier),
         "not-a-question": bool(proposed) and not any(is_question(question) for question in proposed),

@@ -75,7 +75,7 @@ class Contrast:
     added: float
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def read(question: str) -> Reading:
     """Return a question's ways of asking and the words that it asks about."""
     text = _fold(question)
@@ -231,7 +231,7 @@ def _fold(text: str) -> str:
     return _HYPHEN.sub("", plain)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _stem(word: str) -> str:
     word = word.removesuffix("'s")
     word = _lexicon()["irregular"].get(word, word)

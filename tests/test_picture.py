@@ -72,8 +72,8 @@ def test_what_repeats_has_a_dotted_arrow_to_what_it_repeats() -> None:
         written(
             Step(1, "One?", ""),
             Step(2, "Two?", "", candidates=(*rejected, Candidate("Three?", "accepted", 0), Candidate("", "empty", 0))),
-            Step(3, "Three?", "", flags=("tautology",), nearest=1),
-            Step(4, "Four?", "", flags=("circular",), nearest=2),
+            Step(3, "Three?", "", flags=("tautology",), repeats=2),
+            Step(4, "Four?", "", flags=("circular",), nearest=3, repeats=2),
             Step(5, "Five?", "answer"),
         )
     )

@@ -49,12 +49,11 @@ def verdicts(step: Step, tongue: str) -> list[str]:
 
 
 def _question(chain: Chain, step: Step, tongue: str) -> list[str]:
-    number = step.number - 1 if "tautology" in step.flags else step.nearest if "circular" in step.flags else None
     head = _head("Question", tongue)
-    if number is None:
+    if step.repeats is None:
         return [head, f"<p>{escape(step.question)}</p>"]
-    sentence = say(tongue, "This question repeats that of step {}.", number)
-    return [head, f"<p>{escape(sentence)}</p>", _side_by_side(step.question, chain.steps[number - 1], tongue)]
+    sentence = say(tongue, "This question repeats that of step {}.", step.repeats)
+    return [head, f"<p>{escape(sentence)}</p>", _side_by_side(step.question, chain.steps[step.repeats - 1], tongue)]
 
 
 def _reasoning(step: Step, tongue: str) -> list[str]:
