@@ -119,6 +119,16 @@ def test_a_branch_asks_a_candidate_after_the_step_and_leaves_the_chain_alone(cli
     assert all(row.answer for row in new.own_steps)
 
 
+def test_an_empty_run_begins_one_that_can_branch(client: Client) -> None:
+    begun = call(client, "/branch", {}, question="Why did productivity stop growing?", steps=2)
+    (chain,) = begun.chains
+    assert (chain.method, chain.finished, len(chain.steps)) == ("qtq", True, 2)
+    tree = call(client, "/branch", data_of(begun), step=2, question="Who gains from productivity?")
+    assert [one.parent for one in tree.chains] == [0, 1]
+    with pytest.raises(AppError, match="The question is empty"):
+        call(client, "/branch", {})
+
+
 @pytest.mark.parametrize(
     ("options", "question", "prompt", "seed"),
     [
@@ -178,7 +188,7 @@ def test_a_run_that_cannot_be_taken_gets_a_sentence(
 
 
 @pytest.mark.parametrize("name", ["/branch", "/test_reasoning"])
-@pytest.mark.parametrize("given", [{}, {"question": "Why?"}, [], None, 3])
+@pytest.mark.parametrize("given", [{"question": "Why?"}, [], None, 3])
 def test_what_is_no_run_gets_a_sentence(client: Client, name: str, given: Any) -> None:
     with pytest.raises(AppError, match="What was given as run is not a saved run: the key 'format' is missing"):
         client.predict(given, api_name=name)

@@ -159,11 +159,11 @@ def _branch(offer: Offer) -> RunEndpoint:
 
         With a candidate, the row's step is kept and the candidate is asked after it; else the step is begun again, with
         another question, prompt variant or seed. Returns the whole run with the new chain as its last; the old ones
-        stay as they were.
+        stay as they were. An empty run begins one, whose first chain grows from the question.
 
         Args:
             run: The run as a JSON object: what the page's Download JSON, the command ask --format json, or this
-                endpoint gave. It must be of the model, adapter and measure that are used here.
+                endpoint gave; or an empty object. It must be of the model, adapter and measure that are used here.
             chain: The chain of the row.
             step: The step of the row; a step that a branch shares is a row of the chain that it came from.
             question: The question to ask in the place of the step's own; empty to ask that again.
@@ -174,6 +174,9 @@ def _branch(offer: Offer) -> RunEndpoint:
         """
 
         def begun() -> Run:
+            if run == {}:
+                first = DEFAULT_SAMPLING.seed if seed == SEED_OF_CHAIN else seed
+                return offer.begin("qtq", question, prompt, steps, DEFAULT_CANDIDATES, seed=first)
             saved = _saved(offer, run)
             parent, row = _row(saved, chain, step)
             keep, asked = row.number - 1, question or row.question
