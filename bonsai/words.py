@@ -42,6 +42,10 @@ _OPEN = ("whether", "what")
 # Ways of asking that an answer can meet but one of.
 _KINDS = frozenset(("cause", "method", "time", "place", "person", "count", "amount", "cost", "frequency", "duration"))
 _PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "mis", "anti", "de", "counter")
+_OPPOSITE_PREFIXES = (
+    ("en", "de"), ("in", "ex"), ("im", "ex"), ("in", "out"), ("in", "de"), ("over", "under"), ("up", "down"),
+    ("pre", "post"), ("hyper", "hypo"), ("macro", "micro"), ("max", "min"), ("inter", "intra"), ("on", "off"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -187,17 +191,39 @@ def _is_time(word: str) -> bool:
 def _opposed(only: frozenset[str], others: frozenset[str]) -> bool:
     """Say whether a word of one set is the opposite of a word of the other."""
     opposites = _lexicon()["opposites"]
-    for ours, theirs in ((only, others), (others, only)):
-        for word in ours:
-            if len(word) > 2 and any(prefix + word in theirs for prefix in _PREFIXES):
-                return True
-    if any(not others.isdisjoint(opposites.get(word, ())) for word in only):
+    ours, theirs = [{base for word in words for base in _bases(word)} for words in (only, others)]
+    if any(not theirs.isdisjoint(opposites.get(base, ())) for base in ours):
+        return True
+    if any(_prefixed(word, another) for word in only for another in others):
         return True
     our_text, their_text = ("".join(filter(has_no_word_breaks, words)) for words in (only, others))
     if not (our_text and their_text):
         return False
     pairs = _lexicon()["japanese opposites"]
     return any((a in our_text and b in their_text) or (b in our_text and a in their_text) for a, b in pairs)
+
+
+def _bases(stem: str) -> set[str]:
+    """Return a stem and what it may be made of: deep for deepest, safe for safer, sun for sunny."""
+    bases = {stem}
+    for ending in ("est", "er", "i"):
+        if stem.endswith(ending) and len(stem) > len(ending) + 2:
+            base = stem.removesuffix(ending)
+            bases |= {base, base + "e", base.removesuffix("n") if base.endswith("nn") else base}
+    return bases
+
+
+def _prefixed(one: str, other: str) -> bool:
+    """Say whether a word is the other with a prefix that turns it round, or both have prefixes that are opposites."""
+    short, long = sorted((one.removesuffix("e"), other.removesuffix("e")), key=len)
+    if len(short) > 2 and long.endswith(short) and long.removesuffix(short) in _PREFIXES:
+        return True
+    for prefix, opposite in _OPPOSITE_PREFIXES:
+        for word, another in ((one, other), (other, one)):
+            tail = word.removeprefix(prefix)
+            if tail != word and len(tail) > 3 and another == opposite + tail:
+                return True
+    return False
 
 
 def _words(text: str) -> frozenset[str]:
