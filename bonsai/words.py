@@ -150,7 +150,12 @@ def topic(questions: Sequence[Reading]) -> frozenset[str]:
 
 
 def share_only(one: Reading, other: Reading, words: frozenset[str]) -> bool:
-    """Say whether each of two questions has words beyond those given, and none of these in common with the other."""
+    """Say whether each of two questions has words beyond those given, and none of these in common with the other.
+
+    Without any words given they cannot be all that is shared.
+    """
+    if not words:
+        return False
     ours, theirs = replace(one, words=one.words - words), replace(other, words=other.words - words)
     return bool(ours.words and theirs.words) and not _common(ours, theirs)[0]
 
@@ -215,7 +220,11 @@ def _bases(stem: str) -> set[str]:
 
 def _prefixed(one: str, other: str) -> bool:
     """Say whether a word is the other with a prefix that turns it round, or both have prefixes that are opposites."""
-    short, long = sorted((one.removesuffix("e"), other.removesuffix("e")), key=len)
+    one, other = one.removesuffix("e"), other.removesuffix("e")
+    # What follows the prefixes is the same.
+    if one[-3:] != other[-3:]:
+        return False
+    short, long = sorted((one, other), key=len)
     if len(short) > 2 and long.endswith(short) and long.removesuffix(short) in _PREFIXES:
         return True
     for prefix, opposite in _OPPOSITE_PREFIXES:
