@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bonsai.errors import first_line
 from bonsai.settings import EMBEDDER, NO_EMBEDDER
 
 # The default embedder also comes as a package, for machines without a hub; these are its weights, and no others.
@@ -122,7 +123,7 @@ def open_embedder(name: str) -> Embedder | None:
         try:
             return _load(name, folder)
         except Exception as error:  # Whatever is in a folder, no run may stop for it.
-            _log.warning("The embedder %s cannot be loaded from %s: %s", name, folder, _first_line(error))
+            _log.warning("The embedder %s cannot be loaded from %s: %s", name, folder, first_line(error))
     if name != NO_EMBEDDER:
         _log.warning("Until there is an embedder, similarity is measured by words.")
     return None
@@ -177,7 +178,7 @@ def _fetched(name: str) -> Path | None:
         except Exception as error:
             _log.warning(
                 "The embedder %s could not be fetched from the hub (%s). Check its name and the network, set "
-                "BONSAI_EMBEDDER to a folder, or install requirements-local.txt.", name, _first_line(error),
+                "BONSAI_EMBEDDER to a folder, or install requirements-local.txt.", name, first_line(error),
             )  # fmt: skip
 
     download = threading.Thread(target=fetch, name="embedder download", daemon=True)
@@ -242,7 +243,3 @@ def _unit(rows: Floats) -> Floats:
     """Return the rows at unit length, in memory of their own: not a view that keeps a whole batch alive."""
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.ascontiguousarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -47,6 +47,15 @@ class Run:
         """Return the same run with its chains as they stand now."""
         return replace(self, chains=chains)
 
+    def with_branch(
+        self, parent: Chain, *, keep: int, question: str, prompt: PromptVariant | None, seed: int | None,
+        length: int | None,
+    ) -> "Run":  # fmt: skip
+        """Return the run with a chain more, a branch of `parent` (see `bonsai.chain.branch`) with the next number."""
+        number = max(chain.number for chain in self.chains) + 1
+        new = branch(parent, number=number, keep=keep, question=question, prompt=prompt, seed=seed, length=length)
+        return self.with_chains((*self.chains, new))
+
 
 def branched(
     run: Run, chain: int, step: int, *, question: str = "", candidate: int | None = None,
@@ -68,9 +77,7 @@ def branched(
     keep, asked = step - 1, question or rows[step].question
     if candidate is not None:
         keep, asked = step, _candidate(chain, rows[step], candidate)
-    number = max(chains) + 1
-    new = branch(parent, number=number, keep=keep, question=asked, prompt=prompt, seed=seed, length=length)
-    return run.with_chains((*run.chains, new))
+    return run.with_branch(parent, keep=keep, question=asked, prompt=prompt, seed=seed, length=length)
 
 
 def dumps(run: Run) -> str:
@@ -125,7 +132,7 @@ def write_whole(file: Path, data: bytes) -> None:
 
 
 def _candidate(chain: int, step: Step, number: int) -> str:
-    proposed = {place: one.question for place, one in enumerate(step.candidates, start=1) if one.question}
+    proposed = step.proposed
     if number not in proposed:
         there_is = f"there is {', '.join(map(str, proposed))}" if proposed else "there is none"
         raise UsageError(f"Step {step.number} of chain {chain} has no candidate {number}; {there_is}.")

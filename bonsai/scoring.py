@@ -69,14 +69,7 @@ def read_sheet(file: Path) -> Sheet:
 
     Blank lines are passed over, and cells that a row lacks at its end are empty.
     """
-    try:
-        # Not split into lines here: a cell may hold any of them.
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is not UTF-8 text; save it as CSV in UTF-8.") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(open_text(file, "CSV"), strict=True)
     try:
         lines = [(reader.line_num, line) for line in reader if line]
     except csv.Error as error:
@@ -92,6 +85,17 @@ def read_sheet(file: Path) -> Sheet:
                 "put double quotes around texts that have commas in them."
             )
     return Sheet(header, tuple((*line, *[""] * (len(header) - len(line))) for _, line in lines[1:]))
+
+
+def open_text(file: Path, form: str) -> io.StringIO:
+    """Return the UTF-8 text of a file, its line ends as they are; raise UsageError if it is none, naming its `form`."""
+    try:
+        # Not split into lines here: a cell may hold any of them.
+        return io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8 text; save it as {form} in UTF-8.") from error
 
 
 def turns_of(records: Sequence[object]) -> list[Turn]:

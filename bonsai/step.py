@@ -45,6 +45,11 @@ class Step:
         """Say whether nothing more will be written for this step."""
         return not self.writing
 
+    @property
+    def proposed(self) -> dict[int, str]:
+        """The candidates that have a text, by their numbers from 1."""
+        return {number: one.question for number, one in enumerate(self.candidates, start=1) if one.question}
+
     def flagged(self, flag: str) -> "Step":
         """Return the step with a flag more, if it has not got it yet."""
         return self if flag in self.flags else replace(self, flags=(*self.flags, flag))

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -25,6 +26,9 @@ from bonsai.engines.local import LocalEngine, load
 from bonsai.prompts import load_variants
 from bonsai.questions import load_starters
 from bonsai.settings import EMBEDDER, ROOT, Settings
+
+if TYPE_CHECKING:
+    from gradio_client import Client
 
 Served = Callable[[Engine, Settings], AbstractContextManager[str]]
 
@@ -147,3 +151,13 @@ def served() -> Served:
         demo.close(verbose=False)
 
     return served
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Iterator["Client"]:
+    """A client of the page at the test module's `address`."""
+    from gradio_client import Client
+
+    client = Client(address, verbose=False)
+    yield client
+    client.close()

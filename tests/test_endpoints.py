@@ -33,14 +33,6 @@ def address(served: Any) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def client(address: str) -> Iterator[Client]:
-    """A client of the page."""
-    client = Client(address, verbose=False)
-    yield client
-    client.close()
-
-
 def test_rows_come_back_with_their_scores(client: Client) -> None:
     scored = client.predict(ROWS, api_name="/score")
     assert [{name: row[name] for name in given} for row, given in zip(scored, ROWS, strict=True)] == ROWS

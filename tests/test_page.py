@@ -43,14 +43,6 @@ def address(served: Any) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def client(address: str) -> Iterator[Client]:
-    """A client of the page."""
-    client = Client(address, verbose=False)
-    yield client
-    client.close()
-
-
 @pytest.mark.parametrize(
     ("endpoint", "options", "rows"), [("/ask", {}, 1), ("/two_step", {}, 1), ("/qtq", {}, 3), ("/qtq", {"steps": 5}, 5)]
 )

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging
 
 from bonsai.engines.adapter import add_adapter, check_adapter
-from bonsai.errors import EngineError, SettingError
+from bonsai.errors import EngineError, SettingError, first_line
 from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, Settings
 
 SEEDLING_FOLDER = Path(__file__).resolve().parent.parent / "seedling"
@@ -117,7 +117,7 @@ def find_folder(source: str, kind: str, revision: str) -> Path:
     except (OSError, ValueError) as error:
         raise EngineError(
             f"The {kind} {source} could not be fetched from the hub. Check its name and the network; "
-            f"for a private or gated one set HF_TOKEN. ({_first_line(error)})"
+            f"for a private or gated one set HF_TOKEN. ({first_line(error)})"
         ) from error
 
 
@@ -125,7 +125,7 @@ def _config(model_id: str, folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except _UNREADABLE as error:
-        raise EngineError(f"The model {model_id} cannot be read from {folder}: {_first_line(error)}") from error
+        raise EngineError(f"The model {model_id} cannot be read from {folder}: {first_line(error)}") from error
 
 
 def _check_dtype(settings: Settings, config: Any) -> None:
@@ -139,7 +139,7 @@ def _tokenizer(model_id: str, folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except _UNREADABLE as error:
-        raise EngineError(f"The tokenizer of {model_id} cannot be read: {_first_line(error)}") from error
+        raise EngineError(f"The tokenizer of {model_id} cannot be read: {first_line(error)}") from error
     # Without its files a tokenizer of some kinds is loaded all the same, empty.
     if not tokenizer("a")["input_ids"]:
         raise EngineError(f"The tokenizer of {model_id} cannot be read: its files are missing from {folder}.")
@@ -159,7 +159,7 @@ def _weights(model_id: str, folder: Path, settings: Settings, gpu: bool) -> Any:
     except torch.OutOfMemoryError as error:
         raise _too_big(model_id) from error
     except _UNREADABLE as error:
-        raise EngineError(f"The model {model_id} cannot be loaded from {folder}: {_first_line(error)}") from error
+        raise EngineError(f"The model {model_id} cannot be loaded from {folder}: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         # transformers fills such gaps with random numbers.
@@ -221,7 +221,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -306,7 +306,7 @@ def _row(run: Run, chain: int, step: int) -> tuple[Chain, Step]:
 def _candidate(step: Step, number: int, question: str) -> str:
     if question:
         raise UsageError("A branch asks either a question of yours or a candidate of the step; leave one out.")
-    proposed = {place: one.question for place, one in enumerate(step.candidates, start=1) if one.question}
+    proposed = step.proposed
     if number not in proposed:
         there_is = ", ".join(map(str, proposed)) or "none"
         raise UsageError(f"Step {step.number} has no candidate {number}; there is {there_is}.")

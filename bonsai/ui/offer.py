@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bonsai.chain import Chain, branch, check_fit, new_chain
+from bonsai.chain import Chain, check_fit, new_chain
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import UsageError
 from bonsai.measures import WORDS, Measure
@@ -70,13 +70,12 @@ class Offer:
         self.check_same(run)
         variant = choose_variant(self.variants, prompt)
         steps = _number("steps", steps, 1, 1, self.settings.max_steps)
-        number = max(other.number for other in run.chains) + 1
-        new = branch(
-            chain, number=number, keep=keep, question=clean_question(question), prompt=variant,
+        run = run.with_branch(
+            chain, keep=keep, question=clean_question(question), prompt=variant,
             seed=_number("seed", seed, 1, 0), length=keep + steps,
         )  # fmt: skip
-        check_fit(self.engine, [new], run.sampling)
-        return run.with_chains((*run.chains, new))
+        check_fit(self.engine, run.chains[-1:], run.sampling)
+        return run
 
     def check_same(self, run: Run) -> None:
         """Raise UsageError if another model or another measure made the run: it names one of each for all its rows."""
