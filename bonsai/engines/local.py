@@ -138,7 +138,7 @@ class LocalEngine:
                 input_ids=torch.tensor(tokens, device=mask.device),
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=cache,
+                cache=cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
