@@ -4,10 +4,11 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 
-from bonsai.chain import Chain, next_prompt, with_stops
+from bonsai.chain import Chain
 from bonsai.engines.base import Completion, Engine, SamplingParams
 from bonsai.errors import EngineError, UsageError
 from bonsai.reasoning import compare, shuffled
+from bonsai.roles import next_prompt, with_stops
 from bonsai.step import Step
 
 

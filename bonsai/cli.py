@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ask(options: argparse.Namespace, settings: Settings) -> int:
-    from bonsai.chain import check_fit
     from bonsai.prompts import choose_variant, load_variants
+    from bonsai.roles import check_fit
 
     settings = replace(
         settings, **{name: getattr(options, name) for name in ("model", "adapter") if getattr(options, name)}
@@ -143,7 +143,8 @@ def _model(model: str, adapter: str) -> str:
 def _grow(engine: "Engine", measure: "Measure", run: "Run", test: bool) -> tuple["Run", int]:
     """Return the run with its last chain as far as it came, and the exit code."""
     from bonsai.ablation import can_be_tested, test_reasoning
-    from bonsai.chain import advance, stop
+    from bonsai.advance import advance
+    from bonsai.chain import stop
 
     *others, chain = run.chains
     progress, code = _Progress(chain), 0

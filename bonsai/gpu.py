@@ -7,11 +7,12 @@ from typing import Any
 
 import spaces
 
-from bonsai import ablation
-from bonsai.chain import METHODS, NEXT_QUESTION_TOKENS, Chain, advance
+from bonsai import ablation, advance
+from bonsai.chain import METHODS, Chain
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import BonsaiError
 from bonsai.measures import WORDS, Measure
+from bonsai.roles import NEXT_QUESTION_TOKENS
 
 # Estimates for phi-2 in bfloat16, on the slow side; not measured on ZeroGPU itself.
 SECONDS_TO_START = 3.0
@@ -37,11 +38,16 @@ def seconds_needed(chains: tuple[Chain, ...], sampling: SamplingParams) -> int:
 
 
 def grow(chains: tuple[Chain, ...], sampling: SamplingParams) -> Generator[tuple[Chain, ...], None, None]:
-    """Yield the chains as they grow, until all are finished (see `bonsai.chain.advance`).
+    """Yield the chains as they grow, until all are finished (see `bonsai.advance.advance`).
 
     Raises, here and with its message, what went wrong there.
     """
-    yield from _on_gpu(seconds_needed(chains, sampling), _grow, chains, sampling)
+    current = list(chains)
+    yield chains
+    with closing(_on_gpu(seconds_needed(chains, sampling), _grow, chains, sampling)) as growing:
+        for place, chain in growing:
+            current[place] = chain
+            yield tuple(current)
 
 
 def test_reasoning(chain: Chain, step_number: int, sampling: SamplingParams) -> Generator[Chain, None, None]:
@@ -73,8 +79,8 @@ def _lease(seconds: int, work: Work, *arguments: object) -> Generator[Any, None,
 
 def _grow(
     engine: Engine, measure: Measure, chains: tuple[Chain, ...], sampling: SamplingParams
-) -> Generator[tuple[Chain, ...], None, None]:
-    return advance(engine, chains, sampling, measure)
+) -> Generator[tuple[int, Chain], None, None]:
+    return advance.grow(engine, chains, sampling, measure)
 
 
 def _test_reasoning(

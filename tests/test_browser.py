@@ -7,7 +7,9 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from gradio_client import Client
 from gradio_client.utils import Status
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from bonsai.engines.base import Completion, SamplingParams
+from bonsai.engines.base import Request, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.questions import load_starters
 from bonsai.runs import loads
@@ -39,25 +41,24 @@ class HeldEngine(EchoEngine):
     def reset(self, hold_at_call: int = 0, repeats: bool = False) -> None:
         """Begin anew; from call number `hold_at_call` on (0: never), every snapshot waits for `steps`.
 
+        A call is what is begun together.
         If it `repeats`, the first of several candidates is REPEATED.
         """
         self.hold_at_call, self.calls, self.repeats = hold_at_call, 0, repeats
         self.steps = threading.Semaphore(3)
         self.cut_short = threading.Event()
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
-        self.calls += 1
-        if self.repeats and len(set(prompts)) == 1 < len(prompts):
-            prompts = [f"{prompts[0]}Say: {REPEATED}", *prompts[1:]]
-        return self._watched(super().generate(prompts, sampling), self.cut_short)
+    def take(self, requests: deque[Request], room: int) -> list[Request]:
+        taken = super().take(requests, room)
+        self.calls += bool(taken)
+        if self.repeats and len(taken) > 1 and len({request.prompt for request in taken}) == 1:
+            taken[0] = replace(taken[0], prompt=f"{taken[0].prompt}Say: {REPEATED}")
+        return taken
 
-    def _watched(
-        self, snapshots: Iterator[tuple[int, Completion]], cut_short: threading.Event
-    ) -> Iterator[tuple[int, Completion]]:
+    def serve(self, requests: deque[Request]) -> Snapshots:
+        cut_short = self.cut_short
         try:
-            yield from snapshots
+            yield from super().serve(requests)
         except GeneratorExit:
             cut_short.set()
             raise

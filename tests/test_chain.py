@@ -1,17 +1,20 @@
 """Chains: what each method asks for, how steps follow one another, and how a chain ends."""
 
 import pickle
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
-from bonsai.chain import NEXT_QUESTION_TOKENS, Chain, advance, branch, check_fit, new_chain, stop
-from bonsai.engines.base import Completion, SamplingParams
+from bonsai.advance import advance, grow
+from bonsai.chain import Chain, branch, new_chain, stop
+from bonsai.engines.base import Request, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import QuestionError, UsageError
 from bonsai.measures import WORDS, Look, Measure
 from bonsai.prompts import PromptVariant, load_variants
+from bonsai.roles import NEXT_QUESTION_TOKENS, check_fit
 from bonsai.settings import ROOT
 from bonsai.step import Step
 
@@ -22,18 +25,17 @@ ASKED_NEXT = "<|response|>"
 
 
 class CountingEngine(EchoEngine):
-    """An echo engine that remembers what it was asked, call by call."""
+    """An echo engine that remembers what it was asked: `calls` holds the requests that were begun together."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
         self.calls: list[list[tuple[str, SamplingParams]]] = []
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
-        assert not isinstance(sampling, SamplingParams)
-        self.calls.append(list(zip(prompts, sampling, strict=True)))
-        return super().generate(prompts, sampling)
+    def take(self, requests: deque[Request], room: int) -> list[Request]:
+        taken = super().take(requests, room)
+        if taken:
+            self.calls.append([(request.prompt, request.sampling) for request in taken])
+        return taken
 
 
 class ScriptedEngine(CountingEngine):
@@ -43,11 +45,10 @@ class ScriptedEngine(CountingEngine):
         super().__init__()
         self.texts = list(texts)
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
-        self.replies = {"": self.texts.pop(0)}
-        return super().generate(prompts, sampling)
+    def take(self, requests: deque[Request], room: int) -> list[Request]:
+        if requests:
+            self.replies = {"": self.texts.pop(0)}
+        return super().take(requests, room)
 
 
 class Literal(Measure):
@@ -112,13 +113,39 @@ def test_same_seed_same_chain_and_another_seed_another_chain() -> None:
     assert texts(1) != texts(2)
 
 
-def test_all_chains_share_one_engine_call_per_round() -> None:
+def test_all_chains_share_the_engine_and_none_waits_for_another() -> None:
     engine = CountingEngine()
     chains = [
         qtq(2, f"Why does {name} matter?", number=n, candidates=3) for n, name in enumerate(("rain", "tea", "salt"))
     ]
-    run(engine, *chains)
-    assert [len(call) for call in engine.calls] == [3, 3, 9, 3, 3, 9]
+    texts: dict[int, set[int]] = {}
+    for now in advance(engine, chains, SAMPLING):
+        for place, chain in enumerate(now):
+            texts.setdefault(place, set()).add(len(chain.steps[0].reasoning + chain.steps[0].answer))
+        if any(chain.finished for chain in now):
+            break
+    assert all(len(lengths) > 5 for lengths in texts.values()), "all of them grow from the start"
+    assert len(engine.calls[0]) == 3
+    assert sum(map(len, engine.calls)) == 3 * 2 * (1 + 1 + 3)
+
+
+def test_no_more_chains_are_begun_than_the_engine_has_rows_for() -> None:
+    engine = CountingEngine()
+    engine.rows_at_once = 2
+    begun: list[int] = []
+
+    def coming() -> Iterator[Chain]:
+        for number in range(1, 6):
+            begun.append(number)
+            yield qtq(1, f"Why does the number {number} matter?", number=number)
+
+    done: list[int] = []
+    for place, chain in grow(engine, coming(), SAMPLING):
+        assert len(begun) <= len(done) + 2 + chain.finished
+        if chain.finished:
+            done.append(place)
+    assert sorted(done) == [0, 1, 2, 3, 4]
+    assert max(map(len, engine.calls)) <= 2
 
 
 def test_a_chain_alone_is_the_same_as_among_others() -> None:

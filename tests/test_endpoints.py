@@ -10,7 +10,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from bonsai.chain import advance, new_chain
+from bonsai.advance import advance
+from bonsai.chain import new_chain
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.prompts import load_variants

@@ -1,5 +1,6 @@
 """The contract that every engine keeps: streams, batches, stops, fails and closes in the same way."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from bonsai.engines import open_engine
-from bonsai.engines.base import Completion, Engine, SamplingParams
+from bonsai.engines.base import Completion, Engine, Request, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.local import LocalEngine
 from bonsai.errors import UsageError
@@ -181,6 +182,35 @@ def test_a_prompt_that_nearly_fits_gets_the_tokens_that_are_left(subject: Subjec
     engine = subject.engine
     done = finals(engine, [fill(engine, engine.context_length - 2)], PARAMS)[0]
     assert (done.finish_reason, done.completion_tokens) == ("length", 2)
+
+
+def test_requests_that_come_later_are_completed_in_the_same_call(subject: Subject) -> None:
+    wanted = texts(subject.engine, PROMPTS, PARAMS)
+    requests = deque([Request(PROMPTS[0], PARAMS)])
+    found = [""] * len(PROMPTS)
+    came = 1
+    for number, completion in subject.engine.serve(requests):
+        found[number] = completion.text
+        # One in mid-stream, one at the end of another, so that nothing is in the making, and the last two at once.
+        if (came == 1 and completion.text) or (came == 2 and number == 1 and completion.finished):
+            last = len(PROMPTS) if came == 2 else came + 1
+            requests.extend(Request(prompt, PARAMS) for prompt in PROMPTS[came:last])
+            came = last
+    assert came == len(PROMPTS)
+    assert found == wanted
+
+
+def test_there_are_never_more_completions_in_the_making_than_rows(subject: Subject) -> None:
+    wanted = texts(subject.engine, PROMPTS, PARAMS)
+    subject.engine.rows_at_once = 2
+    begun, ended, found = set(), set(), [""] * len(PROMPTS)
+    for number, completion in subject.engine.generate(PROMPTS, PARAMS):
+        begun.add(number)
+        assert len(begun - ended) <= 2
+        found[number] = completion.text
+        if completion.finished:
+            ended.add(number)
+    assert found == wanted
 
 
 def test_one_prompt_that_fails_spares_the_others(subject: Subject) -> None:

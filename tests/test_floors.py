@@ -19,8 +19,9 @@ FLOORS = (
     ("bonsai.engines.base", "bonsai.prompts", "bonsai.questions"),
     (
         "bonsai.embedder", "bonsai.words", "bonsai.measures",
-        "bonsai.pieces", "bonsai.guard", "bonsai.reasoning", "bonsai.step", "bonsai.chain", "bonsai.ablation",
-        "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.rows",
+        "bonsai.pieces", "bonsai.guard", "bonsai.reasoning", "bonsai.step", "bonsai.chain", "bonsai.roles",
+        "bonsai.advance", "bonsai.ablation",
+        "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines",
     ),
     ("bonsai.runs", "bonsai.table", "bonsai.picture", "bonsai.scoring", "bonsai.gpu"),
@@ -30,8 +31,8 @@ FLOORS = (
 ORDER = [name for floor in FLOORS for name in floor]
 
 WITH_TORCH = (
-    "bonsai.engines.prefix_cache", "bonsai.engines.rows", "bonsai.engines.adapter", "bonsai.engines.loading",
-    "bonsai.engines.local", "bonsai.train", "bonsai.bench", "bonsai.seedling",
+    "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows", "bonsai.engines.adapter",
+    "bonsai.engines.loading", "bonsai.engines.local", "bonsai.train", "bonsai.bench", "bonsai.seedling",
 )  # fmt: skip
 HOMES = {
     "torch transformers": (*WITH_TORCH, "bonsai.embedder"),

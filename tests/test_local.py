@@ -309,12 +309,12 @@ def test_the_prefix_cache_is_bounded_and_forgets_the_oldest(local_engine: LocalE
 
 
 def test_many_prompts_go_in_groups(local_engine: LocalEngine) -> None:
-    local_engine._rows_at_once = 3
+    local_engine.rows_at_once = 3
     prompts = [f"Who gains {number}?" for number in range(7)]
     with passes(local_engine) as seen:
         grouped = texts(local_engine, prompts)
     assert max(rows for rows, _ in seen) == 3
-    local_engine._rows_at_once = 32
+    local_engine.rows_at_once = 32
     assert grouped == texts(local_engine, prompts)
 
 

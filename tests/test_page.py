@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,13 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from bonsai import gpu, guard
-from bonsai.chain import Chain, advance, check_fit, new_chain
-from bonsai.engines.base import Completion, SamplingParams
+from bonsai.advance import advance
+from bonsai.chain import Chain, new_chain
+from bonsai.engines.base import Request, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, QuestionError, UsageError
 from bonsai.prompts import load_variants
+from bonsai.roles import check_fit
 from bonsai.runs import dumps
 from bonsai.settings import ROOT, Settings
 from bonsai.table import COLUMNS
@@ -137,13 +140,11 @@ class WatchedEngine(EchoEngine):
         self.let_on.acquire()
         self.snapshots += 1
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
+    def serve(self, requests: deque[Request]) -> Snapshots:
         if self.breaks:
             raise RuntimeError("the sky fell")
         try:
-            yield from super().generate(prompts, sampling)
+            yield from super().serve(requests)
         except GeneratorExit:
             self.cut_short.set()
             raise

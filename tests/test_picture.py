@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bonsai.chain import Chain, advance, branch, new_chain
+from bonsai.advance import advance
+from bonsai.chain import Chain, branch, new_chain
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.guard import Candidate

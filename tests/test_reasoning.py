@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bonsai.ablation import can_be_tested
 from bonsai.ablation import test_reasoning as run_test
-from bonsai.chain import Chain, advance, new_chain
+from bonsai.advance import advance
+from bonsai.chain import Chain, new_chain
 from bonsai.engines.base import SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError, UsageError

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from bonsai.chain import advance, new_chain
+from bonsai.advance import advance
+from bonsai.chain import new_chain
 from bonsai.engines import open_engine
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.prompts import load_variants

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
@@ -22,10 +23,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bonsai import ablation
-from bonsai.chain import Chain, advance, branch, check_fit, new_chain
-from bonsai.engines.base import Completion, SamplingParams
+from bonsai.advance import advance
+from bonsai.chain import Chain, branch, new_chain
+from bonsai.engines.base import Request, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.prompts import load_variants
+from bonsai.roles import check_fit
 from bonsai.settings import ROOT, Settings
 
 VARIANT = load_variants(ROOT / "prompts")["assistant"]
@@ -50,13 +53,12 @@ class WatchedEngine(EchoEngine):
         super().__init__(**options)
         self.pid, self.ended = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-    ) -> Iterator[tuple[int, Completion]]:
+    def serve(self, requests: deque[Request]) -> Snapshots:
         self.pid.value = os.getpid()
-        snapshots = super().generate(prompts, sampling)
+        endless = ENDLESS[0].questions[0] in requests[0].prompt
+        snapshots = super().serve(requests)
         try:
-            yield from repeat(next(snapshots)) if ENDLESS[0].questions[0] in prompts[0] else snapshots
+            yield from repeat(next(snapshots)) if endless else snapshots
         finally:
             self.ended.value += 1
 

@@ -1,5 +1,6 @@
 """The contract of every engine: prompts in, snapshots of completions out."""
 
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -63,6 +64,14 @@ class Completion:
         return self.finish_reason is not None
 
 
+@dataclass(frozen=True)
+class Request:
+    """A prompt, and how its completion is drawn."""
+
+    prompt: str
+    sampling: SamplingParams
+
+
 Snapshots = Generator[tuple[int, Completion], None, None]
 
 
@@ -71,7 +80,7 @@ class Engine(Protocol):
 
     `options` names the fields of SamplingParams beyond max_new_tokens and stop that the engine honours.
     `adapter_id` is empty when no adapter answers; `device` says in words where the model runs; `is_stand_in` says that
-    a small model answers in the place of PHI-2.
+    a small model answers in the place of PHI-2. `rows_at_once` is how many completions are in the making at a time.
     """
 
     name: str
@@ -81,35 +90,46 @@ class Engine(Protocol):
     is_stand_in: bool
     context_length: int
     options: frozenset[str]
+    rows_at_once: int
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens of the context `text` takes as a prompt."""
         ...
 
-    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
-        """Yield (index of the prompt, snapshot) as the completions grow, all prompts together.
+    def serve(self, requests: deque[Request]) -> Snapshots:
+        """Yield (number of the request, snapshot) as the completions grow, many together.
 
-        `sampling` is one for all prompts or one for each. The last snapshot of every prompt has a finish reason.
-        A prompt that fails ends with the reason "error" and spares the others. A prompt that does not fit the
-        context with at least one new token fails; one that nearly fits gets fewer new tokens (reason "length").
-        Closing the iterator stops the work within one decoding step. An empty snapshot may be repeated as a sign
-        of life. Raises UsageError, before any work, for an option that the engine does not honour.
+        Requests are taken from the left of `requests`, and numbered from 0 as they are, whenever there is room for one;
+        more may be put at its right end after any snapshot. It ends when none is left and all are finished.
+
+        The last snapshot of every request has a finish reason. A prompt that fails ends with the reason "error" and
+        spares the others. A prompt that does not fit the context with at least one new token fails; one that nearly
+        fits gets fewer new tokens (reason "length"). Closing the iterator stops the work within one decoding step. An
+        empty snapshot may be repeated as a sign of life. Raises UsageError for an option that the engine does not
+        honour.
         """
         ...
 
+    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
+        """Yield (index of the prompt, snapshot) as the completions of all prompts grow; see `serve`.
 
-def one_each(
-    engine: Engine, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]
-) -> list[SamplingParams]:
-    """Return one SamplingParams for each prompt; raise UsageError for an option that `engine` does not honour."""
-    each = [sampling] * len(prompts) if isinstance(sampling, SamplingParams) else list(sampling)
-    if len(each) != len(prompts):
-        raise UsageError(f"{len(prompts)} prompts came with {len(each)} sampling settings.")
+        `sampling` is one for all prompts or one for each. Raises UsageError, before any work, for an option that the
+        engine does not honour.
+        """
+        each = [sampling] * len(prompts) if isinstance(sampling, SamplingParams) else list(sampling)
+        if len(each) != len(prompts):
+            raise UsageError(f"{len(prompts)} prompts came with {len(each)} sampling settings.")
+        for params in each:
+            check_options(self, params)
+        return self.serve(deque(map(Request, prompts, each)))
+
+
+def check_options(engine: Engine, params: SamplingParams) -> None:
+    """Raise UsageError, by its name, for an option that is asked for and that `engine` does not honour."""
     default = SamplingParams()
     for name in sorted(DEFAULT_OPTIONS - engine.options):
-        if any(getattr(params, name) != getattr(default, name) for params in each):
+        if getattr(params, name) != getattr(default, name):
             raise UsageError(f"The {engine.name} engine does not honour {name}; leave it at its default.")
-    return each
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -4,19 +4,21 @@ import random
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bonsai.engines.base import (
     DEFAULT_OPTIONS,
     Completion,
+    Engine,
     FinishReason,
-    SamplingParams,
+    Request,
     Snapshots,
+    check_options,
     cut_at_stop,
     failed,
     hold_back,
-    one_each,
     too_long,
 )
 
@@ -54,9 +56,10 @@ class _Row:
     limit: int
     stop: tuple[str, ...]
     prompt_tokens: int
+    started: float
     written: int = 0
 
-    def grow(self, seconds: float) -> Completion:
+    def grow(self) -> Completion:
         self.written += 1
         text, stopped = cut_at_stop("".join(self.words[: self.written]), self.stop)
         reason: FinishReason | None = None
@@ -66,11 +69,12 @@ class _Row:
             reason = "length"
         shown = text if reason else hold_back(text, self.stop)
         return Completion(
-            shown, reason, prompt_tokens=self.prompt_tokens, completion_tokens=self.written, seconds=seconds
-        )
+            shown, reason, prompt_tokens=self.prompt_tokens, completion_tokens=self.written,
+            seconds=time.monotonic() - self.started,
+        )  # fmt: skip
 
 
-class EchoEngine:
+class EchoEngine(Engine):
     """An engine without a model: the same prompt and seed give the same text, word by word; a word is a token.
 
     `replies` maps a text found in the prompt to the completion to give; a prompt that holds `fail_on` fails;
@@ -83,6 +87,7 @@ class EchoEngine:
     device = "no device"
     is_stand_in = True
     options = DEFAULT_OPTIONS
+    rows_at_once = 64
 
     def __init__(
         self,
@@ -101,35 +106,38 @@ class EchoEngine:
         """Return the number of words in `text`."""
         return len(text.split())
 
-    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
+    def serve(self, requests: deque[Request]) -> Snapshots:
         """Yield one more word of every prompt's completion in turn; see Engine."""
-        return self._run(list(prompts), one_each(self, prompts, sampling))
-
-    def _run(self, prompts: list[str], each: list[SamplingParams]) -> Snapshots:
-        started = time.monotonic()
-        rows = []
-        for index, (prompt, params) in enumerate(zip(prompts, each, strict=True)):
-            tokens = self.count_tokens(prompt)
-            if tokens >= self.context_length:
-                yield index, too_long(tokens, self.context_length)
-            elif self.fail_on and self.fail_on in prompt:
-                yield index, failed("The echo engine was told to fail on this prompt.", tokens)
-            else:
-                rows.append(self._row(index, prompt, params))
-        while rows:
+        rows: list[_Row] = []
+        taken = 0
+        while rows or requests:
+            for request in self.take(requests, self.rows_at_once - len(rows)):
+                check_options(self, request.sampling)
+                tokens = self.count_tokens(request.prompt)
+                if tokens >= self.context_length:
+                    yield taken, too_long(tokens, self.context_length)
+                elif self.fail_on and self.fail_on in request.prompt:
+                    yield taken, failed("The echo engine was told to fail on this prompt.", tokens)
+                else:
+                    rows.append(self._row(taken, request, tokens))
+                taken += 1
             for row in list(rows):
                 self.pause()
-                snapshot = row.grow(time.monotonic() - started)
+                snapshot = row.grow()
                 if snapshot.finished:
                     rows.remove(row)
                 yield row.index, snapshot
 
-    def _row(self, index: int, prompt: str, params: SamplingParams) -> _Row:
-        reply = next((text for part, text in self.replies.items() if part in prompt), None)
-        words = re.findall(r"\s*\S+|\s+$", _echo(prompt, params.seed) if reply is None else reply) or [""]
-        tokens = self.count_tokens(prompt)
-        limit = min(params.max_new_tokens, self.context_length - tokens)
-        return _Row(index, words, limit, params.stop, tokens)
+    def take(self, requests: deque[Request], room: int) -> list[Request]:
+        """Return the requests to begin now, `room` at most, and take them out of `requests`."""
+        return [requests.popleft() for _ in range(min(room, len(requests)))]
+
+    def _row(self, index: int, request: Request, tokens: int) -> _Row:
+        reply = next((text for part, text in self.replies.items() if part in request.prompt), None)
+        text = _echo(request.prompt, request.sampling.seed) if reply is None else reply
+        words = re.findall(r"\s*\S+|\s+$", text) or [""]
+        limit = min(request.sampling.max_new_tokens, self.context_length - tokens)
+        return _Row(index, words, limit, request.sampling.stop, tokens, time.monotonic())
 
 
 def _echo(prompt: str, seed: int) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from bonsai.engines.base import DEFAULT_OPTIONS, Completion, SamplingParams, Snapshots, one_each, too_long
+from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Snapshots, check_options, too_long
+from bonsai.engines.decoding_cache import DecodingCache
 from bonsai.engines.loading import LoadedModel, load_model
-from bonsai.engines.prefix_cache import PrefixCache, join
+from bonsai.engines.prefix_cache import PrefixCache
 from bonsai.engines.rows import Row, draw
 from bonsai.settings import Settings
 
@@ -22,11 +23,12 @@ def load(settings: Settings) -> "LocalEngine":
     return LocalEngine(load_model(settings))
 
 
-class LocalEngine:
-    """An engine that decodes with a transformers model, at most `rows_at_once` prompts in a batch.
+class LocalEngine(Engine):
+    """An engine that decodes with a transformers model, at most `rows_at_once` completions in a batch.
 
-    Each snapshot costs at most one pass through the model, so whoever closes the iterator waits for one pass at most.
-    Several threads may each run `generate`: their passes take turns.
+    A completion leaves the batch when it is finished, and the next request takes its place. Each snapshot costs at most
+    one pass through the model, so whoever closes the iterator waits for one pass at most. Several threads may each run
+    `serve`: their passes take turns.
     """
 
     name = "local"
@@ -43,7 +45,7 @@ class LocalEngine:
         self._ends = loaded.ends
         # Ids beyond the tokenizer's are untrained filling; they have no text.
         self._vocabulary = max(loaded.tokenizer.get_vocab().values()) + 1
-        self._rows_at_once = rows_at_once
+        self.rows_at_once = rows_at_once
         # A GPU reads 256 tokens in about the time of one; a CPU takes time for each.
         block = 64 if self._model.device.type == "cpu" else 256
         self._prefixes = PrefixCache(block, 4 * self.context_length)
@@ -53,66 +55,55 @@ class LocalEngine:
         """Return how many tokens of the context `text` takes as a prompt."""
         return len(self._encode(text))
 
-    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
-        """Yield (index of the prompt, snapshot) as the completions grow; see Engine."""
-        return self._run(list(prompts), one_each(self, prompts, sampling))
+    def serve(self, requests: deque[Request]) -> Snapshots:
+        """Yield (number of the request, snapshot) as the completions grow; see Engine."""
+        work = _Work(self._model.device, self.rows_at_once)
+        taken = 0
+        while requests or work.waiting or work.rows:
+            while requests and len(work.waiting) + len(work.rows) < work.room:
+                row = self._row(taken, requests.popleft())
+                taken += 1
+                if row.last.finished:
+                    yield row.index, row.last
+                else:
+                    work.waiting.append(row)
+            # The error is dropped at once, since its traceback holds the memory of the attempt.
+            failure = yield from self._try(work)
+            if failure:
+                failed = work.retreat()
+                self._free()
+                if failed:
+                    failed.fail(failure)
+                    yield failed.index, failed.last
 
-    def _run(self, prompts: list[str], each: list[SamplingParams]) -> Snapshots:
-        rows = []
-        for index, (prompt, params) in enumerate(zip(prompts, each, strict=True)):
-            ids = self._encode(prompt)
-            room = self.context_length - len(ids)
-            if room < 1:
-                yield index, too_long(len(ids), self.context_length)
-            else:
-                limit = min(params.max_new_tokens, room)
-                rows.append(Row(index, ids, params, limit, self._tokenizer, self._ends))
-        waiting = deque(rows[at : at + self._rows_at_once] for at in range(0, len(rows), self._rows_at_once))
-        while waiting:
-            group = waiting.popleft()
-            error = yield from self._try(group)
-            unfinished = [row for row in group if not row.last.finished]
-            if error and len(unfinished) == 1:
-                unfinished[0].fail(error)
-                yield unfinished[0].index, unfinished[0].last
-            elif error:
-                half = len(unfinished) // 2
-                waiting.extendleft((unfinished[half:], unfinished[:half]))
+    def _row(self, index: int, request: Request) -> Row:
+        check_options(self, request.sampling)
+        ids = self._encode(request.prompt)
+        room = self.context_length - len(ids)
+        row = Row(index, ids, request.sampling, min(request.sampling.max_new_tokens, room), self._tokenizer, self._ends)
+        if room < 1:
+            row.last = too_long(len(ids), self.context_length)
+        return row
 
-    def _try(self, rows: list[Row]) -> Generator[tuple[int, Completion], None, str]:
-        """Complete the rows; return why it could not be done, with the memory of the attempt free again."""
+    def _try(self, work: "_Work") -> Generator[tuple[int, Completion], None, str]:
+        """Let waiting rows begin and all rows write a token; return why that could not be done."""
         try:
-            yield from self._complete(rows)
+            if work.begin():
+                logits = yield from self._read(work)
+                yield from work.take(logits, work.beginning)
+                work.join()
+            if work.rows:
+                work.cache.grow()
+                logits = self._forward([row.new[-1:] for row in work.rows], work.cache.cache, work.cache.mask)
+                yield from work.take(logits, work.rows)
+                work.drop_finished()
             return ""
         except RuntimeError as failure:
-            error = _sentence(failure)
-        self._prefixes.clear()
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return error
+            return _sentence(failure)
 
-    def _complete(self, rows: list[Row]) -> Snapshots:
-        for row in rows:
-            row.restart(self._model.device)
-        logits, cache, mask = yield from self._read_all(rows)
-        while rows:
-            for row, token in zip(rows, draw(logits, rows), strict=True):
-                row.take(token)
-                yield row.index, row.last
-            going_on = [place for place, row in enumerate(rows) if not row.last.finished]
-            if going_on and len(going_on) < len(rows):
-                keep = torch.tensor(going_on, device=mask.device)
-                cache.batch_select_indices(keep)
-                mask = mask[keep]
-            rows = [rows[place] for place in going_on]
-            if rows:
-                mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-                logits = self._forward([row.new[-1:] for row in rows], cache, mask)
-
-    def _read_all(
-        self, rows: list[Row]
-    ) -> Generator[tuple[int, Completion], None, tuple[torch.Tensor, DynamicCache, torch.Tensor]]:
-        """Read every different prompt once; return the logits, cache and mask of all rows, ready for decoding."""
+    def _read(self, work: "_Work") -> Generator[tuple[int, Completion], None, torch.Tensor]:
+        """Read every different prompt of the rows that begin once; return the logits of these rows."""
+        rows = work.beginning
         different: dict[tuple[int, ...], int] = {}
         places = [different.setdefault(tuple(row.ids), len(different)) for row in rows]
         caches, logits = [], []
@@ -127,8 +118,8 @@ class LocalEngine:
             self._prefixes.keep(first.ids, cache)
             caches.append(cache)
             logits.append(last)
-        cache, mask = join(caches, places)
-        return torch.cat([logits[place] for place in places]), cache, mask
+        work.cache.add(caches, places)
+        return torch.cat([logits[place] for place in places])
 
     def _forward(self, tokens: list[list[int]], cache: DynamicCache, mask: torch.Tensor) -> torch.Tensor:
         """Return the logits after the last of `tokens`, and leave their keys and values in `cache`."""
@@ -145,9 +136,71 @@ class LocalEngine:
             logits: torch.Tensor = output.logits[:, -1, : self._vocabulary].float()
         return logits
 
+    def _free(self) -> None:
+        self._prefixes.clear()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, verbose=False)["input_ids"]
         return ids or [self._tokenizer.eos_token_id]
+
+
+class _Work:
+    """The rows of one call: those that wait, those that begin now, and those in the batch that is being decoded."""
+
+    def __init__(self, device: torch.device, room: int) -> None:
+        self.waiting: deque[Row] = deque()
+        self.beginning: list[Row] = []
+        self.rows: list[Row] = []
+        self.room = self._most = room
+        self._device = device
+        self.cache = DecodingCache(device)
+
+    def begin(self) -> bool:
+        """Let as many rows as there is room for begin; return whether any does."""
+        self.beginning = [self.waiting.popleft() for _ in range(min(len(self.waiting), self.room - len(self.rows)))]
+        for row in self.beginning:
+            row.restart(self._device)
+        return bool(self.beginning)
+
+    def take(self, logits: torch.Tensor, rows: Sequence[Row]) -> Snapshots:
+        """Yield the rows with a token more."""
+        for row, token in zip(rows, draw(logits, rows), strict=True):
+            row.take(token)
+            yield row.index, row.last
+
+    def join(self) -> None:
+        """Put the rows that have begun into the batch."""
+        self.rows += self.beginning
+        self.beginning = []
+        self.drop_finished()
+
+    def drop_finished(self) -> None:
+        """Keep the rows of the batch that go on."""
+        going_on = [place for place, row in enumerate(self.rows) if not row.last.finished]
+        if len(going_on) < len(self.rows):
+            self.cache.keep(going_on)
+            self.rows = [self.rows[place] for place in going_on]
+
+    def retreat(self) -> Row | None:
+        """Make room after a failure, and return the row that failed, if it can be but one.
+
+        Rows that could not begin wait until others have ended; if it was the batch itself, half of it goes on, from
+        its beginning.
+        """
+        if self.beginning and self.rows and self.cache.whole:
+            tried, self.room = self.beginning, len(self.rows)
+        else:
+            tried = [row for row in (*self.rows, *self.beginning) if not row.last.finished]
+            self.rows, self.cache = [], DecodingCache(self._device)
+            if len(tried) == 1:
+                self.beginning, self.room = [], self._most
+                return tried[0]
+            self.room = max(1, len(tried) // 2)
+        self.beginning = []
+        self.waiting.extendleft(reversed(tried))
+        return None
 
 
 def _sentence(error: RuntimeError) -> str:

@@ -1,4 +1,4 @@
-"""Keys and values that a model has computed: kept by prefix between calls, joined into a batch for decoding."""
+"""Keys and values that a model has computed for the beginnings of prompts, kept between calls."""
 
 import threading
 from collections import OrderedDict
@@ -65,27 +65,3 @@ class PrefixCache:
 
 def _cut(cache: Any, start: int, end: int) -> Block:
     return [(layer.keys[:, :, start:end].clone(), layer.values[:, :, start:end].clone()) for layer in cache.layers]
-
-
-def join(caches: Sequence[DynamicCache], places: Sequence[int]) -> tuple[DynamicCache, torch.Tensor]:
-    """Return one cache with a row for each of `places` (positions in `caches`), padded on the left, and its mask.
-
-    The caches given are emptied on the way, so that their memory is not held twice.
-    """
-    lengths = [cache.get_seq_length() for cache in caches]
-    width = max(lengths)
-    joined: Any = DynamicCache()
-    for index in range(len(caches[0].layers)):
-        layers: list[Any] = [cache.layers[index] for cache in caches]
-        keys = [_pad(layer.keys, width) for layer in layers]
-        values = [_pad(layer.values, width) for layer in layers]
-        joined.update(torch.cat([keys[at] for at in places]), torch.cat([values[at] for at in places]), index)
-        for layer in layers:
-            layer.reset()
-    columns = torch.arange(width)
-    mask = torch.stack([columns >= width - lengths[place] for place in places]).long()
-    return joined, mask.to(joined.layers[0].keys.device)
-
-
-def _pad(tensor: torch.Tensor, width: int) -> torch.Tensor:
-    return torch.nn.functional.pad(tensor, (0, 0, width - tensor.shape[-2], 0))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bonsai.chain import Chain, advance, new_chain
+from bonsai.advance import advance
+from bonsai.chain import Chain, new_chain
 from bonsai.engines import open_engine
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.measures import WORDS, Measure

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bonsai.chain import Chain, check_fit, new_chain
+from bonsai.chain import Chain, new_chain
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import UsageError
 from bonsai.measures import WORDS, Measure
 from bonsai.prompts import PromptVariant, choose_variant, default_variant
 from bonsai.questions import Starter, clean_question
+from bonsai.roles import check_fit
 from bonsai.runs import Run
 from bonsai.settings import Settings
 
