@@ -195,18 +195,18 @@ def _show(options: argparse.Namespace, settings: Settings) -> int:
 def _score(options: argparse.Namespace, settings: Settings) -> int:
     from bonsai.embedder import open_embedder
     from bonsai.measures import Measure
-    from bonsai.scoring import read_sheet, score
+    from bonsai.scoring import read_turns, score, turns, with_scores
 
     _check_folder(options.out)
-    sheet = read_sheet(options.file)
+    sheet = read_turns(options.file)
     measure = Measure(open_embedder(settings.embedder))
     _say(f"Similarity is measured with {measure.name}.")
     steps, all_rows = [], len(sheet.rows)
-    for step in score(sheet.turns, measure):
+    for step in score(turns(sheet), measure):
         steps.append(step)
         if len(steps) % 1000 == 0 or len(steps) == all_rows:
             _say(f"{len(steps):,} of {all_rows:,} rows")
-    _write(sheet.with_scores(steps).to_csv(), options.out)
+    _write(with_scores(sheet, steps).to_csv(), options.out)
     return 0
 
 

@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,28 @@ FORMAT = 1
 class Run:
     """Chains that were started together and the branches that grew from them, what answered, and what measured."""
 
-    chains: tuple[Chain, ...]
+    chains: Sequence[Chain]
     sampling: SamplingParams
     model: str
     adapter: str
     engine: str
     measure: str = WORDS.name
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Eight hexadecimal digits that depend on what was asked of what, and not on answers, branches or the time."""
-        begun = [
-            replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
-            for chain in self.chains
-            if not chain.parent
-        ]
-        asked = json.dumps(asdict(replace(self, chains=tuple(begun))), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(asked.encode()).hexdigest()[:8]
+        # Chain by chain: a run may have more of them than should be in memory at a time.
+        rest = json.dumps(_but_chains(self), sort_keys=True, ensure_ascii=False)
+        before, after = rest.split('"chains": []')
+        digest = hashlib.sha256(f'{before}"chains": ['.encode())
+        for place, chain in enumerate(one for one in self.chains if not one.parent):
+            begun = replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
+            text = json.dumps(asdict(begun), sort_keys=True, ensure_ascii=False)
+            digest.update(f"{', ' if place else ''}{text}".encode())
+        digest.update(f"]{after}".encode())
+        return digest.hexdigest()[:8]
 
-    def with_chains(self, chains: tuple[Chain, ...]) -> "Run":
+    def with_chains(self, chains: Sequence[Chain]) -> "Run":
         """Return the same run with its chains as they stand now."""
         return replace(self, chains=chains)
 
@@ -82,7 +86,18 @@ def branched(
 
 def dumps(run: Run) -> str:
     """Return the run as JSON text that `loads` turns back into an equal run."""
-    return json.dumps({"format": FORMAT, "run": run.id, **asdict(run)}, ensure_ascii=False, indent=2) + "\n"
+    return "".join(json_parts(run))
+
+
+def json_parts(run: Run) -> Iterator[str]:
+    """Yield the parts of the run's JSON text, a chain at a time."""
+    frame = json.dumps({"format": FORMAT, "run": run.id, **_but_chains(run)}, ensure_ascii=False, indent=2)
+    before, after = frame.split('"chains": []')
+    yield f'{before}"chains": ['
+    for place, chain in enumerate(run.chains):
+        text = json.dumps(asdict(chain), ensure_ascii=False, indent=2).replace("\n", "\n    ")
+        yield f"{',' if place else ''}\n    {text}"
+    yield f"\n  ]{after}\n"
 
 
 def loads(text: str, source: str = "This file") -> Run:
@@ -139,17 +154,24 @@ def _candidate(chain: int, step: Step, number: int) -> str:
     return proposed[number]
 
 
+def _but_chains(run: Run) -> dict[str, Any]:
+    return asdict(replace(run, chains=()))
+
+
 def _chain(data: Mapping[str, Any]) -> Chain:
     if data["method"] not in METHODS or not data["steps"]:
         raise ValueError(f"chain {data['number']} has an unknown method or no steps")
-    return Chain(**{**data, "prompt": _variant(data["prompt"]), "steps": tuple(_step(item) for item in data["steps"])})
+    return Chain(
+        **{**data, "prompt": _variant(data["prompt"]), "steps": tuple(step_from_json(item) for item in data["steps"])}
+    )
 
 
 def _variant(data: Mapping[str, Any]) -> PromptVariant:
     return PromptVariant(**{**data, "stop": tuple(data["stop"])})
 
 
-def _step(data: Mapping[str, Any]) -> Step:
+def step_from_json(data: Mapping[str, Any]) -> Step:
+    """Return the step in an object; raise KeyError, TypeError or ValueError if it is none."""
     candidates = tuple(Candidate(**item) for item in data["candidates"])
     tested = data.get("reasoning_test")
     test = ReasoningTest(**tested) if tested else None

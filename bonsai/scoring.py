@@ -1,7 +1,5 @@
 """Scores for chains made elsewhere: the measures and flags of their steps, for the rows of any CSV file."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +8,8 @@ from pathlib import Path
 from bonsai.errors import UsageError
 from bonsai.measures import Measure
 from bonsai.questions import is_question
+from bonsai.sheets import Sheet, missing_column, read_sheet
 from bonsai.step import Step, measured
-from bonsai.table import inert
 
 ADDED = ("step", "similarity", "nearest", "new_content", "flags")
 # A step is measured against so many steps before it, so that the work for one row is bounded in any file.
@@ -28,74 +26,41 @@ class Turn:
     answer: str = ""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A CSV file in memory: a header that has chain, question and perhaps answer, in any case, and rows of text."""
+def read_turns(file: Path) -> Sheet:
+    """Return the sheet of a CSV file that has chain and question and perhaps answer, in any case, and rows.
 
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    @property
-    def turns(self) -> list[Turn]:
-        """The rows as turns, in the order of the file."""
-        places = {_plain(name): place for place, name in enumerate(self.header)}
-        used = [places[name] for name in ("chain", "question", "answer") if name in places]
-        return [Turn(*(row[place] for place in used)) for row in self.rows]
-
-    def with_scores(self, steps: Sequence[Step]) -> "Sheet":
-        """Return the sheet with the columns ADDED, each in place of one of its name in any case, or else at the end."""
-        names = [_plain(name) for name in self.header]
-        new = [name for name in ADDED if name not in names]
-        rows = []
-        for row, step in zip(self.rows, steps, strict=True):
-            cells = {name: "" if value is None else str(value) for name, value in scores(step).items()}
-            kept = (cells.get(name, cell) for name, cell in zip(names, row, strict=True))
-            rows.append((*kept, *(cells[name] for name in new)))
-        return Sheet((*self.header, *new), tuple(rows))
-
-    def to_csv(self) -> str:
-        """Return the sheet as RFC 4180 text that begins with a byte order mark, safe to open in a spreadsheet."""
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows([inert(cell) for cell in row] for row in self._lines())
-        return "\ufeff" + text.getvalue()
-
-    def _lines(self) -> Iterator[tuple[str, ...]]:
-        yield self.header
-        yield from self.rows
-
-
-def read_sheet(file: Path) -> Sheet:
-    """Return the rows of a CSV file, cell by cell as they stand; raise UsageError, saying what is wrong with it.
-
-    Blank lines are passed over, and cells that a row lacks at its end are empty.
+    Raise UsageError, saying what is wrong with it.
     """
-    reader = csv.reader(open_text(file, "CSV"), strict=True)
-    try:
-        lines = [(reader.line_num, line) for line in reader if line]
-    except csv.Error as error:
-        raise UsageError(f"{file}, line {reader.line_num}, is not well-formed CSV: {error}.") from error
-    if len(lines) < 2:
-        raise UsageError(f"{file} has no rows; it needs a header with the columns chain and question, and rows.")
-    header = tuple(lines[0][1])
-    _check_header(header, file)
-    for number, line in lines[1:]:
-        if len(line) > len(header):
+    sheet = read_sheet(file)
+    for name in ("chain", "question"):
+        if name not in sheet.names:
             raise UsageError(
-                f"{file}, line {number}, has {len(line)} cells, and the header has {len(header)}; "
-                "put double quotes around texts that have commas in them."
+                f"{missing_column(file, sheet.header, name)} It needs chain and question, and may have answer."
             )
-    return Sheet(header, tuple((*line, *[""] * (len(header) - len(line))) for _, line in lines[1:]))
+    for name in ("chain", "question", "answer"):
+        if sheet.names.count(name) > 1:
+            raise UsageError(f"{file} has {sheet.names.count(name)} columns {name}; leave one of them.")
+    if not sheet.rows:
+        raise UsageError(f"{file} has no rows; it needs a header with the columns chain and question, and rows.")
+    return sheet
 
 
-def open_text(file: Path, form: str) -> io.StringIO:
-    """Return the UTF-8 text of a file, its line ends as they are; raise UsageError if it is none, naming its `form`."""
-    try:
-        # Not split into lines here: a cell may hold any of them.
-        return io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is not UTF-8 text; save it as {form} in UTF-8.") from error
+def turns(sheet: Sheet) -> list[Turn]:
+    """Return the rows of a sheet as turns, in their order."""
+    places = {name: place for place, name in enumerate(sheet.names)}
+    used = [places[name] for name in ("chain", "question", "answer") if name in places]
+    return [Turn(*(row[place] for place in used)) for row in sheet.rows]
+
+
+def with_scores(sheet: Sheet, steps: Sequence[Step]) -> Sheet:
+    """Return the sheet with the columns ADDED, each in place of one of its name in any case, or else at the end."""
+    new = [name for name in ADDED if name not in sheet.names]
+    rows = []
+    for row, step in zip(sheet.rows, steps, strict=True):
+        cells = {name: "" if value is None else str(value) for name, value in scores(step).items()}
+        kept = (cells.get(name, cell) for name, cell in zip(sheet.names, row, strict=True))
+        rows.append((*kept, *(cells[name] for name in new)))
+    return replace(sheet, header=(*sheet.header, *new), rows=tuple(rows))
 
 
 def turns_of(records: Sequence[object]) -> list[Turn]:
@@ -141,20 +106,3 @@ def _scored(step: Step, steps: Sequence[Step], measure: Measure) -> Step:
     numbers = {None: None} | {place: past.number for place, past in enumerate(earlier, start=1)}
     step = replace(step, nearest=numbers[step.nearest], repeats=numbers[step.repeats])
     return step if is_question(step.question) else step.flagged("not-a-question")
-
-
-def _check_header(header: Sequence[str], file: Path) -> None:
-    names = [_plain(name) for name in header]
-    for name in ("chain", "question"):
-        if name not in names:
-            raise UsageError(
-                f"{file} has no column {name}; found: {', '.join(header)}. It needs chain and question, and may have "
-                "answer, separated by commas."
-            )
-    for name in ("chain", "question", "answer"):
-        if names.count(name) > 1:
-            raise UsageError(f"{file} has {names.count(name)} columns {name}; leave one of them.")
-
-
-def _plain(name: str) -> str:
-    return name.strip().casefold()

@@ -9,6 +9,7 @@ from bonsai.chain import Chain
 from bonsai.guard import ACCEPTED
 from bonsai.reasoning import PRESENT
 from bonsai.runs import Run, dumps
+from bonsai.sheets import inert
 from bonsai.step import Step
 
 COLUMNS = (
@@ -24,7 +25,6 @@ STOP_REASONS = {
     "error": "The chain ends here: the model could not go on.",
     "stopped": "The chain was stopped here.",
 }
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$#]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -82,11 +82,6 @@ def _row(run: Run, run_id: str, chain: Chain, step: Step) -> dict[str, object]:
         "prompt_tokens": step.prompt_tokens, "completion_tokens": step.completion_tokens,
         "seconds": round(step.seconds, 3),
     }  # fmt: skip
-
-
-def inert(value: object) -> object:
-    """Return a cell that no spreadsheet runs as a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _section(chain: Chain, step: Step, several: bool) -> list[str]:

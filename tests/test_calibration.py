@@ -124,7 +124,7 @@ def test_answers_that_add_nothing_are_counted(files: Path, capsys: pytest.Captur
         ("chains.csv", "chain,question\n", "has no rows"),
         ("chains.csv", "", "has the columns ; it must have chain, question, and may have step, answer"),
         ("chains.csv", 'chain,question\n1,"Why?', "line 2, is not well-formed"),
-        ("chains.csv", "chain,question\n1,\udcff", "is not UTF-8 text"),
+        ("chains.csv", "chain,question\n1,\udcff", "is not text in UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(

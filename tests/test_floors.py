@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # stands for those of its modules that are not; these import each other without a cycle.
 FLOORS = (
     ("bonsai", "bonsai.errors", "bonsai.settings"),
-    ("bonsai.engines.base", "bonsai.prompts", "bonsai.questions"),
+    ("bonsai.engines.base", "bonsai.prompts", "bonsai.questions", "bonsai.sheets", "bonsai.question_lists"),
     (
         "bonsai.embedder", "bonsai.words", "bonsai.measures",
         "bonsai.pieces", "bonsai.guard", "bonsai.reasoning", "bonsai.step", "bonsai.chain", "bonsai.roles",
@@ -24,7 +24,10 @@ FLOORS = (
         "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines",
     ),
-    ("bonsai.runs", "bonsai.table", "bonsai.picture", "bonsai.scoring", "bonsai.gpu"),
+    (
+        "bonsai.runs", "bonsai.grid", "bonsai.plan", "bonsai.journal",
+        "bonsai.table", "bonsai.picture", "bonsai.scoring", "bonsai.gpu",
+    ),
     ("bonsai.train", "bonsai.calibration", "bonsai.seedling", "bonsai.bench", "bonsai.ui", "bonsai.cli"),
     ("bonsai.__main__", "app"),
 )  # fmt: skip

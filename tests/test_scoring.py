@@ -12,7 +12,8 @@ from bonsai.cli import main
 from bonsai.embedder import Embedder
 from bonsai.errors import UsageError
 from bonsai.measures import WORDS, Measure
-from bonsai.scoring import ADDED, LOOKBACK, Sheet, Turn, read_sheet, score, turns_of
+from bonsai.scoring import ADDED, LOOKBACK, Turn, read_turns, score, turns, turns_of, with_scores
+from bonsai.sheets import Sheet
 
 BIRDS, REEFS = "Why do birds migrate in autumn?", "How do coral reefs store carbon?"
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
@@ -90,7 +91,7 @@ def test_the_work_for_a_row_is_bounded_and_numbers_are_those_of_the_chain() -> N
 
 def test_columns_of_an_earlier_scoring_are_replaced_in_their_place() -> None:
     sheet = Sheet(("Flags", "question", "chain", "step"), (("old", BIRDS, "1", "9"),))
-    again = sheet.with_scores(list(score(sheet.turns, WORDS)))
+    again = with_scores(sheet, list(score(turns(sheet), WORDS)))
     assert again.header == ("Flags", "question", "chain", "step", "similarity", "nearest", "new_content")
     assert again.rows == (("", BIRDS, "1", "1", "", "", "1.0"),)
 
@@ -102,7 +103,7 @@ def test_a_scored_file_can_be_scored_again(tmp_path: Path, capsys: pytest.Captur
     assert main(["score", str(out), "--out", str(tmp_path / "again.csv")]) == 0
     assert (tmp_path / "again.csv").read_bytes() == out.read_bytes()
     assert capsys.readouterr().out == ""
-    assert read_sheet(out).turns == [Turn("1", BIRDS, "So,\nand so"), Turn("1", BIRDS)]
+    assert turns(read_turns(out)) == [Turn("1", BIRDS, "So,\nand so"), Turn("1", BIRDS)]
 
 
 @pytest.mark.parametrize(
@@ -111,14 +112,14 @@ def test_a_scored_file_can_be_scored_again(tmp_path: Path, capsys: pytest.Captur
         (None, "cannot be read: No such file"),
         (b"", "has no rows"),
         (b"chain,question\n", "has no rows"),
-        (b"topic;text\n1;Why?\n", "has no column chain; found: topic;text"),
+        (b"topic;text\n1;Why?\n", "has no column chain; found: topic, text"),
         (b"chain,text\n1,Why?\n", "has no column question; found: chain, text"),
         (b"chain,question,Question\n1,Why?,How?\n", "has 2 columns question"),
         (b"chain,question\n1,Why, and how?\n", "line 2, has 3 cells, and the header has 2"),
         (b'chain,question\n1,"Why?\n2,How?\n', "is not well-formed CSV"),
-        ("chain,question\n1,Warum überhaupt?\n".encode("latin-1"), "is not UTF-8 text"),
-        ("chain,question\n1,Why?\n".encode("utf-16"), "is not UTF-8 text"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "is not UTF-8 text"),
+        ("chain,question\n1,Warum überhaupt?\n".encode("latin-1"), "is not text in UTF-8, UTF-16 or Shift-JIS"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "is not text in UTF-8, UTF-16 or Shift-JIS"),
+        (b"\x00\x00chain,question\n1,Why?\n", "is not text in UTF-8, UTF-16 or Shift-JIS"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_a_sentence(
@@ -161,11 +162,11 @@ def test_any_texts_can_be_scored_and_come_back(
     file = tmp_path_factory.mktemp("scores") / "chains.csv"
     sheet = Sheet(("chain", "question", "answer", "note"), tuple(rows))
     file.write_bytes(sheet.to_csv().encode())
-    read = read_sheet(file)
+    read = read_turns(file)
     assert [tuple(cell.removeprefix("'") for cell in row) for row in read.rows] == [
         tuple(cell.removeprefix("'") for cell in row) for row in rows
     ]
-    steps = list(score(sheet.turns, WORDS))
-    assert [row[:4] for row in sheet.with_scores(steps).rows] == rows
+    steps = list(score(turns(sheet), WORDS))
+    assert [row[:4] for row in with_scores(sheet, steps).rows] == rows
     for step in steps:
         assert all(0 <= value <= 1 for value in (step.similarity, step.new_content) if value is not None)

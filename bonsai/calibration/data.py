@@ -1,12 +1,14 @@
 """The data of a calibration: pairs of questions and chains of questions, read from files."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bonsai.errors import UsageError
-from bonsai.scoring import Turn, open_text
+from bonsai.scoring import Turn
+from bonsai.sheets import read_text
 from bonsai.words import content_words
 
 # A question, and the questions asked before it: a turn of a chain, or the second question of a pair.
@@ -92,8 +94,8 @@ def read_kinds(file: Path, same: bool) -> list[Pair]:
 
 def _rows(file: Path, needed: Sequence[str], other: Sequence[str] = ()) -> list[tuple[str, dict[str, str]]]:
     """Return each row of a TSV file (tabs in its header; quotes are letters) or CSV file, with where it stands."""
-    source = open_text(file, "TSV or CSV")
-    tabs = "\t" in source.getvalue().partition("\n")[0]
+    text = read_text(file, "TSV or CSV")
+    source, tabs = io.StringIO(text, newline=""), "\t" in text.partition("\n")[0]
     lines = csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(source, strict=True)
     try:
         header = next(lines, [])

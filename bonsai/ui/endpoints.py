@@ -251,7 +251,7 @@ async def _rows(offer: Offer, method: str, **asked: Any) -> list[dict[str, Any]]
     """Return the rows of a run; raise gr.Error, with a sentence for the caller, if there are none."""
     with _sentences():
         run = offer.begin(method, **asked)
-        async with aclosing(snapshots(run.chains, run.sampling)) as growing:
+        async with aclosing(snapshots(tuple(run.chains), run.sampling)) as growing:
             async for chains in growing:
                 run = run.with_chains(chains)
         _answered(run.chains[0])

@@ -108,7 +108,7 @@ class Sheet:
         tongue, began = language(request), time.monotonic()
         finished = _finished_steps(moment.run.chains)
         try:
-            async with aclosing(snapshots(moment.run.chains, moment.run.sampling)) as growing:
+            async with aclosing(snapshots(tuple(moment.run.chains), moment.run.sampling)) as growing:
                 async for chains in growing:
                     moment = Moment(moment.run.with_chains(chains), True, time.monotonic() - began)
                     values = self._show(moment, tongue)
