@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 
 from bonsai.chain import Chain
 from bonsai.engines.base import Completion, Engine, Request, SamplingParams
@@ -14,15 +14,20 @@ from bonsai.roles import Want, finished, shown, want
 
 @dataclass
 class _Role:
-    """A role of the chain at `place` in the making, with the latest snapshots of its completions."""
+    """A role in the making: the latest snapshots of its completions, and the chain at `place` as it is with them."""
 
     place: int
     want: Want
     completions: list[Completion]
+    chain: Chain
 
 
 def grow(
-    engine: Engine, chains: Iterable[Chain], sampling: SamplingParams, measure: Measure = WORDS
+    engine: Engine,
+    chains: Iterable[Chain],
+    sampling: SamplingParams,
+    measure: Measure = WORDS,
+    alone: Engine | None = None,
 ) -> Generator[tuple[int, Chain], None, None]:
     """Yield (place, chain) each time that the text of a chain has grown, until every one of them is finished.
 
@@ -30,20 +35,40 @@ def grow(
     rows for; so `chains` may be long and made on demand. A chain wants its next prompt completed as soon as one is
     finished, whatever the others do. A step that fails ends its chain and spares the others. Closing the iterator stops
     the work.
+
+    `alone` is the same model without its adapter: it answers, after all others, the chains that ask for that.
     """
-    coming = _unfinished(chains)
+    aside: list[tuple[int, Chain]] = []
+
+    def with_adapter() -> Iterator[tuple[int, Chain]]:
+        for place, chain in enumerate(chains):
+            if chain.finished:
+                continue
+            if alone and chain.model and not chain.adapter:
+                aside.append((place, chain))
+            else:
+                yield place, chain
+
+    yield from _grow(engine, with_adapter(), sampling, measure)
+    if alone:
+        yield from _grow(alone, iter(aside), sampling, measure)
+
+
+def _grow(
+    engine: Engine, coming: Iterator[tuple[int, Chain]], sampling: SamplingParams, measure: Measure
+) -> Generator[tuple[int, Chain], None, None]:
     requests: deque[Request] = deque()
     roles: dict[int, tuple[_Role, int]] = {}
     numbers = count()
 
     def ask(place: int, chain: Chain) -> None:
         wanted = want(engine, chain, sampling)
-        role = _Role(place, wanted, [Completion()] * len(wanted.sampling))
+        role = _Role(place, wanted, [Completion()] * len(wanted.sampling), chain)
         for k, params in enumerate(wanted.sampling):
             roles[next(numbers)] = role, k
             requests.append(Request(wanted.prompt, params))
 
-    for _, (place, chain) in zip(range(engine.rows_at_once), coming, strict=False):
+    for place, chain in islice(coming, engine.rows_at_once):
         ask(place, chain)
     with closing(engine.serve(requests)) as snapshots:
         for number, completion in snapshots:
@@ -52,7 +77,9 @@ def grow(
             if completion.finished:
                 del roles[number]
             if not all(item.finished for item in role.completions):
-                yield role.place, shown(role.want, role.completions)
+                if k == 0:
+                    role.chain = shown(role.want, completion)
+                yield role.place, role.chain
                 continue
             chain = finished(role.want, role.completions, measure)
             following = next(coming, None) if chain.finished else (role.place, chain)
@@ -74,7 +101,3 @@ def advance(
         for place, chain in growing:
             current[place] = chain
             yield tuple(current)
-
-
-def _unfinished(chains: Iterable[Chain]) -> Iterator[tuple[int, Chain]]:
-    return ((place, chain) for place, chain in enumerate(chains) if not chain.finished)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, overload
 from bonsai.chain import METHODS, Chain
 from bonsai.errors import RunFileError, UsageError, first_line
 from bonsai.plan import Plan, from_json, to_json
-from bonsai.runs import Run, step_from_json
+from bonsai.runs import Run, read_run, step_from_json
 from bonsai.step import Step
 
 FORMAT = 1
@@ -32,6 +32,9 @@ class Journal(Sequence[Chain]):
         # Where the lines of each chain's steps are, and how the chains ended that did.
         self._places: dict[int, list[int]] = {}
         self._ended: dict[int, str] = {}
+        self._failed: set[int] = set()
+        # Steps of chains that go on.
+        self._under_way = 0
 
     @cached_property
     def run(self) -> Run:
@@ -46,7 +49,17 @@ class Journal(Sequence[Chain]):
     @property
     def failed(self) -> list[int]:
         """The numbers of the chains that ended with an error."""
-        return [number for number, reason in sorted(self._ended.items()) if reason == "error"]
+        return sorted(self._failed)
+
+    @property
+    def failures(self) -> int:
+        """The number of chains that ended with an error."""
+        return len(self._failed)
+
+    @property
+    def done(self) -> float:
+        """How much of the plan is done, 0 to 1: a chain that ended is done as a whole, however early."""
+        return (len(self._ended) + self._under_way / self.plan.grid.length) / len(self)
 
     @property
     def steps(self) -> int:
@@ -82,9 +95,10 @@ class Journal(Sequence[Chain]):
     def begin_again(self, numbers: Sequence[int]) -> None:
         """Let chains that ended with an error go on, from the step that failed."""
         for number in numbers:
-            if self._ended.get(number) == "error":
-                del self._ended[number]
+            if number in self._failed:
+                self._go_on(number)
                 self._places[number].pop()
+                self._under_way -= 1
 
     def keep(self, chain: Chain) -> int:
         """Keep the steps of a chain that were finished since it was kept last; return how many these were.
@@ -92,12 +106,10 @@ class Journal(Sequence[Chain]):
         A chain that was stopped is not kept as ended, nor is the step at which it was. Raises RunFileError if the file
         cannot be written.
         """
-        if chain.stop_reason == "stopped":
+        before = len(self._places.get(chain.number, ()))
+        if chain.stop_reason == "stopped" or len(chain.steps) - (not chain.steps[-1].finished) <= before:
             return 0
-        kept = self._places.setdefault(chain.number, [])
-        new = [step for step in chain.steps[len(kept) :] if step.finished]
-        if not new:
-            return 0
+        new = [step for step in chain.steps[before:] if step.finished]
         last = chain.steps[-1].number
         lines = [
             _line(
@@ -110,9 +122,22 @@ class Journal(Sequence[Chain]):
             for step in new
         ]
         self._append(chain.number, lines)
+        self._under_way += len(new)
         if chain.finished:
-            self._ended[chain.number] = chain.stop_reason
+            self._end(chain.number, chain.stop_reason)
         return len(new)
+
+    def _end(self, number: int, reason: str) -> None:
+        self._ended[number] = reason
+        self._under_way -= len(self._places[number])
+        if reason == "error":
+            self._failed.add(number)
+
+    def _go_on(self, number: int) -> None:
+        if number in self._ended:
+            del self._ended[number]
+            self._failed.discard(number)
+            self._under_way += len(self._places[number])
 
     def _append(self, number: int, lines: list[bytes]) -> None:
         try:
@@ -123,8 +148,9 @@ class Journal(Sequence[Chain]):
                 place = file.tell() - sum(map(len, lines))
         except OSError as error:
             raise RunFileError(f"The journal {self.file} cannot be written: {error.strerror}.") from error
+        kept = self._places.setdefault(number, [])
         for line in lines:
-            self._places[number].append(place)
+            kept.append(place)
             place += len(line)
 
     def _chains(self, numbers: Iterable[int]) -> Iterator[Chain]:
@@ -170,11 +196,11 @@ class Journal(Sequence[Chain]):
                 places = self._places.setdefault(number, [])
                 if not 1 <= step.number <= len(places) + 1:
                     raise ValueError(f"chain {number} has no step before step {step.number}")
-                del places[step.number - 1 :]
-                places.append(end)
-                self._ended.pop(number, None)
+                self._go_on(number)
+                self._under_way += step.number - len(places)
+                places[step.number - 1 :] = [end]
                 if data["stop_reason"]:
-                    self._ended[number] = data["stop_reason"]
+                    self._end(number, data["stop_reason"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise RunFileError(
                     f"The journal {self.file} is damaged at line {count} ({first_line(error)}); remove that line and "
@@ -220,6 +246,17 @@ def open_journal(file: Path) -> Journal | None:
             return journal
     except OSError as error:
         raise RunFileError(f"The journal {file} cannot be read: {error.strerror}.") from error
+
+
+def read_saved(file: Path) -> Run:
+    """Return the run that was saved in a file as JSON, or that a journal keeps; raise RunFileError if it is neither."""
+    try:
+        with file.open("rb") as opened:
+            kept = opened.read(len(_HEAD)) == _HEAD
+    except OSError as error:
+        raise RunFileError(f"{file} cannot be read: {error.strerror}.") from error
+    journal = open_journal(file) if kept else None
+    return journal.run if journal else read_run(file)
 
 
 def resume_journal(file: Path, plan: Plan) -> Journal:

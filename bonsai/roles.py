@@ -84,9 +84,9 @@ def _render(variant: PromptVariant, step: Step, earlier: Sequence[tuple[str, str
     )
 
 
-def shown(want: Want, completions: Sequence[Completion]) -> Chain:
-    """Return the chain with the text so far in the step being written."""
-    return with_last(want.chain, _written(want.chain.steps[-1], completions[0].text))
+def shown(want: Want, completion: Completion) -> Chain:
+    """Return the chain with the text so far, of the first of its completions, in the step being written."""
+    return with_last(want.chain, _written(want.chain.steps[-1], completion.text))
 
 
 def finished(want: Want, completions: Sequence[Completion], measure: Measure) -> Chain:

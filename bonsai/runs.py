@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -89,9 +89,11 @@ def dumps(run: Run) -> str:
     return "".join(json_parts(run))
 
 
-def json_parts(run: Run) -> Iterator[str]:
-    """Yield the parts of the run's JSON text, a chain at a time."""
-    frame = json.dumps({"format": FORMAT, "run": run.id, **_but_chains(run)}, ensure_ascii=False, indent=2)
+def json_parts(run: Run, more: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Yield the parts of the run's JSON text, a chain at a time; `more` is told in it, and not read again."""
+    frame = json.dumps(
+        {"format": FORMAT, "run": run.id, **_but_chains(run), **(more or {})}, ensure_ascii=False, indent=2
+    )
     before, after = frame.split('"chains": []')
     yield f'{before}"chains": ['
     for place, chain in enumerate(run.chains):
@@ -133,17 +135,20 @@ def read_run(file: Path) -> Run:
         raise RunFileError(f"{file} cannot be read: {_reason(error)}.") from error
 
 
-def write_whole(file: Path, data: bytes) -> None:
-    """Write `data` to `file` so that the file is either the old one or the new one, never a part of it."""
+def write_whole(file: Path, parts: Iterable[str]) -> None:
+    """Write a text to `file` so that the file is either the old one or the new one, never a part of it.
+
+    Raises RunFileError if it cannot be written.
+    """
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as draft:
-            draft.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(draft.name, 0o666 & ~mask)
-        os.replace(draft.name, file)
+        with draft.open("x", encoding="utf-8", errors="replace", newline="") as text:
+            text.writelines(parts)
+        os.replace(draft, file)
     except OSError as error:
         raise RunFileError(f"{file} cannot be written: {_reason(error)}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _candidate(chain: int, step: Step, number: int) -> str:

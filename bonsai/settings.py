@@ -44,6 +44,7 @@ class Settings:
     queue_size: int = _setting(20, "Visitors that may wait; the next one is told to come back later", high=10_000)
     max_new_tokens: int = _setting(512, "The most tokens a visitor may ask for in one completion", high=4096)
     max_steps: int = _setting(20, "The most steps a visitor may ask for in one chain", high=1000)
+    max_questions: int = _setting(10_000, "The most questions of one list", high=1_000_000)
     zero_gpu: bool = False
 
     @classmethod

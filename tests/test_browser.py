@@ -20,10 +20,11 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from bonsai.engines.base import Request, Snapshots
 from bonsai.engines.echo import EchoEngine
+from bonsai.exports import to_csv, to_markdown
 from bonsai.questions import load_starters
 from bonsai.runs import loads
 from bonsai.settings import ROOT, Settings
-from bonsai.table import COLUMNS, to_csv, to_markdown
+from bonsai.table import COLUMNS
 
 expect.set_options(timeout=60_000)
 STARTERS = load_starters(ROOT / "examples" / "questions.csv")

@@ -25,10 +25,14 @@ FLOORS = (
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines",
     ),
     (
-        "bonsai.runs", "bonsai.grid", "bonsai.plan", "bonsai.journal",
-        "bonsai.table", "bonsai.picture", "bonsai.scoring", "bonsai.gpu",
+        "bonsai.runs", "bonsai.grid", "bonsai.plan", "bonsai.journal", "bonsai.progress",
+        "bonsai.markdown", "bonsai.table", "bonsai.comparison", "bonsai.statistics", "bonsai.summary", "bonsai.report",
+        "bonsai.llm_comparator", "bonsai.exports", "bonsai.picture", "bonsai.scoring", "bonsai.gpu",
     ),
-    ("bonsai.train", "bonsai.calibration", "bonsai.seedling", "bonsai.bench", "bonsai.ui", "bonsai.cli"),
+    (
+        "bonsai.train", "bonsai.calibration", "bonsai.seedling", "bonsai.bench", "bonsai.ui", "bonsai.commands",
+        "bonsai.cli",
+    ),
     ("bonsai.__main__", "app"),
 )  # fmt: skip
 ORDER = [name for floor in FLOORS for name in floor]
@@ -39,8 +43,10 @@ WITH_TORCH = (
 )  # fmt: skip
 HOMES = {
     "torch transformers": (*WITH_TORCH, "bonsai.embedder"),
-    "peft bitsandbytes tokenizers accelerate safetensors": WITH_TORCH,
+    "peft bitsandbytes tokenizers accelerate safetensors psutil": WITH_TORCH,
     "sentence_transformers": ("bonsai.embedder",),
+    "scipy": ("bonsai.statistics",),
+    "jinja2": ("bonsai.exports",),
     "spaces": ("bonsai.gpu", "app"),
     "gradio": ("bonsai.ui", "bonsai.gpu", "app"),
     "pandas": ("bonsai.table", "bonsai.picture", "bonsai.ui"),

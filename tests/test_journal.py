@@ -1,6 +1,7 @@
 """Journals: what was kept is kept, whatever ended the writing, and nothing of it is written twice."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from bonsai.chain import Chain, stop
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, RunFileError, UsageError
+from bonsai.exports import export
 from bonsai.grid import Grid
 from bonsai.journal import Journal, begin_journal, open_journal, resume_journal
 from bonsai.plan import Plan, plan_of
+from bonsai.progress import keep_all
 from bonsai.prompts import load_variants
 from bonsai.runs import Run, dumps, loads
 from bonsai.settings import ROOT
@@ -242,3 +245,44 @@ def test_the_lines_of_a_journal_are_json(whole: Journal) -> None:
     assert {(line["chain"], line["step"]["number"]) for line in lines} == {
         (chain.number, step.number) for chain in whole for step in chain.steps
     }
+
+
+def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
+    # Texts that measures read are kept for a while; a Reasoning is not one of them.
+    engine = EchoEngine(replies={"<|response|>": "So.", "": "word" * 5000})
+    engine.rows_at_once = 8
+
+    def peak(count: int) -> int:
+        """Return the most memory that it takes to grow and draw so many chains, in bytes."""
+        grid = Grid(tuple(f"Why {number}?" for number in range(count)), (VARIANTS["assistant"],), ("two-step",))
+        journal = begin_journal(tmp_path / f"{count}.jsonl", replace(PLAN, grid=grid))
+        tracemalloc.start()
+        for progress in keep_all(journal, grow(engine, journal.unfinished(), PLAN.sampling)):
+            assert progress.chains == count
+        drawn = sum(len(part) for form in ("json", "csv", "markdown", "html") for part in export(journal.run, form))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert drawn > count * 4 * 20_000
+        return most
+
+    few, many = peak(150), peak(450)
+    assert many - few < 2**20 < 300 * 20_000
+
+
+def test_progress_counts_and_expects(tmp_path: Path) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    engine = EchoEngine(fail_on="rain smell?")
+    engine.rows_at_once = 5
+    told = list(keep_all(journal, grow(engine, journal.unfinished(), PLAN.sampling)))
+    assert (told[-1].finished, told[-1].failed, told[-1].chains, told[-1].expected) == (24, 8, 24, 0)
+    assert sum(progress.kept for progress in told) == journal.steps
+    assert [progress.finished for progress in told] == sorted(progress.finished for progress in told)
+    half = next(progress for progress in told if progress.finished == 12)
+    assert half.expected is not None and 0 < half.expected < 4 * half.seconds
+    assert journal.done == 1
+    again = resume_journal(journal.file, PLAN)
+    assert (again.done, again.failures, again.finished) == (1, 8, 24)
+    again.begin_again(again.failed[:2])
+    assert (again.failures, again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
+    first = next(keep_all(again, grow(EchoEngine(), again.unfinished(), PLAN.sampling)))
+    assert first.expected is None, "the pace of another run is not that of this one"

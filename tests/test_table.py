@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from bonsai.chain import Chain, branch
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import RunFileError, UsageError
+from bonsai.exports import to_csv, to_markdown
 from bonsai.guard import Candidate
 from bonsai.prompts import PromptVariant
 from bonsai.reasoning import ReasoningTest
 from bonsai.runs import Run, branched, dumps, loads, write_whole
 from bonsai.step import Step
-from bonsai.table import COLUMNS, frame, to_csv, to_markdown
+from bonsai.table import COLUMNS, frame
 
 VARIANT = PromptVariant("plain", "A variant.", "", {"single": "$question"}, "", ("<|",))
 NASTY = 'He said "no", then\r\n| left | <script>alert(1)</script> ![x](http://x/y) *bold* `code` \\ ﾊﾛｰ 日本語 🌱'
@@ -259,9 +260,9 @@ def test_what_is_not_a_run_is_refused(text: str, message: str) -> None:
 
 def test_writing_never_leaves_half_a_file(tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
-    write_whole(file, b"old")
+    write_whole(file, ["old"])
     with pytest.raises(RunFileError, match="cannot be written"):
-        write_whole(tmp_path / "missing" / "table.csv", b"new")
-    write_whole(file, b"new")
+        write_whole(tmp_path / "missing" / "table.csv", ["new"])
+    write_whole(file, ["n", "ew"])
     assert file.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [file]

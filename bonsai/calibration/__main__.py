@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.out is None:
             print(text, end="")
         else:
-            write_whole(options.out, text.encode())
+            write_whole(options.out, [text])
             _say(f"Written to {options.out}.")
     except BonsaiError as error:
         _say(f"bonsai: {error}")

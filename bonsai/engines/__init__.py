@@ -1,8 +1,11 @@
 """Engines complete prompts; `open_engine` gives the one that the settings ask for."""
 
+from dataclasses import replace
+
 from bonsai.engines.base import Engine
 from bonsai.engines.echo import EchoEngine
-from bonsai.settings import Settings
+from bonsai.errors import UsageError
+from bonsai.settings import NO_ADAPTER, Settings
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -13,3 +16,14 @@ def open_engine(settings: Settings) -> Engine:
     from bonsai.engines.local import load
 
     return load(settings)
+
+
+def open_alone(settings: Settings, engine: Engine) -> Engine:
+    """Return an engine with the model of `engine` without its adapter, to be compared with it.
+
+    Raises UsageError if no adapter answers, and EngineError, saying why not, if both do not fit beside each other.
+    """
+    if not engine.adapter_id:
+        raise UsageError("No adapter answers here, so there is nothing to compare it with.")
+    engine.check_room()
+    return open_engine(replace(settings, model=engine.model_id, adapter=NO_ADAPTER))

@@ -96,6 +96,10 @@ class Engine(Protocol):
         """Return how many tokens of the context `text` takes as a prompt."""
         ...
 
+    def check_room(self) -> None:
+        """Raise EngineError if a second model of the same size does not fit beside this one's."""
+        return
+
     def serve(self, requests: deque[Request]) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow, many together.
 
@@ -140,11 +144,14 @@ def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
 
 def hold_back(text: str, stop: Sequence[str]) -> str:
     """Return `text` without an ending that may grow into a stop text, so that no snapshot has to be taken back."""
-    longest = max(
-        (size for item in stop for size in range(1, min(len(item), len(text) + 1)) if text.endswith(item[:size])),
-        default=0,
-    )
-    return text[: len(text) - longest] if longest else text
+    end = len(text)
+    for item in stop:
+        place = text.find(item[0], max(0, len(text) - len(item) + 1))
+        while 0 <= place < end:
+            if item.startswith(text[place:]):
+                end = place
+            place = text.find(item[0], place + 1)
+    return text[:end]
 
 
 def too_long(tokens: int, context_length: int) -> Completion:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
@@ -17,6 +18,9 @@ from bonsai.engines.adapter import add_adapter, check_adapter
 from bonsai.errors import EngineError, SettingError, first_line
 from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, Settings
 
+ZERO_GPU = "ZeroGPU"
+# Of a worker's memory what a model may have; the rest is for what it reads and writes.
+ZERO_GPU_BYTES = 40 * 2**30
 SEEDLING_FOLDER = Path(__file__).resolve().parent.parent / "seedling"
 _WANTED = {
     "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
@@ -79,6 +83,23 @@ def choose(settings: Settings, gpu: bool) -> tuple[str, str]:
     """Return the ids of the model and the adapter (or "none") that `settings` mean on a machine with or without GPU."""
     model = settings.model or (PHI_2 if gpu else SEEDLING)
     return model, settings.adapter or (SEEDLING if model == SEEDLING else NO_ADAPTER)
+
+
+def check_room(model: Any, device: str) -> None:
+    """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
+    needed = model.get_memory_footprint()
+    if device == ZERO_GPU:
+        # What a worker gets is not to be seen from here.
+        free = ZERO_GPU_BYTES - needed
+    elif model.device.type == "cuda":
+        free = torch.cuda.mem_get_info()[0]
+    else:
+        free = psutil.virtual_memory().available
+    if free < needed * 1.2:
+        raise EngineError(
+            f"The model without its adapter does not fit beside it: it takes {needed / 2**30:.1f} GB more, and "
+            f"{max(0, free) / 2**30:.1f} GB are free. Compare them in two runs."
+        )
 
 
 def _model_folder(source: str, revision: str) -> Path:
@@ -197,7 +218,7 @@ def _too_big(model_id: str) -> EngineError:
 
 def _device_words(settings: Settings) -> str:
     if settings.zero_gpu:
-        return "ZeroGPU"
+        return ZERO_GPU
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 

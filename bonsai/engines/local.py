@@ -10,7 +10,7 @@ from transformers import DynamicCache
 
 from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Snapshots, check_options, too_long
 from bonsai.engines.decoding_cache import DecodingCache
-from bonsai.engines.loading import LoadedModel, load_model
+from bonsai.engines.loading import LoadedModel, check_room, load_model
 from bonsai.engines.prefix_cache import PrefixCache
 from bonsai.engines.rows import Row, draw
 from bonsai.settings import Settings
@@ -54,6 +54,10 @@ class LocalEngine(Engine):
     def count_tokens(self, text: str) -> int:
         """Return how many tokens of the context `text` takes as a prompt."""
         return len(self._encode(text))
+
+    def check_room(self) -> None:
+        """Raise EngineError if a second model of the same size does not fit beside this one's."""
+        check_room(self._model, self.device)
 
     def serve(self, requests: deque[Request]) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""

@@ -9,9 +9,10 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from bonsai.exports import FORMS, export, to_markdown
 from bonsai.picture import diagram, lines
 from bonsai.runs import Run, write_whole
-from bonsai.table import DRAWINGS, SUFFIXES, frame, to_markdown
+from bonsai.table import frame
 from bonsai.ui.texts import say, short_name, t
 
 # Pixels; together they fill the page. Measures against earlier steps apply only where there can be some.
@@ -87,9 +88,9 @@ class Results:
         folder = Path(self.note.GRADIO_CACHE) / secrets.token_hex(16)
         folder.mkdir(parents=True)
         written = []
-        for form, draw_as in DRAWINGS.items():
-            file = folder / f"bonsai-{run.id}{SUFFIXES[form]}"
-            write_whole(file, draw_as(run).encode())
+        for form in self.downloads:
+            file = folder / f"bonsai-{run.id}{FORMS[form].suffix}"
+            write_whole(file, export(run, form))
             written.append((form, str(file)))
         return written
 

@@ -1,0 +1,43 @@
+"""The progress of a run that is kept in a journal: how far it is, and how long it will take."""
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+
+from bonsai.chain import Chain
+from bonsai.journal import Journal
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: the chain that has just grown, the chains finished and failed of all, and the seconds gone by.
+
+    `expected` is how many seconds more it will take if it goes on as it began, None as long as nobody can tell;
+    `kept` says whether a step was finished just now.
+    """
+
+    chain: Chain
+    finished: int
+    failed: int
+    chains: int
+    seconds: float
+    expected: float | None
+    kept: bool
+
+
+def keep_all(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) -> Generator[Progress, None, None]:
+    """Keep each step that is finished while chains of the journal grow, and yield how far it is.
+
+    `growing` yields (place, chain), as `bonsai.advance.grow` does. Closing the iterator ends the work.
+    """
+    began = time.monotonic()
+    # What was done before is known too, so that the pace is that of this run alone.
+    before = journal.done
+    with closing(growing):
+        for _, chain in growing:
+            kept = bool(journal.keep(chain))
+            seconds = time.monotonic() - began
+            done = journal.done - before
+            expected = seconds * (1 - journal.done) / done if done > 0 else None
+            yield Progress(chain, journal.finished, journal.failures, len(journal), seconds, expected, kept)
