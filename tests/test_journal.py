@@ -265,7 +265,7 @@ def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
         assert drawn > count * 4 * 20_000
         return most
 
-    few, many = peak(150), peak(450)
+    few, many = peak(250), peak(550)
     assert many - few < 2**20 < 300 * 20_000
 
 
