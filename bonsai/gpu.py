@@ -1,7 +1,7 @@
 """The one function that runs on a GPU: on ZeroGPU it leases one for a click, elsewhere it runs where it is."""
 
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -19,17 +19,17 @@ SECONDS_TO_START = 3.0
 SECONDS_PER_TOKEN = 0.035
 
 # A ZeroGPU worker is forked from this process and finds both here: arguments would be pickled.
-_used: list[tuple[Engine, Measure]] = []
+_used: list[tuple[Engine, Measure, Engine | None]] = []
 
 Work = Callable[..., Generator[Any, None, None]]
 
 
-def use(engine: Engine, measure: Measure = WORDS) -> None:
-    """Answer with `engine` from now on, and measure with `measure`."""
-    _used[:] = [(engine, measure)]
+def use(engine: Engine, measure: Measure = WORDS, alone: Engine | None = None) -> None:
+    """Answer with `engine` from now on, and measure with `measure`; `alone` is its model without the adapter."""
+    _used[:] = [(engine, measure, alone)]
 
 
-def seconds_needed(chains: tuple[Chain, ...], sampling: SamplingParams) -> int:
+def seconds_needed(chains: Sequence[Chain], sampling: SamplingParams) -> int:
     """Return the GPU seconds to ask for: every role that the longest chain has still to write, one token at a time.
 
     New tries are not counted: they are rare, and most texts end long before their full length.
@@ -37,14 +37,19 @@ def seconds_needed(chains: tuple[Chain, ...], sampling: SamplingParams) -> int:
     return _seconds(max((_tokens_to_write(chain, sampling) for chain in chains), default=0))
 
 
-def grow(chains: tuple[Chain, ...], sampling: SamplingParams) -> Generator[tuple[Chain, ...], None, None]:
-    """Yield the chains as they grow, until all are finished (see `bonsai.advance.advance`).
+def grow_each(chains: Sequence[Chain], sampling: SamplingParams) -> Generator[tuple[int, Chain], None, None]:
+    """Yield (place, chain) each time that a chain has grown, until all are finished (see `bonsai.advance.grow`).
 
     Raises, here and with its message, what went wrong there.
     """
+    yield from _on_gpu(seconds_needed(chains, sampling), _grow, chains, sampling)
+
+
+def grow(chains: tuple[Chain, ...], sampling: SamplingParams) -> Generator[tuple[Chain, ...], None, None]:
+    """Yield all chains as they grow, until all are finished; see `grow_each`."""
     current = list(chains)
     yield chains
-    with closing(_on_gpu(seconds_needed(chains, sampling), _grow, chains, sampling)) as growing:
+    with closing(grow_each(chains, sampling)) as growing:
         for place, chain in growing:
             current[place] = chain
             yield tuple(current)
@@ -78,13 +83,13 @@ def _lease(seconds: int, work: Work, *arguments: object) -> Generator[Any, None,
 
 
 def _grow(
-    engine: Engine, measure: Measure, chains: tuple[Chain, ...], sampling: SamplingParams
+    engine: Engine, measure: Measure, alone: Engine | None, chains: Sequence[Chain], sampling: SamplingParams
 ) -> Generator[tuple[int, Chain], None, None]:
-    return advance.grow(engine, chains, sampling, measure)
+    return advance.grow(engine, chains, sampling, measure, alone)
 
 
 def _test_reasoning(
-    engine: Engine, measure: Measure, chain: Chain, step_number: int, sampling: SamplingParams
+    engine: Engine, measure: Measure, alone: Engine | None, chain: Chain, step_number: int, sampling: SamplingParams
 ) -> Generator[Chain, None, None]:
     return ablation.test_reasoning(engine, chain, step_number, sampling)
 

@@ -16,7 +16,7 @@ class Grid:
     """What is asked of a model: the values of each axis, and how the chains go on.
 
     The first of `adapters` is the one that answers as a rule; "" stands for the model alone. Raises UsageError if an
-    axis has no value, or one twice.
+    axis has no value, or one twice, and for chains that cannot be.
     """
 
     questions: tuple[str, ...]
@@ -43,6 +43,8 @@ class Grid:
                 raise UsageError(f"The {axis} {twice} is chosen twice; leave one out.")
         for seed in self.seeds:
             SamplingParams(seed=seed)
+        for method in self.methods:
+            new_chain(self.questions[0], method, self.prompts[0], length=self.length, candidates=self.candidates)
 
     def __len__(self) -> int:
         """Return the number of chains."""

@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
@@ -33,6 +34,8 @@ class Journal(Sequence[Chain]):
         self._places: dict[int, list[int]] = {}
         self._ended: dict[int, str] = {}
         self._failed: set[int] = set()
+        # The seeds of chains that were asked again with another one than the plan's.
+        self._seeds: dict[int, int] = {}
         # Steps of chains that go on.
         self._under_way = 0
 
@@ -100,6 +103,14 @@ class Journal(Sequence[Chain]):
                 self._places[number].pop()
                 self._under_way -= 1
 
+    def ask_again(self, number: int, seed: int) -> None:
+        """Let a chain begin anew, with a seed of its own; what it said before is no longer part of the run.
+
+        Raises RunFileError if the file cannot be written.
+        """
+        self._append([{"chain": number, "seed": seed}])
+        self._forget(number, seed)
+
     def keep(self, chain: Chain) -> int:
         """Keep the steps of a chain that were finished since it was kept last; return how many these were.
 
@@ -109,19 +120,21 @@ class Journal(Sequence[Chain]):
         before = len(self._places.get(chain.number, ()))
         if chain.stop_reason == "stopped" or len(chain.steps) - (not chain.steps[-1].finished) <= before:
             return 0
+        if chain.seed != self._begun(chain.number).seed:
+            self.ask_again(chain.number, chain.seed)
         new = [step for step in chain.steps[before:] if step.finished]
         last = chain.steps[-1].number
-        lines = [
-            _line(
+        places = self._append(
+            [
                 {
                     "chain": chain.number,
                     "stop_reason": chain.stop_reason if step.number == last else "",
                     "step": asdict(step),
                 }
-            )
-            for step in new
-        ]
-        self._append(chain.number, lines)
+                for step in new
+            ]
+        )
+        self._places.setdefault(chain.number, []).extend(places)
         self._under_way += len(new)
         if chain.finished:
             self._end(chain.number, chain.stop_reason)
@@ -139,19 +152,26 @@ class Journal(Sequence[Chain]):
             self._failed.discard(number)
             self._under_way += len(self._places[number])
 
-    def _append(self, number: int, lines: list[bytes]) -> None:
+    def _forget(self, number: int, seed: int) -> None:
+        self._go_on(number)
+        self._under_way -= len(self._places.pop(number, ()))
+        self._seeds[number] = seed
+        # Its id tells the seeds.
+        self.__dict__.pop("run", None)
+
+    def _append(self, items: Sequence[dict[str, Any]]) -> list[int]:
+        """Write lines to the end of the file, onto the disk, and return where each begins."""
+        lines = [_line(item) for item in items]
         try:
             with self.file.open("ab") as file:
                 file.write(b"".join(lines))
                 file.flush()
                 os.fsync(file.fileno())
-                place = file.tell() - sum(map(len, lines))
+                end = file.tell()
         except OSError as error:
             raise RunFileError(f"The journal {self.file} cannot be written: {error.strerror}.") from error
-        kept = self._places.setdefault(number, [])
-        for line in lines:
-            kept.append(place)
-            place += len(line)
+        starts = accumulate(map(len, lines), initial=end - sum(map(len, lines)))
+        return list(starts)[:-1]
 
     def _chains(self, numbers: Iterable[int]) -> Iterator[Chain]:
         with self._open("rb") as file:
@@ -159,7 +179,7 @@ class Journal(Sequence[Chain]):
                 yield self._chain(number, file)
 
     def _chain(self, number: int, file: BinaryIO) -> Chain:
-        chain = self.plan.grid.chain(number, self.plan.model)
+        chain = self._begun(number)
         steps = [self._read(place, file) for place in self._places.get(number, ())]
         if number in self._ended:
             return replace(chain, steps=tuple(steps), stop_reason=self._ended[number])
@@ -168,6 +188,10 @@ class Journal(Sequence[Chain]):
             steps.append(Step(len(steps) + 1, question, METHODS[chain.method][0]))
             return replace(chain, steps=tuple(steps))
         return chain
+
+    def _begun(self, number: int) -> Chain:
+        chain = self.plan.grid.chain(number, self.plan.model)
+        return replace(chain, seed=self._seeds.get(number, chain.seed))
 
     def _read(self, place: int, file: BinaryIO) -> Step:
         file.seek(place)
@@ -189,18 +213,7 @@ class Journal(Sequence[Chain]):
             if not line.endswith(b"\n"):
                 break
             try:
-                data = json.loads(line)
-                number, step = data["chain"], step_from_json(data["step"])
-                if not 1 <= number <= len(self):
-                    raise ValueError(f"there is no chain {number}")
-                places = self._places.setdefault(number, [])
-                if not 1 <= step.number <= len(places) + 1:
-                    raise ValueError(f"chain {number} has no step before step {step.number}")
-                self._go_on(number)
-                self._under_way += step.number - len(places)
-                places[step.number - 1 :] = [end]
-                if data["stop_reason"]:
-                    self._end(number, data["stop_reason"])
+                self._take(json.loads(line), end)
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise RunFileError(
                     f"The journal {self.file} is damaged at line {count} ({first_line(error)}); remove that line and "
@@ -208,6 +221,24 @@ class Journal(Sequence[Chain]):
                 ) from error
             end += len(line)
         return end
+
+    def _take(self, data: Mapping[str, Any], place: int) -> None:
+        """Take in what a line at a place of the file says; raise KeyError, TypeError or ValueError if it is no line."""
+        number = data["chain"]
+        if not 1 <= number <= len(self):
+            raise ValueError(f"there is no chain {number}")
+        if "seed" in data:
+            self._forget(number, int(data["seed"]))
+            return
+        step = step_from_json(data["step"])
+        kept = self._places.setdefault(number, [])
+        if not 1 <= step.number <= len(kept) + 1:
+            raise ValueError(f"chain {number} has no step before step {step.number}")
+        self._go_on(number)
+        self._under_way += step.number - len(kept)
+        kept[step.number - 1 :] = [place]
+        if data["stop_reason"]:
+            self._end(number, data["stop_reason"])
 
 
 def begin_journal(file: Path, plan: Plan) -> Journal:

@@ -1,5 +1,7 @@
 """Plans: all that decides what the texts of a run are, as one value that is saved, loaded and compared."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -72,22 +74,30 @@ def plan_of(run: Run) -> Plan | None:
     if not run.chains:
         return None
     first = run.chains[0]
-    values: dict[str, dict[Any, None]] = {name: {} for name in ("questions", "prompts", "methods", "adapters", "seeds")}
+    found: dict[str, dict[Any, None]] = {name: {} for name in ("questions", "prompts", "methods", "adapters")}
     for chain in run.chains:
         adapter = chain.adapter if chain.model else run.adapter
-        for name, value in zip(
-            values, (chain.steps[0].question, chain.prompt.name, chain.method, adapter, chain.seed), strict=True
-        ):
-            values[name][value] = None
-    prompts = {chain.prompt.name: chain.prompt for chain in run.chains}
+        values = chain.steps[0].question, chain.prompt.name, chain.method, adapter
+        for name, value in zip(found, values, strict=True):
+            found[name][value] = None
+    together = math.prod(len(found[name]) for name in ("prompts", "methods", "adapters"))
     grid = Grid(
-        tuple(values["questions"]), tuple(prompts.values()), tuple(values["methods"]), tuple(values["adapters"]),
-        tuple(values["seeds"]), max(chain.length for chain in run.chains), first.candidates, first.guarded,
-        first.stop_without_progress,
+        tuple(found["questions"]), tuple({chain.prompt.name: chain.prompt for chain in run.chains}.values()),
+        tuple(found["methods"]), tuple(found["adapters"]), _seeds(run, together, len(found["questions"])),
+        max(chain.length for chain in run.chains), first.candidates, first.guarded, first.stop_without_progress,
     )  # fmt: skip
     plan = Plan(grid, run.sampling, run.model, run.adapter, run.engine, run.measure)
     same = len(grid) == len(run.chains) and all(map(_begins_as, run.chains, plan.chains()))
     return plan if same else None
+
+
+def _seeds(run: Run, together: int, questions: int) -> tuple[int, ...]:
+    """Return the seeds of a run whose chains are `together` for each question and seed: of most, where they differ."""
+    repeats = max(1, len(run.chains) // (together * questions))
+    seen = [Counter[int]() for _ in range(repeats)]
+    for place, chain in enumerate(run.chains):
+        seen[place // together % repeats][chain.seed] += 1
+    return tuple(counts.most_common(1)[0][0] for counts in seen)
 
 
 def _begins_as(chain: Chain, planned: Chain) -> bool:
@@ -95,7 +105,9 @@ def _begins_as(chain: Chain, planned: Chain) -> bool:
 
 
 def _settings(chain: Chain) -> tuple[object, ...]:
-    return tuple(getattr(chain, item.name) for item in fields(Chain) if item.name not in ("steps", "stop_reason"))
+    """Return what a plan decides of a chain; its seed alone may be another one, if it was asked again."""
+    others = ("steps", "stop_reason", "seed")
+    return tuple(getattr(chain, item.name) for item in fields(Chain) if item.name not in others)
 
 
 def _changed(name: str, before: object, now: object) -> list[str]:

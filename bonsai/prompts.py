@@ -1,5 +1,6 @@
 """Prompt variants: families of templates, one per role, kept as YAML files."""
 
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,26 @@ def parse_variant(name: str, text: str, source: str = "") -> PromptVariant:
     )
 
 
+def to_yaml(variant: PromptVariant) -> str:
+    """Return the YAML text of a variant, ready to be a file in a folder of them; `parse_variant` reads it back."""
+    data = {
+        "description": variant.description,
+        "persona": variant.persona,
+        "templates": {role: f"{template}\n" for role, template in variant.templates.items()},
+        "turn": variant.turn,
+        "stop": list(variant.stop),
+    }
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+
+
+def check_name(name: str) -> str:
+    """Return the name of a variant without surrounding space; raise PromptError if it could not name a file."""
+    name = name.strip()
+    if not re.fullmatch(r"[\w-]{1,40}", name):
+        raise PromptError("The name of a variant has 1 to 40 letters, digits, hyphens and underscores.")
+    return name
+
+
 def load_variants(folder: Path) -> dict[str, PromptVariant]:
     """Return every variant in `folder` by name, in alphabetical order; raise PromptError if one is wrong."""
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
@@ -114,6 +135,17 @@ def default_variant(model: str, adapter: str) -> str:
 def join(prompt: str, completion: str) -> str:
     """Return prompt and completion as one text: a space between, where the prompt ends with a role mark and a colon."""
     return prompt + (" " if prompt.endswith(":") else "") + completion
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as they are read, line by line."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def _read(file: Path) -> str:

@@ -92,7 +92,7 @@ def _chosen(lines: Iterable[Line], name: str, most: int) -> QuestionList:
     for number, text in lines:
         if text is None:
             without.append(f"{number}")
-        elif not text.strip():
+        elif not text.replace("\x00", "").strip():
             blank.append(f"{number}")
         elif (key := " ".join(text.casefold().split())) in first:
             repeated.append(f"{number} (as {first[key]})")

@@ -29,6 +29,7 @@ from bonsai.settings import EMBEDDER, ROOT, Settings
 
 if TYPE_CHECKING:
     from gradio_client import Client
+    from playwright.sync_api import Browser
 
 Served = Callable[[Engine, Settings], AbstractContextManager[str]]
 
@@ -151,6 +152,20 @@ def served() -> Served:
         demo.close(verbose=False)
 
     return served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Debian's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    assert chromium, "Chromium is missing: make chromium"
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")

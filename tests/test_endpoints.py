@@ -247,3 +247,39 @@ def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> Non
     assert [row["question"] for row in ended] == asked[:3]
     assert ended[-1]["flags"] == "no-progress"
     assert [row["question"] for row in gone_on] == asked
+
+
+def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
+    questions = [QUESTION, "Why do we sleep?"]
+    rows = client.predict("\n".join(questions), ["assistant", "logician"], repeats=2, seed=4, api_name="/compare")
+    assert [(row["question"], row["prompt"], row["seed"]) for row in rows] == [
+        (question, prompt, seed) for question in questions for seed in (4, 5) for prompt in ("assistant", "logician")
+    ]
+    assert all(row["reasoning"] and row["answer"] for row in rows)
+    listed = client.predict([*questions, " ", "is broken?", questions[0]], method="qtq", steps=2, api_name="/batch")
+    assert [(row["chain"], row["step"], row["flags"]) for row in listed] == [
+        (1, 1, ""), (1, 2, ""), (2, 1, ""), (2, 2, ""), (3, 1, "error"),
+    ]  # fmt: skip
+    assert listed[0]["prompt"] == "assistant"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "options", "sentence"),
+    [
+        ("/compare", [QUESTION, []], {}, "No prompt variant is chosen"),
+        ("/compare", [QUESTION, ["poet"]], {}, "no prompt variant 'poet'"),
+        ("/compare", [" ", ["assistant"]], {}, "The list has no questions"),
+        ("/compare", [QUESTION, ["assistant"]], {"repeats": 21}, "repeats is 21; it must be between 1 and 20"),
+        ("/compare", [QUESTION, ["assistant"]], {"with_and_without_adapter": True}, "No adapter answers here"),
+        ("/compare", [QUESTION, ["assistant"]], {"method": "magic"}, "no method 'magic'"),
+        ("/batch", [["Why?", 7]], {}, "Give a list of questions"),
+        ("/batch", [[]], {}, "The list has no questions"),
+        ("/batch", [[f"Why {n}?" for n in range(10_001)]], {}, "has 10,001 questions; at most 10,000"),
+        ("/batch", [["Why?"]], {"steps": 7}, "steps is 7; it must be between 1 and 6"),
+    ],
+)
+def test_what_cannot_be_asked_of_many_gets_a_sentence(
+    client: Client, endpoint: str, arguments: list[object], options: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(*arguments, api_name=endpoint, **options)

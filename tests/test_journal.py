@@ -196,6 +196,32 @@ def test_failed_chains_begin_again_at_the_step_that_failed(tmp_path: Path, whole
     assert opened is not None and plain(opened.run) == plain(whole.run)
 
 
+def test_a_chain_is_asked_again_alone_with_another_seed(tmp_path: Path, whole: Journal) -> None:
+    file = tmp_path / "j.jsonl"
+    file.write_bytes(whole.file.read_bytes())
+    journal = resume_journal(file, PLAN)
+    journal.ask_again(4, 77)
+    assert (journal.finished, journal.done) == (23, pytest.approx(23 / 24))
+    assert [(chain.number, chain.seed, len(chain.steps)) for chain in journal.unfinished()] == [(4, 77, 1)]
+    fill(journal)
+    opened = open_journal(file)
+    assert opened is not None
+    for now in (journal, opened):
+        assert (now.finished, now[3].seed) == (24, 77)
+        assert now.run.id == loads(dumps(now.run)).id != whole.run.id
+        assert plain(now.run)[:3] + plain(now.run)[4:] == plain(whole.run)[:3] + plain(whole.run)[4:]
+        assert now[3].steps[0].answer != whole[3].steps[0].answer
+    saved = loads(dumps(journal.run))
+    assert plan_of(saved) == PLAN
+    again = begin_journal(tmp_path / "again.jsonl", PLAN)
+    for chain in saved.chains:
+        again.keep(chain)
+    assert plain(again.run) == plain(journal.run)
+    journal.ask_again(4, 2)
+    fill(journal)
+    assert plain(journal.run)[3] != plain(again.run)[3]
+
+
 def test_a_saved_run_is_the_start_of_a_journal(tmp_path: Path, whole: Journal) -> None:
     part = begin_journal(tmp_path / "part.jsonl", PLAN)
     fill(part, most=11)

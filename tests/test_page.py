@@ -26,9 +26,9 @@ from bonsai.chain import Chain, new_chain
 from bonsai.engines.base import Request, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, QuestionError, UsageError
+from bonsai.exports import export
 from bonsai.prompts import load_variants
 from bonsai.roles import check_fit
-from bonsai.runs import dumps
 from bonsai.settings import ROOT, Settings
 from bonsai.table import COLUMNS
 from bonsai.ui import details, live, looking, offer, results, steps, texts
@@ -85,11 +85,15 @@ def test_what_cannot_be_done_gets_a_sentence(client: Client, options: dict[str, 
 
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
-    assert set(described["named_endpoints"]) == {"/ask", "/two_step", "/qtq", "/branch", "/test_reasoning", "/score"}
+    assert set(described["named_endpoints"]) == {
+        "/ask", "/two_step", "/qtq", "/compare", "/batch", "/branch", "/test_reasoning", "/score",
+    }  # fmt: skip
     assert not described["unnamed_endpoints"]
     for name, endpoint in described["named_endpoints"].items():
         assert endpoint["description"]
-        first = {"/branch": "run", "/test_reasoning": "run", "/score": "rows"}.get(name, "question")
+        first = {"/branch": "run", "/test_reasoning": "run", "/score": "rows", "/batch": "questions"}.get(
+            name, "question"
+        )
         assert endpoint["parameters"][0]["parameter_name"] == first
 
 
@@ -97,7 +101,7 @@ def test_the_endpoints_are_tools_for_mcp(address: str) -> None:
     with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
         tools = json.load(answer)
     named = {tool["name"].removeprefix("_") for tool in tools}
-    assert named >= {"ask", "two_step", "qtq", "branch", "test_reasoning", "score"}
+    assert named >= {"ask", "two_step", "qtq", "compare", "batch", "branch", "test_reasoning", "score"}
 
 
 def test_two_visitors_at_once_each_get_their_own(address: str) -> None:
@@ -119,10 +123,15 @@ def test_two_visitors_at_once_each_get_their_own(address: str) -> None:
 
 def test_the_saved_examples_are_runs_of_the_seedling() -> None:
     examples = load_examples(ROOT / "examples")
-    assert set(examples) == {"single", "two-step", "qtq"}
-    for run in examples.values():
+    assert set(examples) == {"single", "two-step", "qtq", "compare", "batch"}
+    for tab, run in examples.items():
         assert (run.model, run.adapter) == ("seedling", "seedling")
-        assert dumps(run) == Path(ROOT / "examples" / f"{run.chains[0].method}.json").read_text(encoding="utf-8")
+        saved = Path(ROOT / "examples" / f"{tab}.json").read_text(encoding="utf-8")
+        assert "".join(export(run, "json")) == saved
+        assert all(chain.finished for chain in run.chains)
+    without = [chain for chain in examples["compare"].chains if chain.model]
+    assert without and all("no-reasoning" in chain.steps[0].flags for chain in without), "only the adapter reasons"
+    assert not any(chain.steps[0].flags for chain in examples["compare"].chains if not chain.model)
 
 
 VARIANTS = load_variants(SETTINGS.prompts)

@@ -24,6 +24,7 @@ import pytest
 
 from bonsai import ablation
 from bonsai.advance import advance
+from bonsai.advance import grow as advance_each
 from bonsai.chain import Chain, branch, new_chain
 from bonsai.engines.base import Request, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
@@ -159,6 +160,31 @@ def two_clicks(platform: Platform) -> dict[str, Any]:
     }
 
 
+def many_chains(platform: Platform, home: Path) -> dict[str, Any]:
+    """Return what a run of many chains, with and without the adapter, comes to in a worker, and without one."""
+    from bonsai import gpu
+    from bonsai.grid import Grid
+    from bonsai.journal import begin_journal
+    from bonsai.plan import Plan
+    from bonsai.progress import keep_all
+
+    platform.idle = False
+    engine, alone = WatchedEngine(), WatchedEngine(replies={"<|reasoning|>": ""})
+    engine.adapter_id = "a/b"
+    gpu.use(engine, alone=alone)
+    grid = Grid(("Why does rain smell?", "Why does tea calm?"), (VARIANT,), ("qtq",), ("a/b", ""), length=2)
+    plan = Plan(grid, SAMPLING, "echo", "a/b", "echo", "words")
+    before = len(platform.called("/schedule"))
+    journal = begin_journal(home / "journal.jsonl", plan)
+    *_, last = keep_all(journal, gpu.grow_each(tuple(journal.unfinished()), SAMPLING))
+    expected = dict(advance_each(EchoEngine(), list(plan.chains()), SAMPLING, alone=EchoEngine(replies=alone.replies)))
+    return {
+        "last": tell(list(journal)), "expected": tell([expected[place] for place in range(4)]),
+        "finished": last.finished, "leases": len(platform.called("/schedule")) - before,
+        "workers": [engine.pid.value, alone.pid.value], "page": os.getpid(),
+    }  # fmt: skip
+
+
 def stop_and_go_on(platform: Platform) -> dict[str, Any]:
     from bonsai import gpu
 
@@ -261,6 +287,7 @@ def simulate(folder: str, report: str) -> None:
     platform = Platform()
     found = {
         "two_clicks": two_clicks(platform),
+        "many_chains": many_chains(platform, Path(report).parent),
         "stop": stop_and_go_on(platform),
         "failing_prompt": failing_prompt(platform),
         "reasoning_test": reasoning_test(platform),
@@ -303,6 +330,14 @@ def test_the_seconds_needed_are_asked_for(report: dict[str, Any]) -> None:
     clicks = report["two_clicks"]
     assert clicks["factor"] > 1
     assert clicks["asked"] == [round(clicks["needed"] * clicks["factor"])] * 2
+
+
+def test_many_chains_take_one_lease_and_are_kept_as_without_zerogpu(report: dict[str, Any]) -> None:
+    many = report["many_chains"]
+    assert many["last"] == many["expected"]
+    assert (many["finished"], many["leases"]) == (4, 1)
+    first, second = many["workers"]
+    assert first == second != many["page"]
 
 
 def test_stop_frees_the_worker_at_once(report: dict[str, Any]) -> None:

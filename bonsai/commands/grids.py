@@ -69,16 +69,13 @@ def _grid(
     options: argparse.Namespace, questions: Sequence[str], prompts: "Sequence[PromptVariant]", methods: Sequence[str],
     seed: int,
 ) -> "Grid":  # fmt: skip
-    from bonsai.chain import new_chain
     from bonsai.grid import Grid, seeds_from
 
-    grid = Grid(
+    return Grid(
         tuple(questions), tuple(prompts), tuple(methods), seeds=seeds_from(seed, options.repeats),
         length=or_default(options.steps, STEPS), candidates=or_default(options.candidates, CANDIDATES),
         guarded=not options.no_guard, stop_without_progress=not options.keep_going,
     )  # fmt: skip
-    new_chain(questions[0], methods[0], prompts[0], length=grid.length, candidates=grid.candidates)
-    return grid
 
 
 def _journal(options: argparse.Namespace, plan: "Plan", folder: Path) -> "Journal":

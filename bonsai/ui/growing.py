@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 from bonsai import gpu
 from bonsai.chain import Chain
 from bonsai.engines.base import SamplingParams
+from bonsai.journal import Journal
+from bonsai.progress import Progress, keep_all
 
 SNAPSHOTS_PER_SECOND = 10
 
@@ -60,6 +62,12 @@ def snapshots(chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains
     Whatever ends the iteration early (Stop, a closed browser tab) ends the engine's work within one step.
     """
     return _awaited(lambda: gpu.grow(chains, sampling))
+
+
+def progress(journal: Journal) -> AsyncGenerator[Progress, None]:
+    """Yield how far the run in a journal is while its unfinished chains grow and are kept, as `snapshots` does."""
+    chains = tuple(journal.unfinished())
+    return _awaited(lambda: keep_all(journal, gpu.grow_each(chains, journal.plan.sampling)))
 
 
 def reasoning_test(chain: Chain, step_number: int, sampling: SamplingParams) -> AsyncGenerator[Chain, None]:

@@ -3,6 +3,7 @@
 from html import escape
 
 from bonsai.chain import METHODS, Chain
+from bonsai.progress import Progress
 from bonsai.step import Step
 from bonsai.ui.texts import say, t
 
@@ -11,6 +12,7 @@ WAITING = "Waiting for a free place. It begins by itself."
 BUSY = "Too many visitors are waiting. Try again in a minute."
 ENDED = "The run ended here; the message says why."
 FAILED = "Something unexpected went wrong, and the run ended here. Try again."
+KEPT = "This is your run as it was before the page was loaded again."
 NOTHING_WRITTEN = "Stopped before anything was written."
 _WRITING = {
     "single": "Writing the answer.",
@@ -62,6 +64,34 @@ def live_step(chain: Chain, seconds: float, tongue: str) -> str:
     clock = say(tongue, "{} s", f"{seconds:.1f}")
     head = f'<div class="head"><span>{escape(place)}</span><span class="clock">{escape(clock)}</span></div>'
     return _panel(head, [_part("Question", step.question, False, tongue), *_parts(chain.method, step, tongue)])
+
+
+def progress_of(now: Progress, tongue: str) -> str:
+    """Return the sentence that says how far a run of many chains is, and how long it will take."""
+    parts = [
+        say(tongue, "{} of {} chains", f"{now.finished:,}", f"{now.chains:,}"),
+        say(tongue, "{} s", f"{now.seconds:.0f}"),
+    ]
+    if now.expected is not None and now.finished < now.chains:
+        parts.append(say(tongue, "about {} s to go", f"{now.expected:.0f}"))
+    if now.failed:
+        parts.append(say(tongue, "{} failed", f"{now.failed:,}"))
+    return say(tongue, "Writing: {}.", ", ".join(parts))
+
+
+def watched_step(now: Progress, tongue: str) -> str:
+    """Return the step of the chain to watch, under a bar that says how far all chains are."""
+    chain = now.chain
+    step = chain.steps[-1]
+    place = say(tongue, "Chain {}, step {} of {}", chain.number, step.number, chain.length)
+    clock = say(tongue, "{} s", f"{now.seconds:.1f}")
+    bar = f'<i style="width: {now.share:.1%}"></i>'
+    head = (
+        f'<div class="head"><span>{escape(place)}</span><span class="clock">{escape(clock)}</span></div>'
+        f'<div class="bar" role="progressbar" aria-valuenow="{100 * now.share:.0f}">{bar}</div>'
+    )
+    asked = _part("Question", f"{step.question}\n{chain.prompt.name}", False, tongue)
+    return _panel(head, [asked, *_parts(chain.method, step, tongue)])
 
 
 def idle_step() -> str:

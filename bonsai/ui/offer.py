@@ -8,7 +8,9 @@ from typing import Any
 from bonsai.chain import Chain, new_chain
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import UsageError
+from bonsai.grid import Grid, seeds_from
 from bonsai.measures import WORDS, Measure
+from bonsai.plan import Plan
 from bonsai.prompts import PromptVariant, choose_variant, default_variant
 from bonsai.questions import Starter, clean_question
 from bonsai.roles import check_fit
@@ -16,6 +18,8 @@ from bonsai.runs import Run
 from bonsai.settings import Settings
 
 MOST_CANDIDATES = 8
+MOST_REPEATS = 20
+NO_ADAPTER_HERE = "No adapter answers here, so there is nothing to compare it with."
 OTHER_MODEL = (
     "Another model or another measure made this run, so it cannot go on here. Press Run to begin one that can."
 )
@@ -25,7 +29,10 @@ DEFAULT_SAMPLING = SamplingParams(max_new_tokens=128, seed=1)
 
 @dataclass(frozen=True)
 class Offer:
-    """An engine and a measure with the prompt variants, starters and limits of their page, and a saved run a method."""
+    """An engine and a measure with the prompt variants, starters and limits of their page, and a saved run a tab.
+
+    `alone` is the engine's model without its adapter, if there is one; else `why_not_alone` says why there is none.
+    """
 
     engine: Engine
     settings: Settings
@@ -33,6 +40,8 @@ class Offer:
     starters: Sequence[Starter]
     examples: Mapping[str, Run]
     measure: Measure = WORDS
+    alone: Engine | None = None
+    why_not_alone: str = ""
 
     @property
     def prompt(self) -> str:
@@ -54,14 +63,46 @@ class Offer:
         variant = choose_variant(self.variants, prompt or self.prompt)
         steps = _number("steps", steps, 1, 1, self.settings.max_steps)
         candidates = _number("candidates", candidates, 1, 1, MOST_CANDIDATES)
-        numbers = {name: _number(name, value, getattr(DEFAULT_SAMPLING, name)) for name, value in sampling.items()}
-        params = SamplingParams(**numbers)
-        _number("max_new_tokens", params.max_new_tokens, 1, 1, self.settings.max_new_tokens)
+        params = self._sampling(sampling)
         chain = new_chain(question, method, variant, length=steps, candidates=candidates, seed=params.seed)
         chain = replace(chain, stop_without_progress=bool(stop_without_progress))
         check_fit(self.engine, [chain], params)
         engine = self.engine
         return Run((chain,), params, engine.model_id, engine.adapter_id, engine.name, self.measure.name)
+
+    def plan(
+        self,
+        questions: Sequence[str],
+        prompts: Sequence[PromptVariant],
+        methods: Sequence[str],
+        *,
+        steps: int = 1,
+        candidates: int = 1,
+        repeats: int = 1,
+        stop_without_progress: bool = True,
+        adapters: Sequence[bool] = (True,),
+        **sampling: Any,
+    ) -> Plan:
+        """Return the plan of a run over a grid; raise UsageError, with a sentence for the visitor, if it may not be.
+
+        `adapters` says whether answers are with the adapter (True), without it (False), or both.
+        """
+        params = self._sampling(sampling)
+        if False in adapters and self.alone is None:
+            raise UsageError(self.why_not_alone or NO_ADAPTER_HERE)
+        grid = Grid(
+            tuple(questions), tuple(prompts), tuple(methods),
+            tuple(self.engine.adapter_id if with_it else "" for with_it in adapters),
+            seeds_from(params.seed, _number("repeats", repeats, 1, 1, MOST_REPEATS)),
+            _number("steps", steps, 1, 1, self.settings.max_steps),
+            _number("candidates", candidates, 1, 1, MOST_CANDIDATES), stop_without_progress=bool(stop_without_progress),
+        )  # fmt: skip
+        if len(grid) > self.settings.max_questions:
+            raise UsageError(
+                f"That would be {len(grid):,} chains; at most {self.settings.max_questions:,} can be run at once."
+            )
+        engine = self.engine
+        return Plan(grid, params, engine.model_id, engine.adapter_id, engine.name, self.measure.name)
 
     def branch(self, run: Run, chain: Chain, keep: int, question: str, prompt: str, steps: int, seed: int) -> Run:
         """Return the run with one more chain, which shares `keep` steps with `chain` and asks `steps` new questions.
@@ -77,6 +118,12 @@ class Offer:
         )  # fmt: skip
         check_fit(self.engine, run.chains[-1:], run.sampling)
         return run
+
+    def _sampling(self, given: Mapping[str, Any]) -> SamplingParams:
+        numbers = {name: _number(name, value, getattr(DEFAULT_SAMPLING, name)) for name, value in given.items()}
+        params = SamplingParams(**numbers)
+        _number("max_new_tokens", params.max_new_tokens, 1, 1, self.settings.max_new_tokens)
+        return params
 
     def check_same(self, run: Run) -> None:
         """Raise UsageError if another model or another measure made the run: it names one of each for all its rows."""

@@ -11,19 +11,20 @@ from gradio.http_server import INITIAL_PORT_VALUE
 from bonsai import gpu
 from bonsai.chain import METHODS
 from bonsai.embedder import open_embedder
-from bonsai.engines import open_engine
+from bonsai.engines import open_alone, open_engine
 from bonsai.engines.base import Engine
-from bonsai.errors import BonsaiError
+from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures import WORDS, Measure
 from bonsai.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.questions import Starter, load_starters
 from bonsai.runs import Run, read_run
 from bonsai.settings import PHI_2, ROOT, Settings
-from bonsai.ui import about, endpoints, qtq, single, two_step
+from bonsai.ui import about, batch, compare, endpoints, keeping, qtq, single, two_step
 from bonsai.ui.offer import Offer
 from bonsai.ui.texts import I18N, short_name, t
 
 EXAMPLES = ROOT / "examples"
+EXAMPLE_TABS = (*METHODS, "compare", "batch")
 PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
 STAND_IN = "A small stand-in model answers here, not PHI-2: it shows how everything works, and its answers know little."
 # Seconds: how often files that visitors could download are looked through, and how old they may become.
@@ -38,13 +39,19 @@ def open_page(settings: Settings) -> gr.Blocks:
         choose_variant(variants, settings.prompt)
     starters = load_starters(EXAMPLES / "questions.csv")
     engine = open_engine(settings)
+    alone, why_not = None, ""
+    if engine.adapter_id:
+        try:
+            alone = open_alone(settings, engine)
+        except EngineError as error:
+            why_not = str(error)
     measure = Measure(open_embedder(settings.embedder))
-    return build(engine, settings, variants, starters, load_examples(EXAMPLES), measure)
+    return build(engine, settings, variants, starters, load_examples(EXAMPLES), measure, alone, why_not)
 
 
 def load_examples(folder: Path) -> dict[str, Run]:
-    """Return the saved run of each method that `folder` has one for."""
-    return {method: read_run(file) for method in METHODS if (file := folder / f"{method}.json").is_file()}
+    """Return the saved run of each tab that `folder` has one for."""
+    return {tab: read_run(file) for tab in EXAMPLE_TABS if (file := folder / f"{tab}.json").is_file()}
 
 
 def build(
@@ -54,17 +61,23 @@ def build(
     starters: Sequence[Starter],
     examples: Mapping[str, Run] | None = None,
     measure: Measure = WORDS,
+    alone: Engine | None = None,
+    why_not_alone: str = "",
 ) -> gr.Blocks:
-    """Return the page on which `engine` answers and `measure` compares questions."""
-    offer = Offer(engine, settings, variants, starters, examples or {}, measure)
+    """Return the page on which `engine` answers and `measure` compares questions.
+
+    `alone` is the same model without its adapter, to be compared with it, or `why_not_alone` says why there is none.
+    """
+    offer = Offer(engine, settings, variants, starters, examples or {}, measure, alone, why_not_alone)
     choose_variant(variants, offer.prompt)
-    gpu.use(engine, measure)
+    gpu.use(engine, measure, alone)
     demo: gr.Blocks
     with gr.Blocks(title="Bonsai", analytics_enabled=False, delete_cache=FILES_ARE_DELETED) as demo:
         _header(offer)
         with gr.Tabs():
-            for tab in (single, two_step, qtq, about):
-                tab.build(offer)
+            kept = [tab.build(offer) for tab in (single, two_step, qtq, compare, batch)]
+            about.build(offer)
+        keeping.connect(demo, kept)
         endpoints.publish(offer)
         demo.queue(default_concurrency_limit=settings.concurrency, max_size=settings.queue_size)
     return demo
@@ -81,7 +94,7 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None, wai
         _, address, _ = demo.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme(),
             css_paths=Path(__file__).with_name("page.css"), i18n=I18N, mcp_server=True, ssr_mode=False, share=False,
-            show_error=True, run_history=False, enable_monitoring=False, footer_links=["api"], max_file_size="1mb",
+            show_error=True, run_history=False, enable_monitoring=False, footer_links=["api"], max_file_size="40mb",
         )  # fmt: skip
     except OSError as error:
         raise BonsaiError(

@@ -5,11 +5,12 @@ import gradio as gr
 from bonsai.ui import tab
 from bonsai.ui.offer import DEFAULT_CANDIDATES, DEFAULT_STEPS, MOST_CANDIDATES, Offer
 from bonsai.ui.texts import t
+from bonsai.ui.wiring import Sheet
 
 INTRODUCTION = "From question to question: Reasoning, answer and a deeper next question, which begins the next step."
 
 
-def build(offer: Offer) -> None:
+def build(offer: Offer) -> Sheet:
     """Draw the tab: the chain's options are its length, how many next questions to choose from, and when to stop."""
     most = offer.settings.max_steps
     with gr.Tab(t("QtQ chain"), id="qtq"):
@@ -29,4 +30,4 @@ def build(offer: Offer) -> None:
                 info=t("Ends the chain when two steps running add next to nothing"),
             ),
         }  # fmt: skip
-        tab.draw(offer, "qtq", options)
+        return tab.draw(offer, "qtq", options)

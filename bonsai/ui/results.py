@@ -1,19 +1,21 @@
-"""The results of a tab: a note, table, report and picture, and the three downloads of exactly what is shown."""
+"""The results of a tab: a note, a summary, table, report and picture, and the downloads of exactly what is shown."""
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import gradio as gr
 import pandas as pd
 
-from bonsai.exports import FORMS, export, to_markdown
+from bonsai.exports import summary_markdown, to_markdown
 from bonsai.picture import diagram, lines
-from bonsai.runs import Run, write_whole
-from bonsai.table import frame
-from bonsai.ui.texts import say, short_name, t
+from bonsai.report import View
+from bonsai.runs import Run
+from bonsai.table import rows
+from bonsai.ui import downloads
+from bonsai.ui.downloads import Downloads
+from bonsai.ui.texts import say, short_name, t, tongue_of
 
 # Pixels; together they fill the page. Measures against earlier steps apply only where there can be some.
 COLUMNS: dict[str, dict[str, int]] = {
@@ -31,7 +33,8 @@ LEGEND = (
     "asked."
 )
 _COLOURS = {"new content": "#059669", "similarity": "#d97706"}
-_DOWNLOADS = {"csv": "Download CSV", "markdown": "Download Markdown", "json": "Download JSON"}
+# More are not sent to a browser: the files hold them.
+MOST_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -52,47 +55,36 @@ class Results:
 
     columns: Sequence[str]
     note: gr.HTML
+    summary: gr.Markdown
     table: gr.Dataframe
     report: gr.Markdown
     picture: Picture | None
-    downloads: Mapping[str, gr.DownloadButton]
+    downloads: Downloads
 
     @property
     def places(self) -> list[Any]:
         """All components that `show` and `empty` give values for."""
         drawn = [self.picture.diagram, self.picture.lines] if self.picture else []
-        return [self.note, self.table, self.report, *drawn, *self.downloads.values()]
+        return [self.note, self.summary, self.table, self.report, *drawn, *self.downloads.places]
 
     def show(self, run: Run, tongue: str) -> dict[Any, Any]:
         """Return the values that show the finished steps of a run and offer them as files."""
-        rows = shown(run, self.columns)
-        if rows.empty:
+        found = shown(run, self.columns)
+        if found.empty:
             return self.empty()
-        note = say(tongue, "Run {}. Finished steps: {}. Measure: {}", run.id, len(rows), short_name(run.measure))
-        files = {
-            self.downloads[form]: gr.DownloadButton(value=file, interactive=True) for form, file in self._files(run)
-        }
-        picture = self.picture.show(run) if self.picture else {}
-        return {self.note: note_line(note), self.table: rows, self.report: to_markdown(run), **picture, **files}
+        note = say(tongue, "Run {}. Finished steps: {}. Measure: {}", run.id, len(found), short_name(run.measure))
+        view = View(tongue_of(tongue))
+        values = {
+            self.note: note_line(note), self.summary: summary_markdown(run, view.language), self.table: found,
+            self.report: to_markdown(run, view),
+        }  # fmt: skip
+        return values | (self.picture.show(run) if self.picture else {}) | self.downloads.show(run, view)
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
-        files = {button: gr.DownloadButton(value=None, interactive=False) for button in self.downloads.values()}
         nothing = pd.DataFrame(columns=list(self.columns))
-        picture = self.picture.show(None) if self.picture else {}
-        return {self.note: note_line(t(EMPTY)), self.table: nothing, self.report: "", **picture, **files}
-
-    def _files(self, run: Run) -> list[tuple[str, str]]:
-        """Write the run in every form to a folder of its own, and return the file of each form."""
-        # In Gradio's own cache: there a file is served without another copy, and is deleted when it is old.
-        folder = Path(self.note.GRADIO_CACHE) / secrets.token_hex(16)
-        folder.mkdir(parents=True)
-        written = []
-        for form in self.downloads:
-            file = folder / f"bonsai-{run.id}{FORMS[form].suffix}"
-            write_whole(file, export(run, form))
-            written.append((form, str(file)))
-        return written
+        values = {self.note: note_line(t(EMPTY)), self.summary: "", self.table: nothing, self.report: ""}
+        return values | (self.picture.show(None) if self.picture else {}) | self.downloads.empty()
 
 
 def draw(method: str, example: Run | None) -> Results:
@@ -101,6 +93,7 @@ def draw(method: str, example: Run | None) -> Results:
     columns = list(widths)
     with gr.Column(elem_classes="bonsai-results"):
         note = gr.HTML(note_line(t(EXAMPLE if example else EMPTY)))
+        summary = summary_box(example)
         with gr.Tabs():
             with gr.Tab(t("Table")):
                 table = gr.Dataframe(
@@ -115,12 +108,15 @@ def draw(method: str, example: Run | None) -> Results:
                     elem_classes="bonsai-report",
                 )  # fmt: skip
             picture = _picture(example) if method == "qtq" else None
-        with gr.Row(elem_classes="bonsai-downloads"):
-            downloads = {
-                form: gr.DownloadButton(t(label), interactive=False, size="md", min_width=90)
-                for form, label in _DOWNLOADS.items()
-            }
-    return Results(columns, note, table, report, picture, downloads)
+        files = downloads.draw()
+    return Results(columns, note, summary, table, report, picture, files)
+
+
+def summary_box(run: Run | None) -> gr.Markdown:
+    """Return the place of the summary, with that of a run."""
+    return gr.Markdown(
+        summary_markdown(run) if run else "", latex_delimiters=[], sanitize_html=True, elem_classes="bonsai-summary"
+    )
 
 
 def _picture(example: Run | None) -> Picture:
@@ -155,8 +151,10 @@ def _lines(run: Run | None) -> pd.DataFrame | None:
 
 
 def shown(run: Run, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of a run as the page shows them: some of the columns, all as text."""
-    return frame(run)[list(columns)].map(lambda value: "" if pd.isna(value) else str(value)).astype(object)
+    """Return the first rows of a run, MOST_ROWS at most, as the page shows them: some of the columns, all as text."""
+    found = ([row[name] for name in columns] for row in islice(rows(run), MOST_ROWS))
+    texts = [["" if value is None else str(value) for value in row] for row in found]
+    return pd.DataFrame(texts, columns=list(columns), dtype=object)
 
 
 def note_line(sentence: str) -> str:

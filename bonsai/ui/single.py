@@ -5,10 +5,11 @@ import gradio as gr
 from bonsai.ui import tab
 from bonsai.ui.offer import Offer
 from bonsai.ui.texts import t
+from bonsai.ui.wiring import Sheet
 
 
-def build(offer: Offer) -> None:
+def build(offer: Offer) -> Sheet:
     """Draw the tab: a question and its answer, without options of its own."""
     with gr.Tab(t("Single question"), id="single"):
         gr.Markdown(t("One question, one answer."))
-        tab.draw(offer, "single", {})
+        return tab.draw(offer, "single", {})

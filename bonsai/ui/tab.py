@@ -12,8 +12,8 @@ from bonsai.ui.texts import t
 from bonsai.ui.wiring import Moment, Sheet
 
 
-def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> None:
-    """Draw the tab of a method, with the method's own options, and let it work."""
+def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> Sheet:
+    """Draw the tab of a method, with the method's own options, and let it work; return it as it is used."""
     example = offer.examples.get(method)
     with gr.Row(elem_classes="bonsai-desk"):
         with gr.Column(min_width=300):
@@ -29,3 +29,4 @@ def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> None:
     if looked_at:
         at_work += Look(sheet, looked_at).connect()
     sheet.connect_end(at_work)
+    return sheet

@@ -8,6 +8,7 @@ import re
 
 import gradio as gr
 
+from bonsai.summary import Language
 from bonsai.ui import manual
 
 ABOUT = "about"
@@ -140,6 +141,94 @@ JAPANESE = {
         "このままでは同じ連鎖になります。質問、候補、プロンプトの種類のどれかを変えてください。",
     "Another model or another measure made this run, so it cannot go on here. Press Run to begin one that can.":
         "この実行は別のモデルか別の指標によるものなので、ここでは続けられません。「実行」を押して新しく始めてください。",
+    # many chains
+    "Compare": "比較",
+    "Batch": "一括",
+    "The same questions with several prompt variants, side by side: which words differ, and by how much.":
+        "同じ質問を複数のプロンプトで試し、並べて比べます。どの語がどれだけ違うかがわかります。",
+    "A whole list of questions: every finished step is kept, Stop loses nothing, and Go on takes up the rest.":
+        "質問の一覧をまとめて試します。終わったステップはすべて残り、停止しても失われず、「続ける」で残りを再開できます。",
+    "Questions, one a line": "質問（一行に一つ）",
+    "Write questions, one a line": "質問を一行に一つずつ書いてください",
+    "Take the nine starters": "九つの例を使う",
+    "or a file: CSV, JSONL or TXT": "またはファイル（CSV、JSONL、TXT）",
+    "Column with the questions": "質問の列",
+    "Left empty, it is found": "空欄なら自動で探します",
+    "{} questions.": "質問は {} 件です。",
+    "Prompt variants": "プロンプトの種類",
+    "Methods": "方法",
+    "Method": "方法",
+    "with the adapter": "アダプターあり",
+    "without it": "アダプターなし",
+    "Repeats": "繰り返し",
+    "Seeds for each": "それぞれのシードの数",
+    "Of a QtQ chain": "QtQ 連鎖の場合",
+    "Go on": "続ける",
+    "Ask the failed again": "失敗したものをもう一度",
+    "{} of {} chains": "連鎖 {} / {}",
+    "about {} s to go": "残り約 {} 秒",
+    "{} failed": "失敗 {}",
+    "Writing: {}.": "書いています: {}。",
+    "Chain {}, step {} of {}": "連鎖 {}、ステップ {} / {}",
+    "Stopped. {} of {} chains are finished; Go on takes up the rest.":
+        "停止しました。{} / {} の連鎖が終わっています。「続ける」で残りを再開できます。",
+    "This is your run as it was before the page was loaded again.": "ページを読み込み直す前の実行です。",
+    "{} chains failed; ask them again, or see the flags.": "{} の連鎖が失敗しました。もう一度試すか、フラグを見てください。",
+    "Opened: {} of {} chains are finished.": "開きました。{} / {} の連鎖が終わっています。",
+    "The run is open.": "実行を開きました。",
+    "This is a run of another tab; open it there, or in Compare or Batch if it has many chains.":
+        "これは別のタブの実行です。そのタブで開くか、連鎖が多いものは「比較」か「一括」で開いてください。",
+    "This run cannot be opened here: its chains are not all questions with all variants. Open it in QtQ chain.":
+        "この実行はここでは開けません。すべての質問とすべてのプロンプトの組になっていないためです。「QtQ 連鎖」で開いてください。",
+    "There is no run to go on with. Press Run to begin one.": "続ける実行がありません。「実行」を押して始めてください。",
+    "The run is no longer kept. Press Run to begin it anew.": "この実行はもう残っていません。「実行」を押して始め直してください。",
+    "Choose a first cell to ask again.": "もう一度尋ねるセルを、先に「一つ目のセル」で選んでください。",
+    "No adapter answers here, so there is nothing to compare it with.": "ここではアダプターが使われていないため、比べるものがありません。",
+    "The list has no questions. Write one a line, or give a file that has some.":
+        "質問がありません。一行に一つずつ書くか、質問のあるファイルを選んでください。",
+    "No prompt variant is chosen; choose at least one.": "プロンプトの種類が選ばれていません。一つ以上選んでください。",
+    "No method is chosen; choose at least one.": "方法が選ばれていません。一つ以上選んでください。",
+    "No adapter is chosen; choose at least one.": "アダプターの有無が選ばれていません。一つ以上選んでください。",
+    "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}":
+        "実行 {}。連鎖: {} / {}。終わったステップ: {}。指標: {}",
+    "The first {} are shown; the files hold all.": "表示は最初の {} 行です。ファイルにはすべて入ります。",
+    "Side by side": "並べて見る",
+    "Statistics": "統計",
+    "Columns": "列",
+    "Text": "表示する文",
+    "Only what differs": "違うところだけ",
+    "First cell": "一つ目のセル",
+    "Second cell": "二つ目のセル",
+    "Click two cells, or choose two steps here, to see which words differ.":
+        "セルを二つクリックするか、ここで二つ選ぶと、違う語が表示されます。",
+    "Both say the same, word for word.": "どちらも一語一句同じです。",
+    "struck out: only in the first; underlined: only in the second": "取り消し線は一つ目だけ、下線は二つ目だけにある語です",
+    "The cell's own gives the same text again": "同じシードなら同じ文になります",
+    "Ask the first cell again": "一つ目のセルをもう一度",
+    "Questions": "質問",
+    "Seeds": "シード",
+    "Flags": "フラグ",
+    "New content": "新しい内容",
+    "Tokens written": "書かれたトークン数",
+    "Flags, as the share of steps": "フラグ（ステップに占める割合）",
+    "There is one column only, so there is nothing to compare: ask with two variants, or more.":
+        "列が一つしかないため、比べるものがありません。二つ以上のプロンプトで試してください。",
+    "Download HTML": "HTML をダウンロード",
+    "Download statistics": "統計をダウンロード",
+    "Download for LLM Comparator": "LLM Comparator 用をダウンロード",
+    "Open a run": "実行を開く",
+    # editor
+    "Edit a variant": "プロンプトを書き換える",
+    "Edit a copy of a variant and run it beside the original. It stays in this page and is yours alone.":
+        "プロンプトの写しを書き換え、元のものと並べて試せます。このページの中だけのもので、ほかの人には見えません。",
+    "Copy of": "元にするもの",
+    "Name": "名前",
+    "Text of the variant (YAML)": "プロンプトの本文（YAML）",
+    "Add to the comparison": "比較に加える",
+    "Download YAML": "YAML をダウンロード",
+    "Change the text, and add it to the comparison.": "本文を書き換えて、比較に加えてください。",
+    "This variant is well-formed.": "正しく書けています。",
+    "{} is added. Press Run to compare.": "{} を加えました。「実行」を押すと比較します。",
     # live step
     "Reasoning": "推論",
     "Answer": "答え",
@@ -200,6 +289,11 @@ def language(request: gr.Request | None) -> str:
     """Return "ja" for a visitor whose browser asks for Japanese first, else "en"."""
     asked = str(request.headers.get("accept-language", "")) if request is not None else ""
     return "ja" if asked.strip().lower().startswith("ja") else "en"
+
+
+def tongue_of(tongue: str) -> Language:
+    """Return the language of a visitor, as summaries are told in it."""
+    return "ja" if tongue == "ja" else "en"
 
 
 def say(tongue: str, sentence: str, *values: object) -> str:

@@ -5,14 +5,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from bonsai.chain import Chain, stop
-from bonsai.errors import BonsaiError
-from bonsai.runs import Run
-from bonsai.ui import live
+from bonsai.errors import BonsaiError, UsageError
+from bonsai.journal import read_saved
+from bonsai.runs import Run, read_run
+from bonsai.ui import live, shelf
 from bonsai.ui.form import Form
 from bonsai.ui.growing import snapshots
 from bonsai.ui.offer import Offer
@@ -22,6 +24,7 @@ from bonsai.ui.texts import language, say, say_error, t
 
 # All runs of the page and of the endpoints share one limit.
 RUNS = "runs"
+OTHER_TAB = "This is a run of another tab; open it there, or in Compare or Batch if it has many chains."
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 Values = dict[Any, Any]
 Asked = Callable[[Values], Run]
@@ -52,6 +55,16 @@ class Sheet:
     moment: gr.State
 
     @property
+    def key(self) -> str:
+        """The tab's name in the browser."""
+        return self.method
+
+    @property
+    def token(self) -> gr.Textbox:
+        """Where the token of the files of the visitor's run is."""
+        return self.results.downloads.token
+
+    @property
     def places(self) -> list[Any]:
         """All components that change while a run goes on."""
         looked_at = [*self.steps.places, *self.steps.buttons] if self.steps else []
@@ -67,6 +80,8 @@ class Sheet:
         form, places = self.form, self.places
         form.stop.click(self.halt, self.moment, places, cancels=list(at_work), queue=False, **QUIET)
         form.clear.click(self.wipe, None, [form.question, *places], cancels=list(at_work), queue=False, **QUIET)
+        opened = self.results.downloads.opened
+        opened.upload(self.open, opened, places, queue=False, **QUIET)
 
     def start(
         self,
@@ -134,6 +149,28 @@ class Sheet:
             return {self.status: gr.skip()}
         busy = "" if moment.begun else live.status_line(t(live.BUSY), "bad")
         return self.end(moment, language(request), busy)
+
+    def open(self, file: str | None, request: gr.Request) -> Values:
+        """Show a saved run, if it is of this tab."""
+        tongue, path = language(request), Path(file or "")
+        try:
+            run = read_saved(path)
+            if {chain.method for chain in run.chains} != {self.method} or sum(not one.parent for one in run.chains) > 1:
+                raise UsageError(OTHER_TAB)
+        except BonsaiError as error:
+            told = say_error(tongue, str(error).replace(str(path), path.name))
+            return {self.status: live.status_line(told, "bad")}
+        return self.end(Moment(run, True), tongue, live.status_line(say(tongue, "The run is open.")))
+
+    def restore(self, token: str, tongue: str) -> Values:
+        """Return the values that show the run of a token, as it was before the page was loaded again."""
+        folder = shelf.find(token)
+        files = sorted(folder.glob("bonsai-*.json")) if folder else []
+        try:
+            run = read_run(files[0]) if files else None
+        except BonsaiError:
+            run = None
+        return self.end(Moment(run, True), tongue, live.status_line(say(tongue, live.KEPT))) if run else {}
 
     def failed(self, error: Exception, moment: Moment, tongue: str) -> Values:
         """Return the values that show a run which an error ended, and the sentence for it."""
