@@ -234,21 +234,6 @@ def test_what_takes_a_run_is_a_documented_tool(address: str, name: str) -> None:
     assert all(described["description"] for described in properties.values())
 
 
-def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> None:
-    asked = [QUESTION, "Who gains from old machines?", "When do wages follow trust?", "How is debt paid back?"]
-    said = "Productivity stopped growing as machines grew old, wages and trust fell, and no gains paid the debt back."
-    replies = {f"The question was: {one}": after for one, after in zip(asked, [*asked[1:], "Which maps?"], strict=True)}
-    with served(EchoEngine(replies={**replies, "<|response|>": said}), SETTINGS) as address:
-        client = Client(address, verbose=False)
-        ended, gone_on = (
-            client.predict(QUESTION, steps=4, stop_without_progress=stops, api_name="/qtq") for stops in (True, False)
-        )
-        client.close()
-    assert [row["question"] for row in ended] == asked[:3]
-    assert ended[-1]["flags"] == "no-progress"
-    assert [row["question"] for row in gone_on] == asked
-
-
 def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
     questions = [QUESTION, "Why do we sleep?"]
     rows = client.predict("\n".join(questions), ["assistant", "logician"], repeats=2, seed=4, api_name="/compare")
@@ -283,3 +268,18 @@ def test_what_cannot_be_asked_of_many_gets_a_sentence(
 ) -> None:
     with pytest.raises(AppError, match=sentence):
         client.predict(*arguments, api_name=endpoint, **options)
+
+
+def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> None:
+    asked = [QUESTION, "Who gains from old machines?", "When do wages follow trust?", "How is debt paid back?"]
+    said = "Productivity stopped growing as machines grew old, wages and trust fell, and no gains paid the debt back."
+    replies = {f"The question was: {one}": after for one, after in zip(asked, [*asked[1:], "Which maps?"], strict=True)}
+    with served(EchoEngine(replies={**replies, "<|response|>": said}), SETTINGS) as address:
+        client = Client(address, verbose=False)
+        ended, gone_on = (
+            client.predict(QUESTION, steps=4, stop_without_progress=stops, api_name="/qtq") for stops in (True, False)
+        )
+        client.close()
+    assert [row["question"] for row in ended] == asked[:3]
+    assert ended[-1]["flags"] == "no-progress"
+    assert [row["question"] for row in gone_on] == asked

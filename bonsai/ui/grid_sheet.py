@@ -24,6 +24,7 @@ from bonsai.ui.grid_form import GridForm
 from bonsai.ui.grid_results import GridResults
 from bonsai.ui.growing import progress
 from bonsai.ui.offer import Offer
+from bonsai.ui.results import in_language
 from bonsai.ui.texts import language, say, say_error, t
 from bonsai.ui.wiring import QUIET, RUNS, Values
 
@@ -190,14 +191,14 @@ class GridSheet:
         return self.end(GridMoment(journal), tongue, opened) | {self.token: journal.file.parent.name}
 
     def restore(self, token: str, tongue: str) -> Values:
-        """Return the values that show the run of a token, as it was before the page was loaded again."""
+        """Return the values that show the run of a token, or the example as it is told in the visitor's language."""
         folder = shelf.find(token)
         try:
             journal = open_journal(folder / shelf.JOURNAL) if folder else None
         except BonsaiError:
             journal = None
         if journal is None:
-            return {}
+            return in_language(self.results.summary, self.offer.examples.get(self.key), tongue)
         told = live.status_line(say(tongue, live.KEPT))
         return self.end(GridMoment(journal), tongue, told) | {self.token: token}
 

@@ -26,7 +26,7 @@ class Kept(Protocol):
         ...
 
     def restore(self, token: str, tongue: str) -> Values:
-        """Return the values that show the run of a token, and none if it is no longer there."""
+        """Return the values that show the run of a token; if it is no longer there, what the visitor should see."""
         ...
 
 

@@ -58,6 +58,22 @@ both texts with the words marked that they share.
 - **Branch**: go on from that step another way, with another candidate, an edited question, another prompt variant or
   seed. The branch is a new chain in the same run, it shares the steps before it, and nothing of the old chain is lost.
 
+### Compare and Batch
+
+**Compare** asks the same questions with several prompt variants, methods and seeds, and with and without the adapter, always
+with the same seeds on both sides. Any of these can be the columns. Click two cells to see which words differ; *Ask the
+first cell again* asks that one alone. Under *Edit a variant* you change a copy of a prompt, see at once what is wrong with
+it, run it beside the original, and download it as a file for `prompts/`. It is yours alone, and gone with the page.
+
+**Batch** asks a whole list: the nine starters, pasted lines, or a CSV, JSONL or TXT file. Lines that are blank or repeat a
+question are passed over and named. Every finished step is kept. *Stop* loses nothing, *Go on* takes up the rest, and *Ask
+the failed again* repeats only what failed. The run is still there when the page is loaded again, for some hours; a
+downloaded JSON is opened again with *Open a run*.
+
+**Statistics** are means over questions (or over seeds, if there is one question) with 95% bootstrap intervals, and paired
+differences with a p that is corrected for the number of comparisons (Benjamini and Hochberg). Under 15 pairs they say "too
+few" instead of a number. What one column lacks is left out of the differences and listed.
+
 ### Limits
 
 What you read is written by a small language model. It can be wrong and sound sure, it knows nothing of recent events,
@@ -65,8 +81,8 @@ and PHI-2 was trained mostly on English. The measures compare words and meanings
 
 ### Privacy
 
-Nothing that you write is stored, and no other visitor sees it. The results live in your session; the files behind the
-download buttons are deleted after some hours.
+No other visitor sees what you write. The results live in your session; the files behind the download buttons, by which
+your run is found again after a reload, have names that nobody guesses and are deleted after some hours.
 """
 
 JAPANESE = """
@@ -127,6 +143,22 @@ JSON には候補も含めてすべてが残り、`python -m bonsai show` でも
 - **枝分かれ**: そのステップから、別の候補、書き換えた質問、別の種類のプロンプトや別のシードで、違う道へ進みます。
   枝は同じ実行の中の新しい連鎖で、前のステップを引き継ぎます。元の連鎖は何も失われません。
 
+### 比較と一括
+
+**比較**では、同じ質問を複数のプロンプト、方法、シードで、またアダプターありとなしで試します。シードは両側で同じです。
+どれでも列にできます。セルを二つクリックすると違う語が表示され、「一つ目のセルをもう一度」ではそのセルだけを尋ね直します。
+「プロンプトを書き換える」では、プロンプトの写しを書き換えられます。誤りはその場で示され、元のものと並べて試し、
+`prompts/` に置けるファイルとしてダウンロードできます。写しはあなただけのもので、ページを閉じると消えます。
+
+**一括**では、質問の一覧をまとめて試します。九つの例、貼り付けた行、CSV・JSONL・TXT のファイルが使えます。
+空の行と、前と同じ質問の行は飛ばされ、行番号が示されます。終わったステップはすべて残ります。「停止」しても失われず、
+「続ける」で残りを再開し、「失敗したものをもう一度」では失敗したものだけを尋ね直します。ページを読み込み直しても、
+数時間は実行が残っています。ダウンロードした JSON は「実行を開く」でもう一度開けます。
+
+**統計**は、質問ごと（質問が一つならシードごと）の平均と 95% ブートストラップ区間、対応のある差と、
+比較の数で補正した p（Benjamini–Hochberg）です。組が 15 に満たないときは、数の代わりに too few と示します。
+片方の列にないものは差から除かれ、一覧に示されます。
+
 ### 限界
 
 ここに出る文章は、小さな言語モデルが書いたものです。誤りを自信ありげに書くことがあり、最近の出来事は知りません。
@@ -134,5 +166,6 @@ PHI-2 の学習は主に英語で行われました。指標は語や意味を�
 
 ### プライバシー
 
-書いた内容は保存されず、ほかの人には見えません。結果はあなたのセッションの中だけにあり、ダウンロード用のファイルは数時間後に消されます。
+書いた内容はほかの人には見えません。結果はあなたのセッションの中にあります。ダウンロード用のファイルは、
+読み込み直したときに実行を見つけるためにも使われますが、名前は推測できず、数時間後に消されます。
 """

@@ -119,6 +119,12 @@ def summary_box(run: Run | None) -> gr.Markdown:
     )
 
 
+def in_language(summary: gr.Markdown, example: Run | None, tongue: str) -> dict[Any, Any]:
+    """Return the value that tells an example in a visitor's language; none where the page does it already."""
+    told = tongue_of(tongue)
+    return {summary: summary_markdown(example, told)} if example and told != "en" else {}
+
+
 def _picture(example: Run | None) -> Picture:
     colours = " ".join(f'<span><i style="background: {colour}"></i> {name}</span>' for name, colour in _COLOURS.items())
     with gr.Tab(t("Picture")), gr.Row(elem_classes="bonsai-picture"):

@@ -18,7 +18,7 @@ from bonsai.ui import live, shelf
 from bonsai.ui.form import Form
 from bonsai.ui.growing import snapshots
 from bonsai.ui.offer import Offer
-from bonsai.ui.results import Results
+from bonsai.ui.results import Results, in_language
 from bonsai.ui.steps import Steps
 from bonsai.ui.texts import language, say, say_error, t
 
@@ -163,14 +163,16 @@ class Sheet:
         return self.end(Moment(run, True), tongue, live.status_line(say(tongue, "The run is open.")))
 
     def restore(self, token: str, tongue: str) -> Values:
-        """Return the values that show the run of a token, as it was before the page was loaded again."""
+        """Return the values that show the run of a token, or the example as it is told in the visitor's language."""
         folder = shelf.find(token)
         files = sorted(folder.glob("bonsai-*.json")) if folder else []
         try:
             run = read_run(files[0]) if files else None
         except BonsaiError:
             run = None
-        return self.end(Moment(run, True), tongue, live.status_line(say(tongue, live.KEPT))) if run else {}
+        if run is None:
+            return in_language(self.results.summary, self.offer.examples.get(self.method), tongue)
+        return self.end(Moment(run, True), tongue, live.status_line(say(tongue, live.KEPT)))
 
     def failed(self, error: Exception, moment: Moment, tongue: str) -> Values:
         """Return the values that show a run which an error ended, and the sentence for it."""
