@@ -44,11 +44,9 @@ class Section:
 
 
 def comparison_tables(run: Run, axis: str) -> list[TextTable]:
-    """Return the tables of a comparison with the values of an axis as columns: figures, and answers side by side."""
-    found = tables(statistics(run, axis))
-    if len(run.chains) <= MOST_SIDE_BY_SIDE:
-        found.append(side_by_side(run, axis).table("answer"))
-    return found
+    """Return the tables of a comparison with the values of an axis as columns: answers side by side, and figures."""
+    shown = [side_by_side(run, axis).table("answer")] if len(run.chains) <= MOST_SIDE_BY_SIDE else []
+    return [*shown, *tables(statistics(run, axis))]
 
 
 def sections(run: Run) -> Iterator[Section]:

@@ -94,8 +94,8 @@ def test_the_figures_of_a_comparison_are_the_same_in_every_file(run: Run) -> Non
     assert data["statistics"] == json.loads(json.dumps(figures.records()))
     rows = list(csv.DictReader(io.StringIO("".join(export(run, "statistics")).removeprefix("\ufeff"), newline="")))
     assert [row["value"] for row in rows] == ["" if one.value is None else str(one.value) for one in figures.figures]
-    means, differences = markdown_tables(to_markdown(run))[:2]
-    page_means, page_differences = html(run).tables[:2]
+    means, differences = markdown_tables(to_markdown(run))[1:3]
+    page_means, page_differences = html(run).tables[1:3]
     assert means == page_means
     assert differences == page_differences
     shown = [row[3] for row in (*means[1:], *differences[1:])]
@@ -112,14 +112,14 @@ def test_the_json_of_a_comparison_is_the_run_again(run: Run) -> None:
 def test_a_report_has_summary_figures_columns_and_table(run: Run) -> None:
     report = to_markdown(run)
     heads = re.findall(r"^## (.+)$", report, re.MULTILINE)
-    assert heads[:4] == ["Means over questions", "Differences, paired over questions", "Side by side", "Table"]
+    assert heads[:4] == ["Side by side", "Means over questions", "Differences, paired over questions", "Table"]
     assert heads[4:6] == ["Chain 1, step 1", "Chain 2, step 1"]
-    assert report.index("**Summary**") < report.index("## Means")
-    side = markdown_tables(report)[2]
+    assert report.index("**Summary**") < report.index("## Side")
+    side = markdown_tables(report)[0]
     assert side[0] == ["question", "step", "assistant", "logician"]
     assert side[1][2:] == [chain.steps[0].answer for chain in run.chains[:2]]
     assert "**まとめ**" in to_markdown(run, View("ja"))
-    other = markdown_tables(to_markdown(run, View(axis="question")))[0]
+    other = markdown_tables(to_markdown(run, View(axis="question")))[1]
     assert other[0] == ["quantity", "question", "items", "mean", "95% interval"]
 
 
@@ -132,8 +132,8 @@ def test_a_page_is_one_file_that_loads_and_runs_nothing(run: Run) -> None:
         name.startswith("on") or name in ("src", "href") for _, attributes in page.tags for name in attributes
     )
     assert "url(" not in text and "@import" not in text and "default-src 'none'" in text
-    assert NASTY in [cell for row in page.tables[2] for cell in row]
-    assert "49" not in "".join(page.tables[2][-1])
+    assert NASTY in [cell for row in page.tables[0] for cell in row]
+    assert "49" not in "".join(page.tables[0][-1])
     assert page.tables[-1][0] == list(next(csv.reader([to_csv(run).removeprefix("\ufeff").splitlines()[0]])))
     assert len(page.tables[-1]) == 1 + len(run.chains)
 
