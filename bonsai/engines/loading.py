@@ -39,6 +39,16 @@ class LoadedModel:
     ends: frozenset[int]
     is_stand_in: bool
 
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
+        return int(max(self.tokenizer.get_vocab().values())) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a prompt, at least one."""
+        ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
+        return ids or [self.tokenizer.eos_token_id]
+
 
 def load_model(settings: Settings) -> LoadedModel:
     """Return the model of `settings` with its adapter; raise EngineError or SettingError, saying what to do."""

@@ -15,12 +15,13 @@ from bonsai.engines.prefix_cache import PrefixCache
 from bonsai.engines.rows import Row, draw
 from bonsai.settings import Settings
 
-ROWS_AT_ONCE = 32
+# On ZeroGPU each run is leased a GPU of its own; the queue there gives them out.
+ZERO_GPU_RUNS_AT_ONCE = 16
 
 
 def load(settings: Settings) -> "LocalEngine":
     """Return an engine with the model and adapter of `settings`; raise EngineError, saying what to do, if it cannot."""
-    return LocalEngine(load_model(settings))
+    return LocalEngine(load_model(settings), settings.concurrency, ZERO_GPU_RUNS_AT_ONCE if settings.zero_gpu else 1)
 
 
 class LocalEngine(Engine):
@@ -34,7 +35,7 @@ class LocalEngine(Engine):
     name = "local"
     options = DEFAULT_OPTIONS
 
-    def __init__(self, loaded: LoadedModel, rows_at_once: int = ROWS_AT_ONCE) -> None:
+    def __init__(self, loaded: LoadedModel, rows_at_once: int, runs_at_once: int) -> None:
         self.model_id = loaded.model_id
         self.adapter_id = loaded.adapter_id
         self.device = loaded.device
@@ -43,9 +44,9 @@ class LocalEngine(Engine):
         self._model: Any = loaded.model
         self._tokenizer: Any = loaded.tokenizer
         self._ends = loaded.ends
-        # Ids beyond the tokenizer's are untrained filling; they have no text.
-        self._vocabulary = max(loaded.tokenizer.get_vocab().values()) + 1
-        self.rows_at_once = rows_at_once
+        self._encode = loaded.encode
+        self._vocabulary = loaded.vocabulary
+        self.rows_at_once, self.runs_at_once = rows_at_once, runs_at_once
         # A GPU reads 256 tokens in about the time of one; a CPU takes time for each.
         block = 64 if self._model.device.type == "cpu" else 256
         self._prefixes = PrefixCache(block, 4 * self.context_length)
@@ -140,10 +141,6 @@ class LocalEngine(Engine):
         self._prefixes.clear()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, verbose=False)["input_ids"]
-        return ids or [self._tokenizer.eos_token_id]
 
 
 class _Work:

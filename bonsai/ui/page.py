@@ -66,7 +66,7 @@ def build(
             for tab in (single, two_step, qtq, about):
                 tab.build(offer)
         endpoints.publish(offer)
-        demo.queue(default_concurrency_limit=settings.concurrency, max_size=settings.queue_size)
+        demo.queue(default_concurrency_limit=engine.runs_at_once, max_size=settings.queue_size)
     return demo
 
 
