@@ -38,6 +38,6 @@ class RunFileError(BonsaiError):
     """A saved run cannot be read or written."""
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException | str) -> str:
     """Return the first line of what a library's error says, or its kind if it says nothing, for a sentence of ours."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -34,13 +34,16 @@ class Settings:
         "auto", "Number format; `auto` is bfloat16 on a GPU that has it, else float32",
         choices=("auto", "bfloat16", "float32", "float16"),
     )  # fmt: skip
-    engine: str = _setting("auto", "What completes the prompts; `auto` is `local`", choices=("auto", "local", "echo"))
+    engine: str = _setting(
+        "auto", "What completes the prompts; `auto` is `local` on ZeroGPU, else `batching`",
+        choices=("auto", "local", "batching", "echo"),
+    )  # fmt: skip
     embedder: str = _setting(
         EMBEDDER, "Model that measures how alike questions are: hub id or folder; `none` for words"
     )
     prompts: Path = _setting(ROOT / "prompts", "Folder with the prompt variants")
     prompt: str = _setting("", "Default prompt variant. Unset: `instruct` for plain phi-2, else `assistant`")
-    concurrency: int = _setting(1, "Runs of the page that are worked on at the same time", high=256)
+    concurrency: int = _setting(32, "Completions in the making at a time", high=1024)
     queue_size: int = _setting(20, "Visitors that may wait; the next one is told to come back later", high=10_000)
     max_new_tokens: int = _setting(512, "The most tokens a visitor may ask for in one completion", high=4096)
     max_steps: int = _setting(20, "The most steps a visitor may ask for in one chain", high=1000)

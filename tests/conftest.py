@@ -21,7 +21,9 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 
 from bonsai.embedder import Embedder, open_embedder
+from bonsai.engines import batching
 from bonsai.engines.base import Engine
+from bonsai.engines.batching import BatchingEngine
 from bonsai.engines.local import LocalEngine, load
 from bonsai.prompts import load_variants
 from bonsai.questions import load_starters
@@ -125,6 +127,12 @@ def merged_weight(adapter_folder: Path) -> torch.Tensor:
 def local_engine(model_folder: Path) -> LocalEngine:
     """A local engine with the tiny model, on the CPU, with nothing in its prefix cache."""
     return load(Settings(model=str(model_folder)))
+
+
+@pytest.fixture
+def batching_engine(model_folder: Path) -> BatchingEngine:
+    """A batching engine with the tiny model, on the CPU, with nothing in its cache."""
+    return batching.load(Settings(model=str(model_folder)))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ ENGINE = HeldEngine()
 @pytest.fixture(scope="module")
 def address(served: Any) -> Iterator[str]:
     """The address of the page."""
-    with served(ENGINE, Settings(engine="echo", concurrency=4)) as address:
+    with served(ENGINE, Settings(engine="echo")) as address:
         yield address
 
 
@@ -119,9 +119,12 @@ def test_a_closed_browser_tab_ends_the_work(visit: Visit) -> None:
     assert ENGINE.calls < 9
 
 
-def test_when_too_many_wait_the_next_visitor_is_told_so(served: Any, browser: Browser) -> None:
+def test_when_too_many_wait_the_next_visitor_is_told_so(
+    served: Any, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ENGINE.reset(hold_at_call=1)
-    with served(ENGINE, Settings(engine="echo", concurrency=1, queue_size=1)) as address:
+    monkeypatch.setattr(ENGINE, "runs_at_once", 1)
+    with served(ENGINE, Settings(engine="echo", queue_size=1)) as address:
         visit, client = Visit(address, browser), Client(address, verbose=False)
         page = visit()
         answering = client.submit(QUESTION, api_name="/ask")

@@ -3,13 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
+from typing import Any
 
 import pytest
 import torch
 
 from bonsai.engines import open_engine
 from bonsai.engines.base import Completion, Engine, Request, SamplingParams
+from bonsai.engines.batching import BatchingEngine
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.local import LocalEngine
 from bonsai.errors import UsageError
@@ -28,17 +30,29 @@ PARAMS = SamplingParams(max_new_tokens=12, temperature=1.0, seed=3)
 
 @dataclass
 class Subject:
-    """An engine under test, which fails on prompts with POISON, and a count of the work that it has done."""
+    """An engine under test, which fails on prompts with POISON, and a count of the work that it has done.
+
+    An engine that works `ahead` goes on between the snapshots; its work is counted in tokens.
+    """
 
     engine: Engine
     work: Callable[[], int]
+    ahead: bool = False
 
 
-@pytest.fixture(params=["echo", "local"])
+@pytest.fixture(params=["echo", "local", "batching"])
 def subject(request: pytest.FixtureRequest) -> Subject:
+    subject: Subject = globals()[f"{request.param}_subject"](request)
+    return subject
+
+
+def echo_subject(_request: pytest.FixtureRequest) -> Subject:
     done: list[int] = []
-    if request.param == "echo":
-        return Subject(EchoEngine(fail_on=POISON, pause=lambda: done.append(1), context_length=250), lambda: len(done))
+    return Subject(EchoEngine(fail_on=POISON, pause=lambda: done.append(1), context_length=250), lambda: len(done))
+
+
+def local_subject(request: pytest.FixtureRequest) -> Subject:
+    done: list[int] = []
     engine: LocalEngine = request.getfixturevalue("local_engine")
     poison = engine._tokenizer(POISON)["input_ids"]
 
@@ -50,6 +64,24 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
     engine._model.register_forward_pre_hook(watch, with_kwargs=True)
     return Subject(engine, lambda: len(done))
+
+
+def batching_subject(request: pytest.FixtureRequest) -> Subject:
+    done: list[int] = []
+    engine: BatchingEngine = request.getfixturevalue("batching_engine")
+    poison = engine._loaded.encode(POISON)
+
+    def watch(_model: object, _args: object, kwargs: dict[str, torch.Tensor], output: Any) -> None:
+        ids, ends = kwargs["input_ids"][0].tolist(), kwargs["cu_seq_lens_q"].tolist()
+        rows = [ids[start:end] for start, end in pairwise(ends)]
+        done.extend([1] * len(rows))
+        for place, last in enumerate(kwargs["logits_to_keep"].tolist()):
+            row = next(row for row, end in zip(rows, ends[1:], strict=True) if last < end)
+            if any(row[at : at + len(poison)] == poison for at in range(len(row))):
+                output.logits[0, place] = float("nan")
+
+    engine._loaded.model.register_forward_hook(watch, with_kwargs=True)
+    return Subject(engine, lambda: len(done), ahead=True)
 
 
 def collect(snapshots: Iterator[tuple[int, Completion]], count: int) -> list[list[Completion]]:
@@ -84,10 +116,13 @@ def test_a_batch_streams_snapshots_that_grow_until_each_is_finished(subject: Sub
 
 def test_each_snapshot_costs_at_most_one_piece_of_work(subject: Subject) -> None:
     prompts = ["Why do teams keep quality high? " * 8, "Who gains?"]
-    before = subject.work()
+    before, snapshots = subject.work(), 0
     for _ in subject.engine.generate(prompts, PARAMS):
-        assert subject.work() - before <= 1
-        before = subject.work()
+        snapshots += 1
+        if not subject.ahead:
+            assert subject.work() - before <= 1
+            before = subject.work()
+    assert subject.work() - before <= snapshots
 
 
 def test_closing_ends_the_work(subject: Subject) -> None:
@@ -96,8 +131,13 @@ def test_closing_ends_the_work(subject: Subject) -> None:
     done = subject.work()
     snapshots.close()  # type: ignore[attr-defined]
     assert list(snapshots) == []
-    assert subject.work() == done
-    assert finals(subject.engine, PROMPTS[:1], PARAMS)[0].finished, "the engine can be used again"
+    if subject.ahead:
+        done = subject.work() + len(PROMPTS)  # a token of each may have been under way
+    else:
+        assert subject.work() == done
+    last = finals(subject.engine, PROMPTS[:1], PARAMS)[0]
+    assert last.finished, "the engine can be used again"
+    assert subject.work() <= done + last.completion_tokens, "nothing else is worked on"
 
 
 def test_same_seed_same_text_and_another_seed_another_text(subject: Subject) -> None:
@@ -261,7 +301,8 @@ def test_sampling_outside_its_range_is_refused_by_name(name: str, value: float) 
 def test_open_engine_opens_what_the_settings_name(local_engine: LocalEngine) -> None:
     assert isinstance(open_engine(Settings(engine="echo")), EchoEngine)
     assert isinstance(open_engine(Settings(engine="local", model=local_engine.model_id)), LocalEngine)
-    assert isinstance(open_engine(Settings(model=local_engine.model_id)), LocalEngine)
+    assert isinstance(open_engine(Settings(engine="batching", model=local_engine.model_id)), BatchingEngine)
+    assert isinstance(open_engine(Settings(model=local_engine.model_id)), BatchingEngine)
 
 
 @pytest.mark.parametrize("name", ["assistant", "creator", "instruct", "logician", "translator"])

@@ -22,7 +22,9 @@ FLOORS = (
         "bonsai.pieces", "bonsai.guard", "bonsai.reasoning", "bonsai.step", "bonsai.chain", "bonsai.roles",
         "bonsai.advance", "bonsai.ablation",
         "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
-        "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines",
+        "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local",
+        "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw", "bonsai.engines.shared_batch",
+        "bonsai.engines.batching", "bonsai.engines",
     ),
     (
         "bonsai.runs", "bonsai.grid", "bonsai.plan", "bonsai.journal", "bonsai.progress",
@@ -39,7 +41,8 @@ ORDER = [name for floor in FLOORS for name in floor]
 
 WITH_TORCH = (
     "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows", "bonsai.engines.adapter",
-    "bonsai.engines.loading", "bonsai.engines.local", "bonsai.train", "bonsai.bench", "bonsai.seedling",
+    "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw",
+    "bonsai.engines.shared_batch", "bonsai.engines.batching", "bonsai.train", "bonsai.bench", "bonsai.seedling",
 )  # fmt: skip
 HOMES = {
     "torch transformers": (*WITH_TORCH, "bonsai.embedder"),

@@ -36,7 +36,7 @@ from bonsai.ui.growing import reasoning_test, snapshots
 from bonsai.ui.page import build, load_examples, serve
 
 QUESTION = "Why did productivity stop growing?"
-SETTINGS = Settings(engine="echo", concurrency=2, max_steps=6, max_new_tokens=200)
+SETTINGS = Settings(engine="echo", max_steps=6, max_new_tokens=200)
 
 
 @pytest.fixture(scope="module")

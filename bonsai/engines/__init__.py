@@ -9,13 +9,23 @@ from bonsai.settings import NO_ADAPTER, Settings
 
 
 def open_engine(settings: Settings) -> Engine:
-    """Return the engine that `settings` ask for, ready to complete; raise EngineError if its model cannot be loaded."""
-    if settings.engine == "echo":
+    """Return the engine that `settings` ask for, ready to complete.
+
+    Raises EngineError if its model cannot be loaded, and SettingError for settings that do not go together.
+    """
+    name = settings.engine
+    if name == "auto":
+        name = "local" if settings.zero_gpu else "batching"
+    if name == "echo":
         return EchoEngine()
     # Only here is torch needed: whoever asks for help or for the echo engine does not wait for it.
-    from bonsai.engines.local import load
+    if name == "batching":
+        from bonsai.engines import batching
 
-    return load(settings)
+        return batching.load(settings)
+    from bonsai.engines import local
+
+    return local.load(settings)
 
 
 def open_alone(settings: Settings, engine: Engine) -> Engine:

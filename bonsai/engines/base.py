@@ -80,7 +80,8 @@ class Engine(Protocol):
 
     `options` names the fields of SamplingParams beyond max_new_tokens and stop that the engine honours.
     `adapter_id` is empty when no adapter answers; `device` says in words where the model runs; `is_stand_in` says that
-    a small model answers in the place of PHI-2. `rows_at_once` is how many completions are in the making at a time.
+    a small model answers in the place of PHI-2. `rows_at_once` is how many completions are in the making at a time, and
+    `runs_at_once` how many threads may call `serve` at a time with profit.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Engine(Protocol):
     context_length: int
     options: frozenset[str]
     rows_at_once: int
+    runs_at_once: int
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens of the context `text` takes as a prompt."""

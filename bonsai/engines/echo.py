@@ -88,6 +88,7 @@ class EchoEngine(Engine):
     is_stand_in = True
     options = DEFAULT_OPTIONS
     rows_at_once = 64
+    runs_at_once = 64
 
     def __init__(
         self,

@@ -43,6 +43,32 @@ class LoadedModel:
     ends: frozenset[int]
     is_stand_in: bool
 
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
+        return int(max(self.tokenizer.get_vocab().values())) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a prompt, at least one."""
+        ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
+        return ids or [self.tokenizer.eos_token_id]
+
+    def check_room(self) -> None:
+        """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
+        needed = self.model.get_memory_footprint()
+        if self.device == ZERO_GPU:
+            # What a worker gets is not to be seen from here.
+            free = ZERO_GPU_BYTES - needed
+        elif self.model.device.type == "cuda":
+            free = torch.cuda.mem_get_info()[0]
+        else:
+            free = psutil.virtual_memory().available
+        if free < needed * 1.2:
+            raise EngineError(
+                f"The model without its adapter does not fit beside it: it takes {needed / 2**30:.1f} GB more, and "
+                f"{max(0, free) / 2**30:.1f} GB are free. Compare them in two runs."
+            )
+
 
 def load_model(settings: Settings) -> LoadedModel:
     """Return the model of `settings` with its adapter; raise EngineError or SettingError, saying what to do."""
@@ -83,23 +109,6 @@ def choose(settings: Settings, gpu: bool) -> tuple[str, str]:
     """Return the ids of the model and the adapter (or "none") that `settings` mean on a machine with or without GPU."""
     model = settings.model or (PHI_2 if gpu else SEEDLING)
     return model, settings.adapter or (SEEDLING if model == SEEDLING else NO_ADAPTER)
-
-
-def check_room(model: Any, device: str) -> None:
-    """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
-    needed = model.get_memory_footprint()
-    if device == ZERO_GPU:
-        # What a worker gets is not to be seen from here.
-        free = ZERO_GPU_BYTES - needed
-    elif model.device.type == "cuda":
-        free = torch.cuda.mem_get_info()[0]
-    else:
-        free = psutil.virtual_memory().available
-    if free < needed * 1.2:
-        raise EngineError(
-            f"The model without its adapter does not fit beside it: it takes {needed / 2**30:.1f} GB more, and "
-            f"{max(0, free) / 2**30:.1f} GB are free. Compare them in two runs."
-        )
 
 
 def _model_folder(source: str, revision: str) -> Path:

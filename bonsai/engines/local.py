@@ -10,17 +10,18 @@ from transformers import DynamicCache
 
 from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Snapshots, check_options, too_long
 from bonsai.engines.decoding_cache import DecodingCache
-from bonsai.engines.loading import LoadedModel, check_room, load_model
+from bonsai.engines.loading import LoadedModel, load_model
 from bonsai.engines.prefix_cache import PrefixCache
 from bonsai.engines.rows import Row, draw
 from bonsai.settings import Settings
 
-ROWS_AT_ONCE = 32
+# On ZeroGPU each run is leased a GPU of its own; the queue there gives them out.
+ZERO_GPU_RUNS_AT_ONCE = 16
 
 
 def load(settings: Settings) -> "LocalEngine":
     """Return an engine with the model and adapter of `settings`; raise EngineError, saying what to do, if it cannot."""
-    return LocalEngine(load_model(settings))
+    return LocalEngine(load_model(settings), settings.concurrency, ZERO_GPU_RUNS_AT_ONCE if settings.zero_gpu else 1)
 
 
 class LocalEngine(Engine):
@@ -34,18 +35,19 @@ class LocalEngine(Engine):
     name = "local"
     options = DEFAULT_OPTIONS
 
-    def __init__(self, loaded: LoadedModel, rows_at_once: int = ROWS_AT_ONCE) -> None:
+    def __init__(self, loaded: LoadedModel, rows_at_once: int, runs_at_once: int) -> None:
         self.model_id = loaded.model_id
         self.adapter_id = loaded.adapter_id
         self.device = loaded.device
         self.is_stand_in = loaded.is_stand_in
         self.context_length = loaded.context_length
+        self._loaded = loaded
         self._model: Any = loaded.model
         self._tokenizer: Any = loaded.tokenizer
         self._ends = loaded.ends
-        # Ids beyond the tokenizer's are untrained filling; they have no text.
-        self._vocabulary = max(loaded.tokenizer.get_vocab().values()) + 1
-        self.rows_at_once = rows_at_once
+        self._encode = loaded.encode
+        self._vocabulary = loaded.vocabulary
+        self.rows_at_once, self.runs_at_once = rows_at_once, runs_at_once
         # A GPU reads 256 tokens in about the time of one; a CPU takes time for each.
         block = 64 if self._model.device.type == "cpu" else 256
         self._prefixes = PrefixCache(block, 4 * self.context_length)
@@ -57,7 +59,7 @@ class LocalEngine(Engine):
 
     def check_room(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        check_room(self._model, self.device)
+        self._loaded.check_room()
 
     def serve(self, requests: deque[Request]) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
@@ -144,10 +146,6 @@ class LocalEngine(Engine):
         self._prefixes.clear()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, verbose=False)["input_ids"]
-        return ids or [self._tokenizer.eos_token_id]
 
 
 class _Work:

@@ -54,7 +54,7 @@ class Row:
         self.new: list[int] = []
         self.last = Completion(prompt_tokens=len(ids))
         self.chance = torch.Generator()
-        self._limit, self._tokenizer, self._ends = limit, tokenizer, ends
+        self.limit, self._tokenizer, self._ends = limit, tokenizer, ends
         self._started = time.monotonic()
         self._text = TokenText(tokenizer)
         self._full = ""
@@ -79,7 +79,7 @@ class Row:
         self._full, stopped = cut_at_stop(self._text.add(token), self.params.stop)
         if stopped:
             self._show(self._full, "stop")
-        elif len(self.new) >= self._limit:
+        elif len(self.new) >= self.limit:
             self._show(self._full, "length")
         else:
             self._show(hold_back(self._full.rstrip("\ufffd"), self.params.stop), None)

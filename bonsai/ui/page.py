@@ -79,7 +79,7 @@ def build(
             about.build(offer)
         keeping.connect(demo, kept)
         endpoints.publish(offer)
-        demo.queue(default_concurrency_limit=settings.concurrency, max_size=settings.queue_size)
+        demo.queue(default_concurrency_limit=engine.runs_at_once, max_size=settings.queue_size)
     return demo
 
 

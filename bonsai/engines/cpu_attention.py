@@ -1,0 +1,45 @@
+"""Attention on a CPU for requests that share a pass: each reads its own keys and values, and none of the others'."""
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+# Continuous batching makes a mask over the keys of all requests together, unless an attention with this word in its
+# name finds each request's keys by itself. With the mask 32 requests take nearly twice the time.
+_NAME = "bonsai_flash_on_cpu"
+
+
+def use_cpu_attention(model: Any) -> None:
+    """Let a Phi on a CPU attend by this module; a model of another kind or place stays as it is."""
+    if model.device.type == "cpu" and model.config.model_type == "phi":
+        AttentionInterface.register(_NAME, _attend)
+        model.config._attn_implementation = _NAME
+
+
+def _attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    *,
+    scaling: float,
+    cu_seq_lens_q: torch.Tensor,
+    cu_seq_lens_k: torch.Tensor,
+    **_others: object,
+) -> tuple[torch.Tensor, None]:
+    """Return what the queries (1, heads, tokens, size) of each request find; `cu_seq_lens` say where requests end."""
+    grouped = query.shape[1] != key.shape[1]
+    new, known = cu_seq_lens_q.diff().tolist(), cu_seq_lens_k.diff().tolist()
+    queries, keys = query.split_with_sizes(new, 2), key.split_with_sizes(known, 2)
+    found = []
+    for q, k, v in zip(queries, keys, value.split_with_sizes(known, 2), strict=True):
+        tokens, earlier = q.shape[2], k.shape[2] - q.shape[2]
+        mask = torch.ones(tokens, k.shape[2], dtype=torch.bool).tril(earlier) if tokens > 1 and earlier else None
+        causal = tokens > 1 and not earlier
+        found.append(
+            scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, scale=scaling, enable_gqa=grouped)
+        )
+    return torch.cat(found, dim=2).transpose(1, 2).contiguous(), None
