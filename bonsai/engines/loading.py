@@ -81,7 +81,7 @@ def load_model(settings: Settings) -> LoadedModel:
         )
     folder = _model_folder(model_id, settings.revision)
     adapter = None if adapter_id == NO_ADAPTER else _adapter_folder(adapter_id)
-    with _quiet():
+    with quiet():
         config = _config(model_id, folder)
         _check_dtype(settings, config)
         if adapter:
@@ -238,7 +238,7 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' progress bars and reports, and a warning that PEFT causes, off the terminal."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

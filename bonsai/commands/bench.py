@@ -1,0 +1,50 @@
+"""The command `bench`: Bonsai beside the usual way."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from bonsai.commands.output import FAILED, check_out, say, write
+from bonsai.errors import UsageError
+from bonsai.settings import Settings
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument(
+        "--model", action="append", metavar="M",
+        help="seedling, random-40m, phi-2-shape, a hub id or a folder; repeat for several (default: all that fit)",
+    )  # fmt: skip
+    command.add_argument("--adapter", default="", metavar="A", help="adapter of a hub id or folder")
+    command.add_argument("--engine", choices=("batching", "local"), default="batching", help="default: %(default)s")
+    command.add_argument("--pairs", type=int, default=3, metavar="N", help="pairs of runs (default: %(default)s)")
+    command.add_argument("--quick", action="store_true", help="short runs of the seedling, to see that it works")
+    command.add_argument("--out", type=Path, metavar="FILE.json", help="write all figures to a file")
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Measure, print a table, and return 1 if the two ways did not do the same work."""
+    from bonsai.bench.report import Bench, problems, table
+    from bonsai.bench.subjects import usual_names
+    from bonsai.prompts import choose_variant, load_variants
+    from bonsai.questions import load_starters
+    from bonsai.settings import ROOT, SEEDLING
+
+    check_out(options.out)
+    if options.pairs < 1:
+        raise UsageError(f"--pairs is {options.pairs}; it must be at least 1.")
+    settings = replace(settings, adapter=options.adapter or settings.adapter)
+    models = options.model or ([SEEDLING] if options.quick else usual_names())
+    bench = Bench(
+        settings, options.engine, choose_variant(load_variants(settings.prompts), "assistant"),
+        load_starters(ROOT / "examples" / "questions.csv"), 1 if options.quick else options.pairs, options.quick,
+    )  # fmt: skip
+    data = bench.run(models, say)
+    if options.out:
+        write([json.dumps(data, indent=2) + "\n"], options.out)
+    write([table(data)], None)
+    found = problems(data)
+    for problem in found:
+        say(f"bonsai: {problem}")
+    return FAILED if found else 0

@@ -1,0 +1,90 @@
+"""The benchmark: both ways do the same work, and what makes its figures worthless is said."""
+
+import json
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+import torch
+
+from bonsai.bench.report import problems, table
+from bonsai.bench.script import Scripted
+from bonsai.bench.usual import UsualWay
+from bonsai.bench.workloads import run, workloads
+from bonsai.cli import main
+from bonsai.engines.base import Request, SamplingParams
+from bonsai.engines.echo import EchoEngine
+from bonsai.prompts import load_variants
+from bonsai.questions import load_starters
+from bonsai.settings import ROOT
+
+VARIANT = load_variants(ROOT / "prompts")["assistant"]
+STARTERS = load_starters(ROOT / "examples" / "questions.csv")
+NAMES = ["one-chain", "nine-chains", "eight-variants", "visitors-8", "visitors-32", "twenty-steps"]
+
+
+@pytest.mark.parametrize("engine", ["batching", "local"])
+def test_a_quick_run_does_the_same_work_in_both_ways(
+    engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--quick", "--engine", engine, "--out", str(out)]) == 0
+    data = json.loads(out.read_text())
+    assert [one["name"] for one in data["workloads"]] == NAMES
+    for one in data["workloads"]:
+        assert one["problems"] == []
+        assert (one["model"], one["engine"]) == ("seedling", engine)
+        assert one["tokens"] > 0
+        assert one["ratio"] == pytest.approx(one["usual_seconds"] / one["bonsai_seconds"], rel=0.02)
+        assert 0 < one["first_text_seconds"] <= one["bonsai_seconds"]
+        assert one["peak_memory_bytes"] > 2**20
+    assert data["same_texts"]["seedling"] == {
+        "dtype": "float32", "likeliest_text_is_the_usual_ways": True,
+        "texts": data["same_texts"]["seedling"]["texts"], "texts_that_changed": 0,
+    }  # fmt: skip
+    assert {"torch", "transformers"} <= data["versions"].keys() and data["machine"]["cores"]
+    assert table(data) in capsys.readouterr().out
+
+
+def test_work_that_is_not_the_same_is_told() -> None:
+    one = {"model": "m", "name": "one-chain", "problems": ["the usual way wrote 9 tokens, Bonsai 8"]}
+    same = {"dtype": "float32", "likeliest_text_is_the_usual_ways": False, "texts": 5, "texts_that_changed": 2}
+    assert problems({"workloads": [one], "same_texts": {"m": same}}) == [
+        "m, one-chain: the usual way wrote 9 tokens, Bonsai 8",
+        "m: the likeliest text is not that of the usual way",
+        "m: 2 texts depend on what shares their batch",
+    ]
+    assert problems({"workloads": [], "same_texts": {"m": {**same, "dtype": "bfloat16"}}}) == []
+
+
+def test_all_completions_have_their_full_length_and_are_read_from_the_script() -> None:
+    scripted = Scripted(EchoEngine(replies={"": "word " * 200}), time.monotonic)
+    for workload in workloads(VARIANT, STARTERS):
+        scripted.begin()
+        outcome = run(scripted, workload, time.monotonic)
+        assert outcome.problems == []
+        steps = sum(chain.length for chain in workload.chains)
+        candidates = 4 * 32 if workload.chains[0].method == "qtq" else 0
+        assert scripted.tokens == steps * (96 + 96 + candidates), workload.name
+        assert len(outcome.steps) == steps
+    counts = {workload.name: len(workload.chains) for workload in workloads(VARIANT, STARTERS)}
+    assert list(counts.items()) == [
+        ("one-chain", 1), ("nine-chains", 9), ("eight-variants", 8), ("visitors-8", 8), ("visitors-32", 32),
+        ("twenty-steps", 1),
+    ]  # fmt: skip
+
+
+def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: Path) -> None:
+    usual = UsualWay(str(model_folder), str(adapter_folder), torch.device("cpu"), torch.float32)
+    requests = deque(Request("Why?", SamplingParams(max_new_tokens=9, temperature=heat)) for heat in (0, 0.7))
+    found = list(usual.serve(requests))
+    assert [(number, one.finish_reason, one.completion_tokens) for number, one in found] == [
+        (0, "length", 9), (1, "length", 9),
+    ]  # fmt: skip
+    assert type(usual._model).__name__.startswith("PeftModel"), "the adapter stands beside the weights"
+
+
+def test_no_pairs_are_no_measurement(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--pairs", "0"]) == 2
+    assert "--pairs is 0" in capsys.readouterr().err
