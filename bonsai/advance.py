@@ -50,7 +50,7 @@ def grow(
                 yield place, chain
 
     yield from _grow(engine, with_adapter(), sampling, measure)
-    if alone:
+    if alone and aside:
         yield from _grow(alone, iter(aside), sampling, measure)
 
 

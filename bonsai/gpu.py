@@ -1,5 +1,7 @@
 """The one function that runs on a GPU: on ZeroGPU it leases one for a click, elsewhere it runs where it is."""
 
+import math
+import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -8,20 +10,19 @@ from typing import Any
 import spaces
 
 from bonsai import ablation, advance
-from bonsai.chain import METHODS, Chain
+from bonsai.chain import Chain
 from bonsai.engines.base import Engine, SamplingParams
-from bonsai.errors import BonsaiError
+from bonsai.errors import BonsaiError, EngineError
+from bonsai.lease import Pace, Work, rows_of, work_of
 from bonsai.measures import WORDS, Measure
-from bonsai.roles import NEXT_QUESTION_TOKENS
 
-# Estimates for phi-2 in bfloat16, on the slow side; not measured on ZeroGPU itself.
-SECONDS_TO_START = 3.0
-SECONDS_PER_TOKEN = 0.035
+TIME_IS_OVER = "The {} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on."
 
-# A ZeroGPU worker is forked from this process and finds both here: arguments would be pickled.
+# A ZeroGPU worker is forked from this process and finds all three here: arguments would be pickled.
 _used: list[tuple[Engine, Measure, Engine | None]] = []
+_pace = Pace()
 
-Work = Callable[..., Generator[Any, None, None]]
+Doing = Callable[..., Generator[Any, None, None]]
 
 
 def use(engine: Engine, measure: Measure = WORDS, alone: Engine | None = None) -> None:
@@ -30,19 +31,32 @@ def use(engine: Engine, measure: Measure = WORDS, alone: Engine | None = None) -
 
 
 def seconds_needed(chains: Sequence[Chain], sampling: SamplingParams) -> int:
-    """Return the GPU seconds to ask for: every role that the longest chain has still to write, one token at a time.
+    """Return the GPU seconds that chains ask for, at the pace seen so far; 0 where none is leased.
 
-    New tries are not counted: they are rare, and most texts end long before their full length.
+    A lease ends when they are over.
     """
-    return _seconds(max((_tokens_to_write(chain, sampling) for chain in chains), default=0))
+    return _pace.seconds(work_of(_used[0][0], chains, sampling)) if is_leased() else 0
+
+
+def is_leased() -> bool:
+    """Say whether the GPU is leased for each click, as on ZeroGPU."""
+    return bool(spaces.config.Config.zero_gpu)
 
 
 def grow_each(chains: Sequence[Chain], sampling: SamplingParams) -> Generator[tuple[int, Chain], None, None]:
     """Yield (place, chain) each time that a chain has grown, until all are finished (see `bonsai.advance.grow`).
 
-    Raises, here and with its message, what went wrong there.
+    Raises, here and with its message, what went wrong there; EngineError when the GPU seconds asked for are over.
     """
-    yield from _on_gpu(seconds_needed(chains, sampling), _grow, chains, sampling)
+    passes, began, now = 0.0, 0.0, 0.0
+    with closing(_on_gpu(seconds_needed(chains, sampling), _grow, chains, sampling)) as growing:
+        for place, chain in growing:
+            now = time.monotonic()
+            began = began or now
+            passes += 1 / rows_of(chain)
+            yield place, chain
+    if is_leased() and len(chains) == 1:
+        _pace.learn(passes, now - began)
 
 
 def grow(chains: tuple[Chain, ...], sampling: SamplingParams) -> Generator[tuple[Chain, ...], None, None]:
@@ -60,11 +74,12 @@ def test_reasoning(chain: Chain, step_number: int, sampling: SamplingParams) -> 
 
     Raises, here and with its message, what went wrong there.
     """
-    yield from _on_gpu(_seconds(sampling.max_new_tokens), _test_reasoning, chain, step_number, sampling)
+    seconds = _pace.seconds(Work(sampling.max_new_tokens, 3 * _used[0][0].context_length))
+    yield from _on_gpu(seconds, _test_reasoning, chain, step_number, sampling)
 
 
-def _on_gpu(seconds: int, work: Work, *arguments: object) -> Generator[Any, None, None]:
-    with closing(_lease(seconds, work, *arguments)) as results:
+def _on_gpu(seconds: int, doing: Doing, *arguments: object) -> Generator[Any, None, None]:
+    with closing(_lease(seconds, doing, *arguments)) as results:
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -72,10 +87,15 @@ def _on_gpu(seconds: int, work: Work, *arguments: object) -> Generator[Any, None
 
 
 @spaces.GPU(duration=lambda seconds, *_: seconds)  # type: ignore[untyped-decorator]
-def _lease(seconds: int, work: Work, *arguments: object) -> Generator[Any, None, None]:
+def _lease(seconds: int, doing: Doing, *arguments: object) -> Generator[Any, None, None]:
     # An error that is raised in a ZeroGPU worker arrives as the bare name of its class; one that is yielded, whole.
+    over = time.monotonic() + seconds if is_leased() else math.inf
     try:
-        yield from work(*_used[0], *arguments)
+        with closing(doing(*_used[0], *arguments)) as results:
+            for result in results:
+                yield result
+                if time.monotonic() >= over:
+                    raise EngineError(TIME_IS_OVER.format(seconds))
     except BonsaiError as error:
         yield error
     except Exception:
@@ -92,18 +112,3 @@ def _test_reasoning(
     engine: Engine, measure: Measure, alone: Engine | None, chain: Chain, step_number: int, sampling: SamplingParams
 ) -> Generator[Chain, None, None]:
     return ablation.test_reasoning(engine, chain, step_number, sampling)
-
-
-def _seconds(tokens: int) -> int:
-    return round(SECONDS_TO_START + tokens * SECONDS_PER_TOKEN + 0.5)
-
-
-def _tokens_to_write(chain: Chain, sampling: SamplingParams) -> int:
-    if chain.finished:
-        return 0
-    steps = chain.length - sum(step.finished for step in chain.steps)
-    return steps * sum(_tokens(role, sampling) for role in METHODS[chain.method])
-
-
-def _tokens(role: str, sampling: SamplingParams) -> int:
-    return min(NEXT_QUESTION_TOKENS, sampling.max_new_tokens) if role == "next_question" else sampling.max_new_tokens

@@ -29,7 +29,8 @@ FLOORS = (
     (
         "bonsai.runs", "bonsai.grid", "bonsai.plan", "bonsai.journal", "bonsai.progress",
         "bonsai.markdown", "bonsai.table", "bonsai.comparison", "bonsai.statistics", "bonsai.summary", "bonsai.report",
-        "bonsai.llm_comparator", "bonsai.exports", "bonsai.picture", "bonsai.scoring", "bonsai.gpu",
+        "bonsai.llm_comparator", "bonsai.exports", "bonsai.picture", "bonsai.scoring", "bonsai.lease",
+        "bonsai.gpu",
     ),
     (
         "bonsai.train", "bonsai.calibration", "bonsai.seedling", "bonsai.bench", "bonsai.ui", "bonsai.commands",

@@ -28,6 +28,7 @@ from bonsai.advance import grow as advance_each
 from bonsai.chain import Chain, branch, new_chain
 from bonsai.engines.base import Request, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
+from bonsai.lease import Pace, work_of
 from bonsai.prompts import load_variants
 from bonsai.roles import check_fit
 from bonsai.settings import ROOT, Settings
@@ -56,7 +57,7 @@ class WatchedEngine(EchoEngine):
 
     def serve(self, requests: deque[Request]) -> Snapshots:
         self.pid.value = os.getpid()
-        endless = ENDLESS[0].questions[0] in requests[0].prompt
+        endless = bool(requests) and ENDLESS[0].questions[0] in requests[0].prompt
         snapshots = super().serve(requests)
         try:
             yield from repeat(next(snapshots)) if endless else snapshots
@@ -185,6 +186,35 @@ def many_chains(platform: Platform, home: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def seconds_of_leases(platform: Platform) -> dict[str, Any]:
+    """Return, for one click after another on a GPU of a steady pace, the seconds asked for and those used."""
+    from bonsai import gpu
+    from bonsai.errors import EngineError
+    from bonsai.lease import Pace
+
+    # A pass of this GPU takes so long.
+    engine = WatchedEngine(pause=lambda: threading.Event().wait(0.004))
+    gpu.use(engine)
+    platform.idle = False
+    chain = (new_chain("Why does salt keep food?", "qtq", VARIANT, length=6, candidates=1),)
+    clicks = []
+    for _ in range(5):
+        asked, began = gpu.seconds_needed(chain, SAMPLING), time.monotonic()
+        *_, (last,) = gpu.grow(chain, SAMPLING)
+        clicks.append((asked, time.monotonic() - began, len(last.steps)))
+        platform.idle = True
+    gpu._pace = Pace(start=0.5, each_pass=0)
+    began, told, reached = time.monotonic(), "", 0
+    try:
+        for (last,) in gpu.grow(ENDLESS, SAMPLING):
+            reached = len(last.steps[0].answer)
+    except EngineError as error:
+        told = str(error)
+    used = time.monotonic() - began
+    gpu._pace = Pace()
+    return {"clicks": clicks, "told": told, "used": used, "reached": reached, "workers_ended": engine.ended.value}
+
+
 def stop_and_go_on(platform: Platform) -> dict[str, Any]:
     from bonsai import gpu
 
@@ -288,6 +318,7 @@ def simulate(folder: str, report: str) -> None:
     found = {
         "two_clicks": two_clicks(platform),
         "many_chains": many_chains(platform, Path(report).parent),
+        "seconds": seconds_of_leases(platform),
         "stop": stop_and_go_on(platform),
         "failing_prompt": failing_prompt(platform),
         "reasoning_test": reasoning_test(platform),
@@ -332,6 +363,21 @@ def test_the_seconds_needed_are_asked_for(report: dict[str, Any]) -> None:
     assert clicks["asked"] == [round(clicks["needed"] * clicks["factor"])] * 2
 
 
+def test_a_lease_is_asked_for_at_the_pace_seen_and_is_not_exceeded(report: dict[str, Any]) -> None:
+    clicks = report["seconds"]["clicks"]
+    assert all(used <= 1.1 * asked for asked, used, _ in clicks)
+    assert all(steps == 6 for _, _, steps in clicks)
+    asked = [seconds for seconds, _, _ in clicks]
+    assert asked == sorted(asked, reverse=True) and asked[-1] < 0.5 * asked[0]
+
+
+def test_a_lease_ends_when_its_seconds_are_over_and_keeps_what_was_written(report: dict[str, Any]) -> None:
+    told = report["seconds"]
+    assert told["told"].startswith("The 1 GPU seconds that were asked for are over. What was written is kept")
+    assert 0.9 < told["used"] < 1.1
+    assert told["workers_ended"] == 6
+
+
 def test_many_chains_take_one_lease_and_are_kept_as_without_zerogpu(report: dict[str, Any]) -> None:
     many = report["many_chains"]
     assert many["last"] == many["expected"]
@@ -366,9 +412,11 @@ def test_a_worker_measures_by_meaning_too(report: dict[str, Any]) -> None:
     assert "similarity=0." in told["last"]
 
 
-def test_only_steps_that_are_still_to_be_written_need_seconds() -> None:
-    from bonsai.gpu import seconds_needed
+def seconds_needed(chains: Sequence[Chain], sampling: SamplingParams) -> int:
+    return Pace().seconds(work_of(EchoEngine(), chains, sampling))
 
+
+def test_only_steps_that_are_still_to_be_written_need_seconds() -> None:
     *_, (chain,) = advance(EchoEngine(), CHAINS[2:], SAMPLING)
     # Only the time to start is left of a chain that is finished.
     least = seconds_needed((chain,), SAMPLING)

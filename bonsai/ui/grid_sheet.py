@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from bonsai import gpu
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.journal import Journal, begin_journal, open_journal, read_saved
@@ -105,10 +106,11 @@ class GridSheet:
             except BonsaiError as error:
                 raise gr.Error(say_error(language(request), str(error)), print_exception=False) from error
             shelf.forget_later(journal.file, self.results.note)
-            waiting = {self.status: live.status_line(t(live.WAITING), "busy"), self.moment: GridMoment(journal)}
-            kept = {self.token: journal.file.parent.name}
+            seconds = gpu.seconds_needed(tuple(journal.unfinished()), journal.plan.sampling) if gpu.is_leased() else 0
+            waits = live.waiting(seconds, language(request))
+            begun = {self.status: waits, self.moment: GridMoment(journal), self.token: journal.file.parent.name}
             shown = {} if journal.steps else self.results.empty()
-            return waiting | kept | shown | {self.step: live.idle_step()} | self._at_work(True)
+            return begun | shown | {self.step: live.idle_step()} | self._at_work(True)
 
         def refuse(error_values: Values, request: gr.Request) -> Values:
             try:

@@ -51,6 +51,13 @@ def mood_of(chain: Chain) -> str:
     return {"": "busy", "done": "good", "stopped": "", "error": "bad"}.get(chain.stop_reason, "")
 
 
+def waiting(seconds: int, tongue: str) -> str:
+    """Return the status line while a run waits for its place, with the GPU seconds that it asks for, 0 for none."""
+    if not seconds:
+        return status_line(t(WAITING), "busy")
+    return status_line(say(tongue, "{} It asks for {} GPU seconds.", say(tongue, WAITING), seconds), "busy")
+
+
 def status_line(sentence: str, mood: str = "") -> str:
     """Return the status line with a sentence; a screen reader speaks it when it changes."""
     # Quotes stay: between tags they do no harm, and a mark of `t` needs its own.

@@ -240,6 +240,9 @@ JAPANESE = {
     "Ready. Write a question or pick a starter, then press Run.":
         "準備完了。質問を書くか例を選び、「実行」を押してください。",
     "Waiting for a free place. It begins by itself.": "順番を待っています。空き次第、自動的に始まります。",
+    "{} It asks for {} GPU seconds.": "{} GPU を {} 秒分使います。",
+    "The {} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on.":
+        "求めた GPU {} 秒を使い切りました。書かれたものは残っています。量を減らすか、続けてください。",
     "Writing the Reasoning.": "推論を書いています。",
     "Writing the answer.": "答えを書いています。",
     "Writing the next question.": "次の質問を書いています。",

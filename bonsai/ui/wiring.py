@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from bonsai import gpu
 from bonsai.chain import Chain, stop
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.journal import read_saved
@@ -102,8 +103,9 @@ class Sheet:
                 run = asked(values)
             except BonsaiError as error:
                 raise gr.Error(str(error), print_exception=False) from error
-            waiting = {self.status: live.status_line(t(live.WAITING), "busy"), self.moment: Moment(run)}
-            return waiting | first(run, language(request)) | self.at_work(True)
+            tongue = language(request)
+            waits = live.waiting(gpu.seconds_needed(tuple(run.chains), run.sampling), tongue)
+            return {self.status: waits, self.moment: Moment(run)} | first(run, tongue) | self.at_work(True)
 
         def refuse(values: Values, request: gr.Request) -> str:
             try:
