@@ -24,7 +24,9 @@ FLOORS = (
         "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local",
         "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw", "bonsai.engines.shared_batch",
-        "bonsai.engines.batching", "bonsai.engines",
+        "bonsai.engines.batching", "bonsai.engines.merging",
+        "bonsai.engines.counting", "bonsai.engines.streamed", "bonsai.engines.trouble", "bonsai.engines.remote",
+        "bonsai.engines",
     ),
     ("bonsai.runs", "bonsai.table", "bonsai.picture", "bonsai.scoring", "bonsai.gpu"),
     ("bonsai.train", "bonsai.calibration", "bonsai.seedling", "bonsai.bench", "bonsai.ui", "bonsai.cli"),
@@ -35,11 +37,14 @@ ORDER = [name for floor in FLOORS for name in floor]
 WITH_TORCH = (
     "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows", "bonsai.engines.adapter",
     "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw",
-    "bonsai.engines.shared_batch", "bonsai.engines.batching", "bonsai.train", "bonsai.bench", "bonsai.seedling",
+    "bonsai.engines.shared_batch", "bonsai.engines.batching", "bonsai.engines.merging", "bonsai.train",
+    "bonsai.bench", "bonsai.seedling",
 )  # fmt: skip
 HOMES = {
     "torch transformers": (*WITH_TORCH, "bonsai.embedder"),
-    "peft bitsandbytes tokenizers accelerate safetensors": WITH_TORCH,
+    "peft bitsandbytes accelerate safetensors": WITH_TORCH,
+    "tokenizers": (*WITH_TORCH, "bonsai.engines.counting"),
+    "openai": ("bonsai.engines.remote",),
     "sentence_transformers": ("bonsai.embedder",),
     "spaces": ("bonsai.gpu", "app"),
     "gradio": ("bonsai.ui", "bonsai.gpu", "app"),

@@ -15,9 +15,8 @@ from transformers.utils import logging
 
 from bonsai.engines.adapter import add_adapter, check_adapter
 from bonsai.errors import EngineError, SettingError, first_line
-from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, Settings
+from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings
 
-SEEDLING_FOLDER = Path(__file__).resolve().parent.parent / "seedling"
 _WANTED = {
     "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
     "adapter": ["adapter_config.json", "adapter_model.safetensors"],
