@@ -243,6 +243,15 @@ def _train(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _merge(options: argparse.Namespace, settings: Settings) -> int:
+    from bonsai.engines.merging import merge
+
+    named = {name: getattr(options, name) for name in ("model", "adapter") if getattr(options, name)}
+    merge(replace(settings, **named), options.out)
+    _say(f"The merged model is in {options.out}; use it with --model {options.out}, or have a server serve it.")
+    return 0
+
+
 def _check_folder(out: Path | None) -> None:
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"The folder {out.parent} does not exist; make it, or choose another place for --out.")
@@ -316,6 +325,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch-size", type=int, default=8, metavar="N", help="default: %(default)s")
     train.add_argument("--max-tokens", type=int, default=1024, metavar="N", help="of one record (default: %(default)s)")
     train.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+
+    merge = _command(commands, "merge", _merge, "write a model with its adapter merged, for servers")
+    merge.add_argument("--model", default="", metavar="M", help="hub id or folder (default: BONSAI_MODEL)")
+    merge.add_argument("--adapter", default="", metavar="A", help="hub id or folder (default: BONSAI_ADAPTER)")
+    merge.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the merged model is saved")
 
     serve = _command(commands, "serve", _serve, "open the page")
     serve.add_argument("--host", default="127.0.0.1", help="default: %(default)s; 0.0.0.0 lets other machines in")

@@ -58,9 +58,9 @@ def load_model(settings: Settings) -> LoadedModel:
             f"BONSAI_QUANTIZATION is {settings.quantization!r}; on ZeroGPU it must be none, "
             "since its memory holds the whole model."
         )
-    folder = _model_folder(model_id, settings.revision)
+    folder = model_folder(model_id, settings.revision)
     adapter = None if adapter_id == NO_ADAPTER else _adapter_folder(adapter_id)
-    with _quiet():
+    with quiet():
         config = _config(model_id, folder)
         _check_dtype(settings, config)
         if adapter:
@@ -90,7 +90,8 @@ def choose(settings: Settings, gpu: bool) -> tuple[str, str]:
     return model, settings.adapter or (SEEDLING if model == SEEDLING else NO_ADAPTER)
 
 
-def _model_folder(source: str, revision: str) -> Path:
+def model_folder(source: str, revision: str) -> Path:
+    """Return the folder of a model, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
     folder = SEEDLING_FOLDER / "base" if source == SEEDLING else find_folder(source, "model", revision)
     if not (folder / "config.json").is_file():
         hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""
@@ -217,7 +218,7 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' progress bars and reports, and a warning that PEFT causes, off the terminal."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
