@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from bonsai import __version__
-from bonsai.commands import ask, batch, bench, compare, prompts, score, serve, show, train
+from bonsai.commands import ask, batch, bench, compare, merge, prompts, score, serve, show, train
 from bonsai.commands.output import FAILED, INTERRUPTED, WRONG_USAGE, say
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.settings import Settings
@@ -20,6 +20,7 @@ _COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "score": (score, "measure and flag the steps of chains made elsewhere"),
     "prompts": (prompts, "list and check the prompt variants"),
     "train": (train, "train a LoRA adapter on records in a JSONL file"),
+    "merge": (merge, "write a model with its adapter merged, for servers"),
     "bench": (bench, "measure Bonsai beside the usual way of asking a model"),
     "serve": (serve, "open the page"),
 }

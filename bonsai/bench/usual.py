@@ -10,8 +10,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
 
 from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Snapshots
-from bonsai.engines.loading import SEEDLING_FOLDER, quiet
-from bonsai.settings import SEEDLING
+from bonsai.engines.loading import quiet
+from bonsai.settings import SEEDLING, SEEDLING_FOLDER
 
 
 class UsualWay(Engine):

@@ -13,12 +13,14 @@ def open_engine(settings: Settings) -> Engine:
 
     Raises EngineError if its model cannot be loaded, and SettingError for settings that do not go together.
     """
-    name = settings.engine
-    if name == "auto":
-        name = "local" if settings.zero_gpu else "batching"
+    name = settings.engine if settings.engine != "auto" else _usual(settings)
     if name == "echo":
         return EchoEngine()
-    # Only here is torch needed: whoever asks for help or for the echo engine does not wait for it.
+    # Only here are torch and openai needed: whoever asks for help or for another engine does not wait for them.
+    if name == "remote":
+        from bonsai.engines import remote
+
+        return remote.load(settings)
     if name == "batching":
         from bonsai.engines import batching
 
@@ -26,6 +28,13 @@ def open_engine(settings: Settings) -> Engine:
     from bonsai.engines import local
 
     return local.load(settings)
+
+
+def _usual(settings: Settings) -> str:
+    """Return the engine that is meant by `auto`."""
+    if settings.zero_gpu:
+        return "local"
+    return "remote" if settings.base_url else "batching"
 
 
 def open_alone(settings: Settings, engine: Engine) -> Engine:

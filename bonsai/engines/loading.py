@@ -16,12 +16,11 @@ from transformers.utils import logging
 
 from bonsai.engines.adapter import add_adapter, check_adapter
 from bonsai.errors import EngineError, SettingError, first_line
-from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, Settings
+from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings
 
 ZERO_GPU = "ZeroGPU"
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
-SEEDLING_FOLDER = Path(__file__).resolve().parent.parent / "seedling"
 _WANTED = {
     "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
     "adapter": ["adapter_config.json", "adapter_model.safetensors"],
@@ -79,7 +78,7 @@ def load_model(settings: Settings) -> LoadedModel:
             f"BONSAI_QUANTIZATION is {settings.quantization!r}; on ZeroGPU it must be none, "
             "since its memory holds the whole model."
         )
-    folder = _model_folder(model_id, settings.revision)
+    folder = model_folder(model_id, settings.revision)
     adapter = None if adapter_id == NO_ADAPTER else _adapter_folder(adapter_id)
     with quiet():
         config = _config(model_id, folder)
@@ -111,7 +110,8 @@ def choose(settings: Settings, gpu: bool) -> tuple[str, str]:
     return model, settings.adapter or (SEEDLING if model == SEEDLING else NO_ADAPTER)
 
 
-def _model_folder(source: str, revision: str) -> Path:
+def model_folder(source: str, revision: str) -> Path:
+    """Return the folder of a model, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
     folder = SEEDLING_FOLDER / "base" if source == SEEDLING else find_folder(source, "model", revision)
     if not (folder / "config.json").is_file():
         hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""

@@ -1,0 +1,80 @@
+"""One completion whose text arrives from a server in pieces, perhaps more than once."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from bonsai.engines.base import Completion, FinishReason, Request, cut_at_stop, failed, hold_back
+
+
+class Diverged(Exception):
+    """A text that was begun again has become another than the one that was shown."""
+
+
+class Streamed:
+    """The completion of one request while a server writes it; `last` is its latest snapshot.
+
+    A text that breaks off is begun again, and nothing is taken back while it is the one that was shown. If it becomes
+    another (Diverged), the next attempt goes on from what was shown. `count` gives the tokens of a text, if that can be
+    told; else a piece is taken for a token. `cut` says that a stop text ended it here, and the server may write on.
+    """
+
+    def __init__(
+        self, index: int, request: Request, prompt_tokens: int, limit: int, count: Callable[[str], int] | None
+    ) -> None:
+        self.index, self.request = index, request
+        self.cut = False
+        self.last = Completion(prompt_tokens=prompt_tokens)
+        self._limit, self._count = limit, count
+        self._started = time.monotonic()
+        self._kept = self._full = ""
+        self._kept_tokens = self._pieces = 0
+
+    @property
+    def prompt(self) -> str:
+        """What the server is to complete now; it wants at least one token."""
+        return self.request.prompt + self._kept or "\n"
+
+    @property
+    def limit(self) -> int:
+        """The most tokens that the server may write now."""
+        return max(1, self._limit - self._kept_tokens)
+
+    def begin(self) -> None:
+        """Begin an attempt."""
+        self._full, self._pieces = self._kept, self._kept_tokens
+
+    def take(self, piece: str) -> None:
+        """Add a piece of text; raise Diverged if the text is not the one that was shown."""
+        self._pieces += 1
+        self._full, self.cut = cut_at_stop(self._full + piece, self.request.sampling.stop)
+        if self.cut:
+            self.end("stop")
+        else:
+            self._show(hold_back(self._full, self.request.sampling.stop), None)
+
+    def end(self, reason: FinishReason) -> None:
+        """End the completion; raise Diverged if its text is not the one that was shown."""
+        self._show(self._full, reason)
+
+    def fail(self, error: str) -> None:
+        """End the completion with a sentence for the person."""
+        self.last = failed(error, self.last.prompt_tokens, time.monotonic() - self._started)
+
+    def used(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """Put the server's own counts in the place of ours, if it wrote the whole text."""
+        if not self._kept and not self.last.error:
+            self.last = replace(self.last, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+
+    def _show(self, text: str, reason: FinishReason | None) -> None:
+        text, shown = text.rstrip("\ufffd"), self.last.text
+        if not text.startswith(shown):
+            if reason is None and shown.startswith(text):
+                return
+            self._kept, self._kept_tokens = shown, self._tokens(shown)
+            raise Diverged
+        seconds = time.monotonic() - self._started
+        self.last = Completion(text, reason, "", self.last.prompt_tokens, self._tokens(text), seconds)
+
+    def _tokens(self, text: str) -> int:
+        return self._count(text) if self._count else self._pieces
