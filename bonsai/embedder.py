@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bonsai.errors import first_line
+from bonsai.errors import EngineError, first_line
 from bonsai.settings import EMBEDDER, NO_EMBEDDER
 
 # The default embedder also comes as a package, for machines without a hub; these are its weights, and no others.
@@ -114,6 +114,32 @@ class Embedder:
         self._lock = threading.Lock()
 
 
+class LateEmbedder(Embedder):
+    """An embedder that is loaded by `open`; whoever asks it before, on another thread, waits until it is there."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self._folder = folder
+        self._loaded: Embedder | None = None
+        self._done = threading.Event()
+
+    def open(self) -> None:
+        """Load the model, and let all who wait go on; why it cannot be loaded is in the log."""
+        try:
+            self._loaded = _load(self.name, self._folder)
+        except Exception as error:
+            _log.warning("The embedder %s cannot be loaded from %s: %s", self.name, self._folder, first_line(error))
+        finally:
+            self._done.set()
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Return what each text is to the model; raise EngineError if it cannot be loaded."""
+        self._done.wait()
+        if self._loaded is None:
+            raise EngineError(f"The embedder {self.name} cannot be loaded; set BONSAI_EMBEDDER to none, or to another.")
+        return self._loaded.encode(texts)
+
+
 def open_embedder(name: str) -> Embedder | None:
     """Return the embedder `name`, a hub id or a folder, or None where words serve; a sentence in the log says why.
 
@@ -127,6 +153,15 @@ def open_embedder(name: str) -> Embedder | None:
     if name != NO_EMBEDDER:
         _log.warning("Until there is an embedder, similarity is measured by words.")
     return None
+
+
+def open_embedder_soon(name: str) -> Embedder | None:
+    """Return the embedder `name` before it is loaded if its files are at hand; else as `open_embedder` does."""
+    if name == EMBEDDER and not Path(name).expanduser().is_dir():
+        folder = _packaged(name) or _cached(name)
+        if folder is not None:
+            return LateEmbedder(name, folder)
+    return open_embedder(name)
 
 
 def _folders(name: str) -> Iterator[Path]:

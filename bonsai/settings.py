@@ -68,6 +68,11 @@ class Settings:
                 values[item.name] = _parse(item.name, text, type(item.default), item.metadata)
         return cls(**values)
 
+    def models(self, gpu: bool) -> tuple[str, str]:
+        """Return the ids of the model and the adapter (or "none") that are meant on a machine with or without GPU."""
+        model = self.model or (PHI_2 if gpu else SEEDLING)
+        return model, self.adapter or (SEEDLING if model == SEEDLING else NO_ADAPTER)
+
     def __post_init__(self) -> None:
         for item in fields(self):
             choices = item.metadata.get("choices")

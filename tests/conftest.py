@@ -189,7 +189,7 @@ def served() -> Served:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        yield serve(demo, port=port, wait=False)
+        yield serve(demo, port=port)
         demo.close(verbose=False)
 
     return served

@@ -21,7 +21,8 @@ FLOORS = (
         "bonsai.embedder", "bonsai.words", "bonsai.measures",
         "bonsai.pieces", "bonsai.guard", "bonsai.reasoning", "bonsai.step", "bonsai.chain", "bonsai.roles",
         "bonsai.advance", "bonsai.ablation",
-        "bonsai.engines.echo", "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
+        "bonsai.engines.echo", "bonsai.engines.late", "bonsai.engines.device",
+        "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local",
         "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw", "bonsai.engines.shared_batch",
         "bonsai.engines.batching", "bonsai.engines.merging",
@@ -43,6 +44,7 @@ FLOORS = (
 ORDER = [name for floor in FLOORS for name in floor]
 
 WITH_TORCH = (
+    "bonsai.engines.device",
     "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows", "bonsai.engines.adapter",
     "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw",
     "bonsai.engines.shared_batch", "bonsai.engines.batching", "bonsai.engines.merging", "bonsai.train",

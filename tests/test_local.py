@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from transformers.utils import logging
 
 from bonsai.engines.base import Completion, SamplingParams
-from bonsai.engines.loading import choose
 from bonsai.engines.local import LocalEngine, load
 from bonsai.engines.rows import TokenText
 from bonsai.errors import EngineError, SettingError
@@ -235,7 +234,7 @@ def test_zero_gpu_takes_no_quantisation(model_folder: Path) -> None:
     ],
 )
 def test_the_model_and_adapter_that_settings_mean(settings: Settings, gpu: bool, chosen: tuple[str, str]) -> None:
-    assert choose(settings, gpu) == chosen
+    assert settings.models(gpu) == chosen
 
 
 def test_loading_is_quiet_and_leaves_the_logging_as_it_was(

@@ -256,7 +256,7 @@ def test_what_nobody_expected_is_a_plain_sentence_and_a_traceback_in_the_log(
 def test_a_port_in_use_is_named(address: str) -> None:
     port = int(address.rstrip("/").rpartition(":")[2])
     with pytest.raises(BonsaiError, match=f"port {port}.* in use.*--port {port + 1}"):
-        serve(build(EchoEngine(), SETTINGS, VARIANTS, []), port=port, wait=False)
+        serve(build(EchoEngine(), SETTINGS, VARIANTS, []), port=port)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_the_space_says_what_is_wrong_and_ends(environment: dict[str, str], code
     done = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout) == (code, "")
+    assert done.returncode == code
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -13,7 +13,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Open the page, until it is closed."""
-    from bonsai.ui.page import open_page, serve
+    from bonsai.ui.page import run as run_page
 
-    serve(open_page(settings), options.host, options.port)
+    run_page(settings, options.host, options.port)
     return 0

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from bonsai.engines.base import Engine
+from bonsai.engines.base import DEFAULT_OPTIONS, Engine
 from bonsai.engines.echo import EchoEngine
+from bonsai.engines.late import LateEngine, Prospect
 from bonsai.errors import UsageError
-from bonsai.settings import NO_ADAPTER, Settings
+from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -37,6 +38,29 @@ def _usual(settings: Settings) -> str:
     return "remote" if settings.base_url else "batching"
 
 
+def open_soon(settings: Settings) -> Engine:
+    """Return the engine that `settings` ask for, perhaps before its model is loaded; see `LateEngine`.
+
+    On ZeroGPU the model is loaded: there that has to be done before the page is opened. Raises as `open_engine` does
+    for an engine that is not late.
+    """
+    name = settings.engine if settings.engine != "auto" else _usual(settings)
+    if settings.zero_gpu or name not in ("batching", "local"):
+        return open_engine(settings)
+    # It takes a second or two, and tells whether there is a GPU; what else a model needs is imported when it is loaded.
+    from bonsai.engines.device import device_words
+
+    device = device_words(settings)
+    model, adapter = settings.models(gpu=device != "CPU")
+    # Whether repetition can be penalised is known when the model is there; on a GPU it seldom can.
+    options = DEFAULT_OPTIONS - ({"repetition_penalty"} if name == "batching" and device != "CPU" else set())
+    prospect = Prospect(
+        name, model, "" if adapter == NO_ADAPTER else adapter, device, model == SEEDLING, options,
+        settings.concurrency, settings.concurrency if name == "batching" else 1,
+    )  # fmt: skip
+    return LateEngine(lambda: open_engine(settings), prospect)
+
+
 def open_alone(settings: Settings, engine: Engine) -> Engine:
     """Return an engine with the model of `engine` without its adapter, to be compared with it.
 
@@ -44,5 +68,7 @@ def open_alone(settings: Settings, engine: Engine) -> Engine:
     """
     if not engine.adapter_id:
         raise UsageError("No adapter answers here, so there is nothing to compare it with.")
+    if isinstance(engine, LateEngine):
+        return LateEngine(lambda: open_alone(settings, engine.wait()), replace(engine.prospect, adapter_id=""))
     engine.check_room()
     return open_engine(replace(settings, model=engine.model_id, adapter=NO_ADAPTER))

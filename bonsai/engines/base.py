@@ -98,6 +98,11 @@ class Engine(Protocol):
         """Return how many tokens of the context `text` takes as a prompt."""
         ...
 
+    @property
+    def is_ready(self) -> bool:
+        """Say whether nobody has to wait for a model that is being loaded."""
+        return True
+
     def check_room(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
         return

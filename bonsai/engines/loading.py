@@ -15,10 +15,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging
 
 from bonsai.engines.adapter import add_adapter, check_adapter
+from bonsai.engines.device import ZERO_GPU, device_words
 from bonsai.errors import EngineError, SettingError, first_line
 from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings
 
-ZERO_GPU = "ZeroGPU"
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
 _WANTED = {
@@ -72,7 +72,7 @@ class LoadedModel:
 def load_model(settings: Settings) -> LoadedModel:
     """Return the model of `settings` with its adapter; raise EngineError or SettingError, saying what to do."""
     gpu = settings.zero_gpu or torch.cuda.is_available()
-    model_id, adapter_id = choose(settings, gpu)
+    model_id, adapter_id = settings.models(gpu)
     if settings.zero_gpu and settings.quantization != "none":
         raise SettingError(
             f"BONSAI_QUANTIZATION is {settings.quantization!r}; on ZeroGPU it must be none, "
@@ -97,17 +97,11 @@ def load_model(settings: Settings) -> LoadedModel:
         tokenizer=tokenizer,
         model_id=model_id,
         adapter_id="" if adapter is None else adapter_id,
-        device=_device_words(settings),
+        device=device_words(settings),
         context_length=int(getattr(config.get_text_config(), "max_position_embeddings", 2048)),
         ends=_ends(model, tokenizer),
         is_stand_in=model_id == SEEDLING,
     )
-
-
-def choose(settings: Settings, gpu: bool) -> tuple[str, str]:
-    """Return the ids of the model and the adapter (or "none") that `settings` mean on a machine with or without GPU."""
-    model = settings.model or (PHI_2 if gpu else SEEDLING)
-    return model, settings.adapter or (SEEDLING if model == SEEDLING else NO_ADAPTER)
 
 
 def model_folder(source: str, revision: str) -> Path:
@@ -223,12 +217,6 @@ def _place(model: Any, settings: Settings, gpu: bool) -> Any:
 
 def _too_big(model_id: str) -> EngineError:
     return EngineError(f"There is not enough GPU memory for {model_id}; set BONSAI_QUANTIZATION to 8bit or 4bit.")
-
-
-def _device_words(settings: Settings) -> str:
-    if settings.zero_gpu:
-        return ZERO_GPU
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from bonsai.engines.loading import choose, load_model, model_folder, quiet
+from bonsai.engines.loading import load_model, model_folder, quiet
 from bonsai.errors import EngineError, SettingError, UsageError, first_line
 from bonsai.settings import NO_ADAPTER, Settings
 
@@ -23,7 +23,7 @@ def merge(settings: Settings, out: Path) -> None:
     model is stored so. Loaded in that format it answers as the model with its adapter does. Raises UsageError if `out`
     is there and not empty, and else as `load_model` does, saying what to do.
     """
-    model, adapter = choose(settings, torch.cuda.is_available())
+    model, adapter = settings.models(torch.cuda.is_available())
     if adapter == NO_ADAPTER:
         raise UsageError(f"There is no adapter to merge into {model}; name one with --adapter.")
     if settings.quantization != "none":

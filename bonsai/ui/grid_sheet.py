@@ -107,7 +107,7 @@ class GridSheet:
                 raise gr.Error(say_error(language(request), str(error)), print_exception=False) from error
             shelf.forget_later(journal.file, self.results.note)
             seconds = gpu.seconds_needed(tuple(journal.unfinished()), journal.plan.sampling) if gpu.is_leased() else 0
-            waits = live.waiting(seconds, language(request))
+            waits = live.waiting(seconds, self.offer.engine.is_ready, language(request))
             begun = {self.status: waits, self.moment: GridMoment(journal), self.token: journal.file.parent.name}
             shown = {} if journal.steps else self.results.empty()
             return begun | shown | {self.step: live.idle_step()} | self._at_work(True)

@@ -9,6 +9,7 @@ from bonsai.ui.texts import say, t
 
 READY = "Ready. Write a question or pick a starter, then press Run."
 WAITING = "Waiting for a free place. It begins by itself."
+LOADING = "The model is being loaded. It begins by itself."
 BUSY = "Too many visitors are waiting. Try again in a minute."
 ENDED = "The run ended here; the message says why."
 FAILED = "Something unexpected went wrong, and the run ended here. Try again."
@@ -51,8 +52,13 @@ def mood_of(chain: Chain) -> str:
     return {"": "busy", "done": "good", "stopped": "", "error": "bad"}.get(chain.stop_reason, "")
 
 
-def waiting(seconds: int, tongue: str) -> str:
-    """Return the status line while a run waits for its place, with the GPU seconds that it asks for, 0 for none."""
+def waiting(seconds: int, ready: bool, tongue: str) -> str:
+    """Return the status line while a run waits for its place, or for a model that is not `ready`.
+
+    It tells the GPU seconds that the run asks for, 0 for none.
+    """
+    if not ready:
+        return status_line(t(LOADING), "busy")
     if not seconds:
         return status_line(t(WAITING), "busy")
     return status_line(say(tongue, "{} It asks for {} GPU seconds.", say(tongue, WAITING), seconds), "busy")

@@ -66,8 +66,10 @@ class Offer:
         params = self._sampling(sampling)
         chain = new_chain(question, method, variant, length=steps, candidates=candidates, seed=params.seed)
         chain = replace(chain, stop_without_progress=bool(stop_without_progress))
-        check_fit(self.engine, [chain], params)
         engine = self.engine
+        # Of a model that is being loaded, its own refusal will tell.
+        if engine.is_ready:
+            check_fit(engine, [chain], params)
         return Run((chain,), params, engine.model_id, engine.adapter_id, engine.name, self.measure.name)
 
     def plan(

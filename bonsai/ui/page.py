@@ -10,9 +10,10 @@ from gradio.http_server import INITIAL_PORT_VALUE
 
 from bonsai import gpu
 from bonsai.chain import METHODS
-from bonsai.embedder import open_embedder
-from bonsai.engines import open_alone, open_engine
+from bonsai.embedder import LateEmbedder, open_embedder, open_embedder_soon
+from bonsai.engines import open_alone, open_soon
 from bonsai.engines.base import Engine
+from bonsai.engines.late import LateEngine
 from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures import WORDS, Measure
 from bonsai.prompts import PromptVariant, choose_variant, load_variants
@@ -32,21 +33,41 @@ FILES_ARE_DELETED = (3600, 6 * 3600)
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "sans-serif")
 
 
-def open_page(settings: Settings) -> gr.Blocks:
-    """Return the page for the model, embedder, prompt variants and limits in `settings`; raise BonsaiError if none."""
+def run(settings: Settings, host: str | None = None, port: int | None = None) -> None:
+    """Open the page for `settings` and keep it open; its model is loaded while it is there already.
+
+    Raises BonsaiError if the page cannot be opened or the model cannot be loaded.
+    """
     variants = load_variants(settings.prompts)
     if settings.prompt:
         choose_variant(variants, settings.prompt)
     starters = load_starters(EXAMPLES / "questions.csv")
-    engine = open_engine(settings)
+    engine = open_soon(settings)
     alone, why_not = None, ""
     if engine.adapter_id:
         try:
             alone = open_alone(settings, engine)
         except EngineError as error:
             why_not = str(error)
-    measure = Measure(open_embedder(settings.embedder))
-    return build(engine, settings, variants, starters, load_examples(EXAMPLES), measure, alone, why_not)
+    # On ZeroGPU workers are forked, with all that is loaded by then.
+    embedder = open_embedder(settings.embedder) if settings.zero_gpu else open_embedder_soon(settings.embedder)
+    demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), Measure(embedder), alone, why_not)
+    serve(demo, host, port)
+    try:
+        if isinstance(engine, LateEngine):
+            engine.open()
+            engine.wait()
+            print("The model is loaded.", file=sys.stderr, flush=True)
+        # One after the other: transformers cannot be imported on two threads at a time.
+        for late in (embedder, alone):
+            if isinstance(late, LateEmbedder | LateEngine):
+                late.open()
+        demo.block_thread()
+    except KeyboardInterrupt:
+        demo.close(verbose=False)
+    except BonsaiError:
+        demo.close(verbose=False)
+        raise
 
 
 def load_examples(folder: Path) -> dict[str, Run]:
@@ -83,8 +104,8 @@ def build(
     return demo
 
 
-def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None, wait: bool = True) -> str:
-    """Open the page and return its address; with `wait`, only when the server has ended.
+def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> str:
+    """Open the page and return its address.
 
     Without a host and a port they are those of the platform, and else 127.0.0.1 and 7860. Raises BonsaiError if the
     port is taken.
@@ -102,8 +123,6 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None, wai
             f"python -m bonsai serve --port {port + 1}"
         ) from error
     print(f"Bonsai is open at {address}", file=sys.stderr, flush=True)
-    if wait:
-        demo.block_thread()
     return str(address)
 
 

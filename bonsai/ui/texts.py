@@ -243,6 +243,7 @@ JAPANESE = {
     "{} It asks for {} GPU seconds.": "{} GPU を {} 秒分使います。",
     "The {} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on.":
         "求めた GPU {} 秒を使い切りました。書かれたものは残っています。量を減らすか、続けてください。",
+    "The model is being loaded. It begins by itself.": "モデルを読み込んでいます。終わり次第、自動的に始まります。",
     "Writing the Reasoning.": "推論を書いています。",
     "Writing the answer.": "答えを書いています。",
     "Writing the next question.": "次の質問を書いています。",

@@ -104,7 +104,9 @@ class Sheet:
             except BonsaiError as error:
                 raise gr.Error(str(error), print_exception=False) from error
             tongue = language(request)
-            waits = live.waiting(gpu.seconds_needed(tuple(run.chains), run.sampling), tongue)
+            waits = live.waiting(
+                gpu.seconds_needed(tuple(run.chains), run.sampling), self.offer.engine.is_ready, tongue
+            )
             return {self.status: waits, self.moment: Moment(run)} | first(run, tongue) | self.at_work(True)
 
         def refuse(values: Values, request: gr.Request) -> str:
