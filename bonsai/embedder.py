@@ -49,8 +49,12 @@ class Embedder:
     """A loaded embedding model; `name` is the hub id or folder that it was asked for by. Threads may share it."""
 
     def __init__(self, name: str, model: Any) -> None:
+        import torch
+
         self.name = name
         self._model = model
+        # Asked for once: while a model decodes, it is sparing of threads for a moment at a time.
+        self._threads = torch.get_num_threads()
         self._tokenizer = model.tokenizer
         self._marks = set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id}
         self._lock = threading.Lock()
@@ -75,15 +79,14 @@ class Embedder:
         """Return the texts of all batches; many small batches are quicker side by side than each on all cores."""
         import torch
 
-        threads = torch.get_num_threads()
-        if len(batches) == 1 or threads == 1:
+        if len(batches) == 1 or self._threads == 1:
             return [row for batch in batches for row in self._encode_batch(batch)]
         torch.set_num_threads(1)
         try:
-            with ThreadPoolExecutor(threads) as pool:
+            with ThreadPoolExecutor(self._threads) as pool:
                 return [row for rows in pool.map(self._encode_batch, batches) for row in rows]
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(self._threads)
 
     def _encode_batch(self, batch: list[list[int]]) -> list[Encoded]:
         import torch
@@ -110,6 +113,7 @@ class Embedder:
         import torch
 
         # The threads that the parent computed with, or that held the lock, are not there: waiting for them would hang.
+        self._threads = 1
         torch.set_num_threads(1)
         self._lock = threading.Lock()
 

@@ -85,6 +85,34 @@ def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: P
     assert type(usual._model).__name__.startswith("PeftModel"), "the adapter stands beside the weights"
 
 
+def test_every_run_reads_prompts_of_its_own() -> None:
+    one, other = (workloads(VARIANT, STARTERS)[0].anew(f"one-chain {number}") for number in (1, 2))
+    scripted = Scripted(EchoEngine(), time.monotonic, 1 / 12)
+    prompts = []
+    for workload in (one, other):
+        scripted.begin()
+        run(scripted, workload, time.monotonic)
+        prompts.append({prompt for prompt, _ in scripted.drawn})
+    assert all(prompt.startswith("<|system|>one-chain 1. You are") for prompt in prompts[0])
+    assert not prompts[0] & prompts[1]
+
+
+def test_a_workload_is_run_alone_on_a_model_of_random_weights(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    asked = ["--model", "random-40m", "--workload", "visitors-8"]
+    assert main(["bench", "--quick", *asked, "--out", str(out)]) == 0
+    data = json.loads(out.read_text())
+    assert [(one["model"], one["name"], one["problems"]) for one in data["workloads"]] == [
+        ("random-40m", "visitors-8", [])
+    ]
+    assert 35e6 < data["single_stream"]["random-40m"]["weight_bytes"] / 4 < 45e6
+
+
+def test_an_unknown_workload_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--workload", "tea"]) == 2
+    assert "--workload is 'tea'; it must be one of one-chain, nine-chains" in capsys.readouterr().err
+
+
 def test_no_pairs_are_no_measurement(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--pairs", "0"]) == 2
     assert "--pairs is 0" in capsys.readouterr().err

@@ -21,10 +21,10 @@ FLOORS = (
         "bonsai.embedder", "bonsai.words", "bonsai.measures",
         "bonsai.pieces", "bonsai.guard", "bonsai.reasoning", "bonsai.step", "bonsai.chain", "bonsai.roles",
         "bonsai.advance", "bonsai.ablation",
-        "bonsai.engines.echo", "bonsai.engines.late", "bonsai.engines.device",
+        "bonsai.engines.echo", "bonsai.engines.late", "bonsai.engines.device", "bonsai.engines.fast_layers",
         "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows",
         "bonsai.engines.adapter", "bonsai.engines.loading", "bonsai.engines.local",
-        "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw", "bonsai.engines.shared_batch",
+        "bonsai.engines.cpu_passes", "bonsai.engines.seeded_draw", "bonsai.engines.shared_batch",
         "bonsai.engines.batching", "bonsai.engines.merging",
         "bonsai.engines.counting", "bonsai.engines.streamed", "bonsai.engines.trouble", "bonsai.engines.remote",
         "bonsai.engines",
@@ -44,9 +44,9 @@ FLOORS = (
 ORDER = [name for floor in FLOORS for name in floor]
 
 WITH_TORCH = (
-    "bonsai.engines.device",
+    "bonsai.engines.device", "bonsai.engines.fast_layers",
     "bonsai.engines.prefix_cache", "bonsai.engines.decoding_cache", "bonsai.engines.rows", "bonsai.engines.adapter",
-    "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines.cpu_attention", "bonsai.engines.seeded_draw",
+    "bonsai.engines.loading", "bonsai.engines.local", "bonsai.engines.cpu_passes", "bonsai.engines.seeded_draw",
     "bonsai.engines.shared_batch", "bonsai.engines.batching", "bonsai.engines.merging", "bonsai.train",
     "bonsai.bench", "bonsai.seedling",
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Loading models and adapters, and what the local engine does beyond the contract of all engines."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,9 +12,11 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from transformers.activations import NewGELUActivation
 from transformers.utils import logging
 
 from bonsai.engines.base import Completion, SamplingParams
+from bonsai.engines.fast_layers import use_fast_layers
 from bonsai.engines.local import LocalEngine, load
 from bonsai.engines.rows import TokenText
 from bonsai.errors import EngineError, SettingError
@@ -352,3 +355,27 @@ def test_a_character_of_several_tokens_is_shown_when_it_is_whole(local_engine: L
     shown = [grown.add(token) for token in ids]
     assert shown[-1] == text
     assert all(text.startswith(snapshot.rstrip("\ufffd")) for snapshot in shown)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 6, 40])
+@pytest.mark.parametrize("bias", [True, False])
+def test_fast_linear_layers_do_what_linear_layers_do(rows: int, bias: bool) -> None:
+    torch.manual_seed(0)
+    usual = torch.nn.Sequential(torch.nn.Linear(48, 96, bias=bias))
+    fast = copy.deepcopy(usual)
+    use_fast_layers(fast)
+    x = torch.randn(1, rows, 48)
+    assert type(fast[0]) is not torch.nn.Linear
+    torch.testing.assert_close(fast(x), usual(x), rtol=1e-5, atol=1e-5)
+    assert fast(x).is_contiguous()
+    assert fast.state_dict().keys() == usual.state_dict().keys()
+
+
+def test_fast_layers_are_for_the_numbers_that_they_are_fast_with(local_engine: LocalEngine) -> None:
+    coarse = torch.nn.Sequential(torch.nn.Linear(4, 4, dtype=torch.bfloat16))
+    use_fast_layers(coarse)
+    assert type(coarse[0]) is torch.nn.Linear
+    x = torch.linspace(-6, 6, 400)
+    mlp = local_engine._loaded.model.model.layers[0].mlp
+    torch.testing.assert_close(mlp.activation_fn(x), NewGELUActivation()(x), rtol=1e-5, atol=1e-6)
+    assert type(mlp.activation_fn) is not NewGELUActivation

@@ -53,6 +53,12 @@ def test_the_file_tree_is_the_repository() -> None:
     assert all((ROOT / entry).exists() for entry in tree if "*" not in entry)
 
 
+def test_everything_that_the_readme_points_to_is_there() -> None:
+    places = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert {"docs/page.png", "docs/performance.md"} <= set(places)
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
 def test_the_space_header_is_complete() -> None:
     header = yaml.safe_load(README.split("---\n")[1])
     assert header["sdk"] == "gradio"

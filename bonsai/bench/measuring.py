@@ -16,6 +16,7 @@ import torch
 from bonsai.bench.script import Scripted
 from bonsai.bench.workloads import Outcome, Workload, run
 from bonsai.engines.base import Engine, Request, SamplingParams
+from bonsai.errors import EngineError
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 _COPIED_BYTES = 2**30
@@ -57,17 +58,18 @@ class Measured:
 
 
 def measure(usual: Scripted, bonsai: Scripted, workload: Workload, subject: str, pairs: int) -> Measured:
-    """Return the figures of a workload; the ways take turns, and the first pair of all is not counted."""
+    """Return the figures of a workload; the ways take turns, and each pair of runs has prompts of its own."""
     found: list[Pair] = []
     firsts: dict[str, list[float]] = {"usual": [], "bonsai": []}
     peaks = {"usual": 0, "bonsai": 0}
     tokens = {"usual": 0, "bonsai": 0}
-    for _ in range(pairs):
+    for number in range(1, pairs + 1):
+        fresh = workload.anew(f"{workload.name} {number}")
         outcomes = {}
         for way, engine in (("usual", usual), ("bonsai", bonsai)):
             engine.begin()
             with _Memory() as memory:
-                outcomes[way] = run(engine, workload, time.monotonic)
+                outcomes[way] = run(engine, fresh, time.monotonic)
             firsts[way].append(engine.first_text - outcomes[way].began)
             peaks[way], tokens[way] = max(peaks[way], memory.peak), engine.tokens
         found.append(Pair(outcomes["usual"], outcomes["bonsai"]))
@@ -88,13 +90,18 @@ def measure(usual: Scripted, bonsai: Scripted, workload: Workload, subject: str,
 
 
 def single_stream(engine: Engine) -> float:
-    """Return the tokens per second at which one completion is decoded, without the reading of its prompt."""
+    """Return the tokens per second at which one completion is decoded, without the reading of its prompt.
+
+    Raises EngineError if it cannot be decoded.
+    """
     params = SamplingParams(max_new_tokens=_DECODED_TOKENS, temperature=0)
     rates = []
     for _ in range(3):
         first = last = 0.0
         tokens = 0
         for _, completion in engine.serve(deque([Request("Why do cities need forests?", params)])):
+            if completion.error:
+                raise EngineError(completion.error)
             if completion.completion_tokens:
                 first, last = first or time.monotonic(), time.monotonic()
                 tokens = tokens or completion.completion_tokens

@@ -17,7 +17,7 @@ from bonsai.settings import SEEDLING, SEEDLING_FOLDER, Settings
 RANDOM_40M, PHI_2_SHAPE = "random-40m", "phi-2-shape"
 _SHAPES = {
     RANDOM_40M: {
-        "hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 8,
+        "hidden_size": 640, "intermediate_size": 2560, "num_hidden_layers": 7, "num_attention_heads": 8,
         "vocab_size": 4096,
     },
     PHI_2_SHAPE: {

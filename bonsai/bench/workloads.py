@@ -26,6 +26,10 @@ class Workload:
     chains: tuple[Chain, ...]
     visitors: bool = False
 
+    def anew(self, mark: str) -> "Workload":
+        """Return the same with prompts that begin with `mark`: nothing that was read for other prompts serves them."""
+        return replace(self, chains=tuple(_marked(chain, mark) for chain in self.chains))
+
 
 @dataclass
 class Outcome:
@@ -58,6 +62,10 @@ def workloads(variant: PromptVariant, starters: Sequence[Starter], *, quick: boo
         ),
         Workload("twenty-steps", (_qtq(questions[0], variant, 1, long),)),
     ]
+
+
+def _marked(chain: Chain, mark: str) -> Chain:
+    return replace(chain, prompt=replace(chain.prompt, persona=f"{mark}. {chain.prompt.persona}"))
 
 
 def run(engine: Scripted, workload: Workload, clock: Callable[[], float]) -> Outcome:

@@ -17,6 +17,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="seedling, random-40m, phi-2-shape, a hub id or a folder; repeat for several (default: all that fit)",
     )  # fmt: skip
     command.add_argument("--adapter", default="", metavar="A", help="adapter of a hub id or folder")
+    command.add_argument("--workload", action="append", metavar="W", help="repeat for several (default: all)")
     command.add_argument("--engine", choices=("batching", "local"), default="batching", help="default: %(default)s")
     command.add_argument("--pairs", type=int, default=3, metavar="N", help="pairs of runs (default: %(default)s)")
     command.add_argument("--quick", action="store_true", help="short runs of the seedling, to see that it works")
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Measure, print a table, and return 1 if the two ways did not do the same work."""
     from bonsai.bench.report import Bench, problems, table
     from bonsai.bench.subjects import usual_names
+    from bonsai.bench.workloads import workloads
     from bonsai.prompts import choose_variant, load_variants
     from bonsai.questions import load_starters
     from bonsai.settings import ROOT, SEEDLING
@@ -35,10 +37,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.pairs < 1:
         raise UsageError(f"--pairs is {options.pairs}; it must be at least 1.")
     settings = replace(settings, adapter=options.adapter or settings.adapter)
+    variant = choose_variant(load_variants(settings.prompts), "assistant")
+    starters = load_starters(ROOT / "examples" / "questions.csv")
+    names = [workload.name for workload in workloads(variant, starters)]
+    for name in options.workload or ():
+        if name not in names:
+            raise UsageError(f"--workload is {name!r}; it must be one of {', '.join(names)}.")
     models = options.model or ([SEEDLING] if options.quick else usual_names())
     bench = Bench(
-        settings, options.engine, choose_variant(load_variants(settings.prompts), "assistant"),
-        load_starters(ROOT / "examples" / "questions.csv"), 1 if options.quick else options.pairs, options.quick,
+        settings, options.engine, variant, starters, options.workload or names,
+        1 if options.quick else options.pairs, options.quick,
     )  # fmt: skip
     data = bench.run(models, say)
     if options.out:

@@ -16,6 +16,7 @@ from transformers.utils import logging
 
 from bonsai.engines.adapter import add_adapter, check_adapter
 from bonsai.engines.device import ZERO_GPU, device_words
+from bonsai.engines.fast_layers import use_fast_layers
 from bonsai.errors import EngineError, SettingError, first_line
 from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings
 
@@ -90,6 +91,7 @@ def load_model(settings: Settings) -> LoadedModel:
         if adapter:
             model = add_adapter(model, adapter_id, adapter, merge=settings.quantization == "none")
         model = _place(model, settings, gpu)
+        use_fast_layers(model)
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise EngineError(f"The tokenizer of {model_id} belongs to another model: it has more tokens than this one.")
     return LoadedModel(

@@ -10,7 +10,7 @@ import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from bonsai.engines.base import SamplingParams
-from bonsai.engines.cpu_attention import use_cpu_attention
+from bonsai.engines.cpu_passes import use_cpu_passes
 from bonsai.engines.loading import LoadedModel
 from bonsai.engines.seeded_draw import SeededDraw
 from bonsai.errors import EngineError, first_line
@@ -69,7 +69,7 @@ class SharedBatch:
         self._reading: dict[tuple[int, ...], _Asked] = {}
         self._problem = ""
         self._anew = self._stopping = False
-        use_cpu_attention(loaded.model)
+        use_cpu_passes(loaded.model)
         self._manager = self._open()
         self._watcher = threading.Thread(target=self._watch, name="bonsai-batch", daemon=True)
         self._watcher.start()

@@ -1,4 +1,4 @@
-"""Attention on a CPU for requests that share a pass: each reads its own keys and values, and none of the others'."""
+"""Passes on a CPU that requests share: how they attend, and on how many threads."""
 
 from typing import Any
 
@@ -9,11 +9,22 @@ from transformers import AttentionInterface
 # Continuous batching makes a mask over the keys of all requests together, unless an attention with this word in its
 # name finds each request's keys by itself. With the mask 32 requests take nearly twice the time.
 _NAME = "bonsai_flash_on_cpu"
+# Passes of so few tokens are for one thread: others would wait for work most of the time, and while they do, they keep
+# the threads that read the tokens from their core.
+_FEW = 5
 
 
-def use_cpu_attention(model: Any) -> None:
-    """Let a Phi on a CPU attend by this module; a model of another kind or place stays as it is."""
-    if model.device.type == "cpu" and model.config.model_type == "phi":
+def use_cpu_passes(model: Any) -> None:
+    """Let a Phi on a CPU attend by this module, and any model there be sparing of threads; others stay as they are."""
+    if model.device.type != "cpu":
+        return
+    threads = torch.get_num_threads()
+    model.register_forward_pre_hook(
+        lambda _model, _args, kwargs: torch.set_num_threads(1 if kwargs["input_ids"].numel() <= _FEW else threads),
+        with_kwargs=True,
+    )
+    model.register_forward_hook(lambda _model, _args, _output: torch.set_num_threads(threads))
+    if model.config.model_type == "phi":
         AttentionInterface.register(_NAME, _attend)
         model.config._attn_implementation = _NAME
 
@@ -30,7 +41,10 @@ def _attend(
     cu_seq_lens_k: torch.Tensor,
     **_others: object,
 ) -> tuple[torch.Tensor, None]:
-    """Return what the queries (1, heads, tokens, size) of each request find; `cu_seq_lens` say where requests end."""
+    """Return what the queries (1, heads, tokens, size) of each request find among its own keys and values.
+
+    `cu_seq_lens` say where requests end.
+    """
     grouped = query.shape[1] != key.shape[1]
     new, known = cu_seq_lens_q.diff().tolist(), cu_seq_lens_k.diff().tolist()
     queries, keys = query.split_with_sizes(new, 2), key.split_with_sizes(known, 2)
