@@ -29,6 +29,8 @@ from bonsai.engines.base import Completion, Engine, SamplingParams
 from bonsai.engines.batching import BatchingEngine
 from bonsai.engines.seeded_draw import SeededDraw, gumbel
 from bonsai.errors import EngineError, SettingError, UsageError
+from bonsai.prompts import load_variants
+from bonsai.questions import load_starters
 from bonsai.settings import ROOT, Settings
 
 PARAMS = SamplingParams(max_new_tokens=24, temperature=1.0, seed=5)
@@ -223,12 +225,26 @@ def test_the_second_call_of_a_chain_reads_only_what_is_new(seedling: BatchingEng
     assert sum(map(sum, seen)) < seedling.count_tokens(second) / 10
 
 
+@pytest.mark.parametrize("name", ["assistant", "logician"])
+def test_the_answer_after_a_reasoning_reads_less_than_a_tenth_of_its_prompt(
+    seedling: BatchingEngine, name: str
+) -> None:
+    variant = load_variants(ROOT / "prompts")[name]
+    params = SamplingParams(max_new_tokens=96, seed=7, stop=variant.stop)
+    for starter in load_starters(ROOT / "examples" / "questions.csv"):
+        reasoning = last(seedling, [variant.render("reasoning", question=starter.question)], params)[0].text
+        prompt = variant.render("answer", question=starter.question, reasoning=reasoning)
+        with passes(seedling) as seen:
+            last(seedling, [prompt], replace(params, max_new_tokens=1))
+        assert sum(map(sum, seen)) < seedling.count_tokens(prompt) / 10, starter.question
+
+
 def test_candidates_of_one_prompt_share_its_reading(batching_engine: BatchingEngine) -> None:
     tokens = batching_engine.count_tokens(QUESTION * 2)
     with passes(batching_engine) as seen:
         last(batching_engine, [QUESTION * 2] * 4, [replace(PARAMS, seed=seed, max_new_tokens=3) for seed in range(4)])
     assert seen[0] == [tokens]
-    assert sum(map(sum, seen)) < tokens + 3 * 16 + 4 * 3
+    assert sum(map(sum, seen)) < tokens + 3 * batching_engine._batch._page + 4 * 3
 
 
 def test_a_candidate_whose_reader_is_cancelled_reads_for_itself(batching_engine: BatchingEngine) -> None:
@@ -250,7 +266,7 @@ def test_more_than_the_cache_holds_is_completed_all_the_same(
     wanted = texts(batching.load(Settings(model=str(model_folder))), prompts, params)
     monkeypatch.setattr(shared_batch, "_CPU_CACHE_BYTES", 1)
     small = batching.load(Settings(model=str(model_folder)))
-    assert small._batch._pages() * 16 < 300
+    assert small._batch._pages() * small._batch._page < 300
     assert texts(small, prompts, params) == wanted
 
 

@@ -16,9 +16,9 @@ from bonsai.engines.seeded_draw import SeededDraw
 from bonsai.errors import EngineError, first_line
 
 # The most tokens of a pass, and the tokens of a page of the cache. A CPU takes time for each token that it reads, and
-# only whole pages are shared; flash attention on a GPU wants pages of 256.
+# only whole pages are shared, so there they are as small as they may be; flash attention on a GPU wants pages of 256.
 _PASS = {"cpu": 256, "cuda": 2048}
-_PAGE = {"cpu": 16, "cuda": 256}
+_PAGE = {"cpu": 4, "cuda": 256}
 _CPU_CACHE_BYTES = 512 * 2**20
 _SHARE_OF_FREE_GPU = 0.6
 _SECONDS_TO_STOP = 10.0
