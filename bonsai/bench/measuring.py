@@ -77,6 +77,7 @@ def measure(usual: Scripted, bonsai: Scripted, workload: Workload, subject: str,
     problems = {text for pair in found for text in (*pair.usual.problems, *pair.bonsai.problems)}
     if tokens["usual"] != tokens["bonsai"]:
         problems.add(f"the usual way wrote {tokens['usual']} tokens, Bonsai {tokens['bonsai']}")
+    growth = _growth([pair.bonsai for pair in found]) if len(workload.chains) == 1 else None
     return Measured(
         name=workload.name, model=subject, engine=bonsai.name,
         usual_seconds=round(statistics.median(pair.usual.ended - pair.usual.began for pair in found), 4),
@@ -85,7 +86,7 @@ def measure(usual: Scripted, bonsai: Scripted, workload: Workload, subject: str,
         usual_first_text_seconds=round(statistics.median(firsts["usual"]), 4),
         first_text_seconds=round(statistics.median(firsts["bonsai"]), 4),
         usual_peak_memory_bytes=peaks["usual"], peak_memory_bytes=peaks["bonsai"],
-        step_growth=_growth([pair.bonsai for pair in found]), pairs=len(found), problems=tuple(sorted(problems)),
+        step_growth=growth, pairs=len(found), problems=tuple(sorted(problems)),
     )  # fmt: skip
 
 
@@ -150,7 +151,7 @@ def versions() -> dict[str, str]:
 
 
 def _growth(outcomes: list[Outcome]) -> float | None:
-    """Return how many times as long the last three steps of one chain took as the first three; None for few steps."""
+    """Return how many times as long the last three steps of a chain took as the first three; None for few steps."""
     ratios = []
     for outcome in outcomes:
         times = [outcome.began, *outcome.steps]

@@ -57,7 +57,7 @@ class UsualWay(Engine):
 
     def _complete(self, request: Request) -> tuple[int, list[int]]:
         params = request.sampling
-        inputs = self._tokenizer(request.prompt, return_tensors="pt").to(self._model.device)
+        inputs = self._tokenizer(request.prompt, return_tensors="pt", verbose=False).to(self._model.device)
         length = inputs["input_ids"].shape[1]
         drawn = (
             {"do_sample": True, "temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}

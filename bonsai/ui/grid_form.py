@@ -130,7 +130,7 @@ def draw(offer: Offer, tab: str) -> GridForm:
 
 def _upload(offer: Offer) -> Upload:
     file = gr.File(
-        label=t("or a file: CSV, JSONL or TXT"), file_types=[f".{form}" for form in FORMS], height=110,
+        label=t("or a file: CSV, JSONL or TXT"), file_types=[f".{form}" for form in FORMS], height=150,
         elem_classes="bonsai-upload",
     )  # fmt: skip
     column = gr.Dropdown(

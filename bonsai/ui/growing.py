@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Generic, TypeVar
 
@@ -14,6 +15,8 @@ from bonsai.journal import Journal
 from bonsai.progress import Progress, keep_all
 
 SNAPSHOTS_PER_SECOND = 10
+# Of the time that showing may take, and the longest that it may let a visitor wait for it: the model needs the machine.
+SHARE_TO_SHOW, LONGEST_PAUSE = 0.1, 1.0
 
 Chains = tuple[Chain, ...]
 Snapshot = TypeVar("Snapshot")
@@ -26,7 +29,7 @@ class _Growth(Generic[Snapshot]):
         self.latest: Snapshot | None = None
         self.failure: BaseException | None = None
         self.ended = False
-        self.news = asyncio.Event()
+        self.news, self.over = asyncio.Event(), asyncio.Event()
         self.stopped = threading.Event()
         self._begin = begin
         self._loop = asyncio.get_running_loop()
@@ -41,23 +44,29 @@ class _Growth(Generic[Snapshot]):
                 self.latest = snapshot
                 if self.stopped.is_set():
                     return
-                self._tell()
+                self._tell(self.news)
         except BaseException as failure:
             self.failure = failure
         finally:
             # On the thread that ran it: a generator cannot be closed from elsewhere while it works.
             growing.close()
             self.ended = True
-            self._tell()
+            self._tell(self.over)
+            self._tell(self.news)
 
-    def _tell(self) -> None:
+    def _tell(self, event: asyncio.Event) -> None:
+        if event.is_set():
+            return
         # The server may have been shut down meanwhile, and its loop with it.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self.news.set)
+            self._loop.call_soon_threadsafe(event.set)
 
 
 def snapshots(chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains, None]:
-    """Yield the chains as they grow, the latest at most 10 times a second, and at the end as they ended.
+    """Yield the chains as they grow, and at the end as they ended.
+
+    That is the latest of them at most 10 times a second, and less often where showing them takes long: it gets at most
+    a tenth of the time, unless a second has passed.
 
     Whatever ends the iteration early (Stop, a closed browser tab) ends the engine's work within one step.
     """
@@ -78,15 +87,19 @@ def reasoning_test(chain: Chain, step_number: int, sampling: SamplingParams) -> 
 async def _awaited(begin: Callable[[], Generator[Snapshot, None, None]]) -> AsyncGenerator[Snapshot, None]:
     growth = _Growth(begin)
     shown: Snapshot | None = None
+    cost = 0.0
     try:
         while not growth.ended or growth.latest is not shown:
             await growth.news.wait()
             growth.news.clear()
             if growth.latest is not shown and growth.latest is not None:
                 shown = growth.latest
+                began = time.monotonic()
                 yield shown
-            if not growth.ended:
-                await asyncio.sleep(1 / SNAPSHOTS_PER_SECOND)
+                cost = time.monotonic() - began
+            pause = min(max(1 / SNAPSHOTS_PER_SECOND, cost / SHARE_TO_SHOW - cost), LONGEST_PAUSE)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(growth.over.wait(), pause)
         if growth.failure is not None:
             raise growth.failure
     finally:
