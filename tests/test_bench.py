@@ -24,14 +24,15 @@ STARTERS = load_starters(ROOT / "examples" / "questions.csv")
 NAMES = ["one-chain", "nine-chains", "eight-variants", "visitors-8", "visitors-32", "twenty-steps"]
 
 
-@pytest.mark.parametrize("engine", ["batching", "local"])
+@pytest.mark.parametrize(("engine", "names"), [("batching", NAMES), ("local", NAMES[:2])])
 def test_a_quick_run_does_the_same_work_in_both_ways(
-    engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    engine: str, names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "bench.json"
-    assert main(["bench", "--quick", "--engine", engine, "--out", str(out)]) == 0
+    asked = [] if names == NAMES else [f"--workload={name}" for name in names]
+    assert main(["bench", "--quick", "--engine", engine, *asked, "--out", str(out)]) == 0
     data = json.loads(out.read_text())
-    assert [one["name"] for one in data["workloads"]] == NAMES
+    assert [one["name"] for one in data["workloads"]] == names
     for one in data["workloads"]:
         assert one["problems"] == []
         assert (one["model"], one["engine"]) == ("seedling", engine)

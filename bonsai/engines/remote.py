@@ -235,11 +235,17 @@ class _Server:
 
     async def end(self) -> None:
         """Break off what is under way and close the connections."""
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+        for task in self._others():
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*self._others(), return_exceptions=True)
         await self._client.close()
+        # Streams that were broken off close themselves in tasks of their own, which must not outlive the loop.
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        await asyncio.gather(*self._others(), return_exceptions=True)
+
+    @staticmethod
+    def _others() -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks() - {asyncio.current_task()}
 
     @contextlib.asynccontextmanager
     async def _room(self, count: int) -> AsyncIterator[None]:

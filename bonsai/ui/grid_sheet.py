@@ -1,7 +1,6 @@
 """The wiring of the tabs Compare and Batch: what happens from Run to the last row, and what may end or begin it."""
 
 import asyncio
-import logging
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -32,8 +31,6 @@ from bonsai.ui.wiring import QUIET, RUNS, Values
 # A drawing that took a while is not done again for as many times that while.
 _PATIENCE = 10
 _OTHER_TAB = "This run cannot be opened here: its chains are not all questions with all variants. Open it in QtQ chain."
-
-_log = logging.getLogger("bonsai")
 
 
 @dataclass(frozen=True)
@@ -249,14 +246,7 @@ class GridSheet:
         }
 
     def _failed(self, error: Exception, moment: GridMoment, tongue: str) -> Values:
-        if isinstance(error, BonsaiError):
-            return self.end(moment, tongue, live.status_line(say_error(tongue, str(error)), "bad"))
-        if isinstance(error, gr.Error):
-            # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
-            gr.Warning(error.message, title=say(tongue, "The run ended"))
-            return self.end(moment, tongue, live.status_line(t(live.ENDED), "bad"))
-        _log.error("A run ended with an error that was not expected.", exc_info=error)
-        return self.end(moment, tongue, live.status_line(t(live.FAILED), "bad"))
+        return self.end(moment, tongue, live.failure(error, tongue))
 
     def _at_work(self, running: bool, journal: Journal | None = None) -> Values:
         form, cells = self.form, self.results.cells

@@ -1,11 +1,17 @@
 """The live step, and the sentence for each state: what is written now, as plain text that no browser takes for HTML."""
 
+import logging
 from html import escape
 
+import gradio as gr
+
 from bonsai.chain import METHODS, Chain
+from bonsai.errors import BonsaiError
 from bonsai.progress import Progress
 from bonsai.step import Step
-from bonsai.ui.texts import say, t
+from bonsai.ui.texts import say, say_error, t
+
+_log = logging.getLogger("bonsai")
 
 READY = "Ready. Write a question or pick a starter, then press Run."
 WAITING = "Waiting for a free place. It begins by itself."
@@ -50,6 +56,18 @@ def state_of(chain: Chain, seconds: float, tongue: str) -> str:
 def mood_of(chain: Chain) -> str:
     """Return the style of the status line for a chain: at work, ended well, or ended otherwise."""
     return {"": "busy", "done": "good", "stopped": "", "error": "bad"}.get(chain.stop_reason, "")
+
+
+def failure(error: Exception, tongue: str) -> str:
+    """Return the status line of a run that an error ended; what nobody expected goes to the log."""
+    if isinstance(error, BonsaiError):
+        return status_line(say_error(tongue, str(error)), "bad")
+    if isinstance(error, gr.Error):
+        # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
+        gr.Warning(error.message, title=say(tongue, "The run ended"))
+        return status_line(t(ENDED), "bad")
+    _log.error("A run ended with an error that was not expected.", exc_info=error)
+    return status_line(t(FAILED), "bad")
 
 
 def waiting(seconds: int, ready: bool, tongue: str) -> str:

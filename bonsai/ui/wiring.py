@@ -1,6 +1,5 @@
 """The wiring of a tab, the same for all methods: what happens from Run to the last row, and what else may end a run."""
 
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -29,8 +28,6 @@ OTHER_TAB = "This is a run of another tab; open it there, or in Compare or Batch
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 Values = dict[Any, Any]
 Asked = Callable[[Values], Run]
-
-_log = logging.getLogger("bonsai")
 
 
 @dataclass(frozen=True)
@@ -180,14 +177,7 @@ class Sheet:
 
     def failed(self, error: Exception, moment: Moment, tongue: str) -> Values:
         """Return the values that show a run which an error ended, and the sentence for it."""
-        if isinstance(error, BonsaiError):
-            return self.end(moment, tongue, live.status_line(say_error(tongue, str(error)), "bad"))
-        if isinstance(error, gr.Error):
-            # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
-            gr.Warning(error.message, title=say(tongue, "The run ended"))
-            return self.end(moment, tongue, live.status_line(t(live.ENDED), "bad"))
-        _log.error("A run ended with an error that was not expected.", exc_info=error)
-        return self.end(moment, tongue, live.status_line(t(live.FAILED), "bad"))
+        return self.end(moment, tongue, live.failure(error, tongue))
 
     def end(self, moment: Moment, tongue: str, status: str = "") -> Values:
         """Return the values that show a run which ended here, whatever was still to come.
