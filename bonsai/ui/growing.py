@@ -15,8 +15,9 @@ from bonsai.journal import Journal
 from bonsai.progress import Progress, keep_all
 
 SNAPSHOTS_PER_SECOND = 10
-# Of the time that showing may take, and the longest that it may let a visitor wait for it: the model needs the machine.
-SHARE_TO_SHOW, LONGEST_PAUSE = 0.1, 1.0
+# The share of the time that making updates may take, since the model needs the machine too: sending and drawing them
+# takes as much again. And the seconds that a visitor waits for one at the most.
+SHARE_TO_SHOW, LONGEST_PAUSE = 0.04, 1.0
 
 Chains = tuple[Chain, ...]
 Snapshot = TypeVar("Snapshot")
@@ -65,8 +66,7 @@ class _Growth(Generic[Snapshot]):
 def snapshots(chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains, None]:
     """Yield the chains as they grow, and at the end as they ended.
 
-    That is the latest of them at most 10 times a second, and less often where showing them takes long: it gets at most
-    a tenth of the time, unless a second has passed.
+    That is the latest of them, at most 10 times a second; less often where showing them takes long, but every second.
 
     Whatever ends the iteration early (Stop, a closed browser tab) ends the engine's work within one step.
     """
