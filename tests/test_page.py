@@ -270,7 +270,7 @@ def test_the_space_says_what_is_wrong_and_ends(environment: dict[str, str], code
     done = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
     )
-    assert done.returncode == code
+    assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
 

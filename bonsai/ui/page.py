@@ -1,5 +1,6 @@
 """The page: built by a function from what it has to offer, and opened with one set of launch arguments."""
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -64,10 +65,9 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
                 late.open()
         demo.block_thread()
     except KeyboardInterrupt:
+        return
+    finally:
         demo.close(verbose=False)
-    except BonsaiError:
-        demo.close(verbose=False)
-        raise
 
 
 def load_examples(folder: Path) -> dict[str, Run]:
@@ -112,11 +112,14 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
     """
     port = INITIAL_PORT_VALUE if port is None else port
     try:
-        _, address, _ = demo.launch(
-            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme(),
-            css_paths=Path(__file__).with_name("page.css"), i18n=I18N, mcp_server=True, ssr_mode=False, share=False,
-            show_error=True, run_history=False, enable_monitoring=False, footer_links=["api"], max_file_size="40mb",
-        )  # fmt: skip
+        # Gradio tells of its MCP server on stdout, which is for tables alone.
+        with contextlib.redirect_stdout(sys.stderr):
+            _, address, _ = demo.launch(
+                server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme(),
+                css_paths=Path(__file__).with_name("page.css"), i18n=I18N, mcp_server=True, ssr_mode=False,
+                share=False, show_error=True, run_history=False, enable_monitoring=False, footer_links=["api"],
+                max_file_size="40mb",
+            )  # fmt: skip
     except OSError as error:
         raise BonsaiError(
             f"The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
