@@ -58,7 +58,7 @@ def test_waiting_can_be_given_up() -> None:
     engine = held(there)
     snapshots = engine.generate([QUESTION], PARAMS)
     next(snapshots)
-    snapshots.close()  # type: ignore[attr-defined]
+    snapshots.close()
     assert list(snapshots) == []
     there.set()
     engine.wait()

@@ -29,7 +29,6 @@ class _Growth(Generic[Snapshot]):
     def __init__(self, begin: Callable[[], Generator[Snapshot, None, None]]) -> None:
         self.latest: Snapshot | None = None
         self.failure: BaseException | None = None
-        self.ended = False
         self.news, self.over = asyncio.Event(), asyncio.Event()
         self.stopped = threading.Event()
         self._begin = begin
@@ -51,7 +50,6 @@ class _Growth(Generic[Snapshot]):
         finally:
             # On the thread that ran it: a generator cannot be closed from elsewhere while it works.
             growing.close()
-            self.ended = True
             self._tell(self.over)
             self._tell(self.news)
 
@@ -89,7 +87,7 @@ async def _awaited(begin: Callable[[], Generator[Snapshot, None, None]]) -> Asyn
     shown: Snapshot | None = None
     cost = 0.0
     try:
-        while not growth.ended or growth.latest is not shown:
+        while not growth.over.is_set() or growth.latest is not shown:
             await growth.news.wait()
             growth.news.clear()
             if growth.latest is not shown and growth.latest is not None:
