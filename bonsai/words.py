@@ -270,26 +270,25 @@ def _fold(text: str) -> str:
 def _stem(word: str) -> str:
     word = word.removesuffix("'s")
     word = _lexicon()["irregular"].get(word, word)
-    stem = _stemmer().stemWord(word)
+    stem = _root(word)
     return str(_lexicon()["same"].get(stem, stem))
 
 
-@cache
-def _stemmer() -> Any:
-    return snowballstemmer.stemmer("english")
+def _root(word: str) -> str:
+    # A stemmer keeps the word that it works on, so threads must not share one; a new one costs next to nothing.
+    return str(snowballstemmer.stemmer("english").stemWord(word))
 
 
 @cache
 def _lexicon() -> dict[str, Any]:
     data = yaml.safe_load(Path(__file__).with_name("lexicon.yaml").read_text(encoding="utf-8"))
-    stem = _stemmer().stemWord
     same: dict[str, str] = {}
     for group in data["same"]:
         for word in group:
-            same.setdefault(stem(word), stem(group[0]))
+            same.setdefault(_root(word), _root(group[0]))
     opposites: dict[str, set[str]] = {}
     for pair in data["opposites"].split(","):
-        one, other = (same.get(stem(word), stem(word)) for word in pair.split())
+        one, other = (same.get(_root(word), _root(word)) for word in pair.split())
         opposites.setdefault(one, set()).add(other)
         opposites.setdefault(other, set()).add(one)
     japanese = data["japanese"]

@@ -75,6 +75,15 @@ def test_all_completions_have_their_full_length_and_are_read_from_the_script() -
     ]  # fmt: skip
 
 
+def test_a_visitor_whose_run_breaks_is_not_passed_over() -> None:
+    def gone() -> None:
+        raise ConnectionError("gone")
+
+    visitors = next(one for one in workloads(VARIANT, STARTERS) if one.visitors)
+    with pytest.raises(ConnectionError, match="gone"):
+        run(Scripted(EchoEngine(pause=gone), time.monotonic), visitors, time.monotonic)
+
+
 def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: Path) -> None:
     usual = UsualWay(str(model_folder), str(adapter_folder), torch.device("cpu"), torch.float32)
     requests = deque(Request("Why?", SamplingParams(max_new_tokens=9, temperature=heat)) for heat in (0, 0.7))

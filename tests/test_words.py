@@ -1,6 +1,11 @@
 """Words: how a question asks, what it asks about, and what keeps two questions apart."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
 import pytest
+import snowballstemmer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -107,3 +112,17 @@ def test_any_text_can_be_read_and_compared_in_either_order(text: str, other: str
     assert shared(one, another) == shared(another, one)
     assert contrast(one, another) == contrast(another, one)
     assert 0 <= contrast(one, another).added <= 1
+
+
+def test_threads_read_the_same_words_as_one() -> None:
+    beginnings = ["".join(letters) for letters in product("bdfgkln", "aeiou", "vxz", "aeiou")]
+    words = [f"{first}{last}" for first in beginnings for last in ("tional", "ingly", "fulness", "ities")]
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(content_words, words))
+    finally:
+        sys.setswitchinterval(often)
+    stemmer = snowballstemmer.stemmer("english")
+    assert found == [frozenset((stemmer.stemWord(word),)) for word in words]

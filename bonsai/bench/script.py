@@ -1,5 +1,6 @@
 """The script of the benchmark: what every completion is said to have said, so that all ways read the same prompts."""
 
+import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,8 +15,9 @@ REASONING_TOKENS, ANSWER_TOKENS, CANDIDATE_TOKENS = 96, 96, 32
 class Scripted(Engine):
     """An engine whose completions are drawn by another one, at their full length, and then read from a script.
 
-    So both ways go through the same prompts, whatever they draw. `drawn` holds what was drawn by (prompt, seed), and
-    `first_text` the moment of the first text. A `share` below 1 shortens all lengths.
+    So both ways go through the same prompts, whatever they draw. `drawn` holds what was drawn by (prompt, seed),
+    `tokens` how many that were, and `first_text` the moment of the first text. A `share` below 1 shortens all lengths.
+    Threads may share it.
     """
 
     is_stand_in = False
@@ -27,6 +29,7 @@ class Scripted(Engine):
         self.runs_at_once = engine.runs_at_once
         self._engine, self._clock, self._share = engine, clock, share
         self._script = _Script(engine.count_tokens)
+        self._lock = threading.Lock()
         self.begin()
 
     def count_tokens(self, text: str) -> int:
@@ -58,8 +61,9 @@ class Scripted(Engine):
     def _ended(self, request: Request, completion: Completion) -> Completion:
         if completion.error:
             return completion
-        self.tokens += completion.completion_tokens
-        self.drawn[request.prompt, request.sampling.seed] = completion.text
+        with self._lock:
+            self.tokens += completion.completion_tokens
+            self.drawn[request.prompt, request.sampling.seed] = completion.text
         asks = request.sampling.max_new_tokens <= max(1, round(CANDIDATE_TOKENS * self._share))
         said = self._script.question(request) if asks else self._script.text(request)
         return replace(completion, text=said, finish_reason="stop")

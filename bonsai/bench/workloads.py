@@ -1,7 +1,7 @@
 """The workloads: what is asked of both ways."""
 
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -69,15 +69,14 @@ def _marked(chain: Chain, mark: str) -> Chain:
 
 
 def run(engine: Scripted, workload: Workload, clock: Callable[[], float]) -> Outcome:
-    """Let an engine work a workload off, and return what it came to."""
+    """Let an engine work a workload off, and return what it came to; raise what a visitor's run raises."""
     outcome = Outcome(clock())
     groups = [(chain,) for chain in workload.chains] if workload.visitors else [workload.chains]
-    threads = [threading.Thread(target=_ask, args=(engine, group, outcome, clock)) for group in groups]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(groups)) as visitors:
+        asked = [visitors.submit(_ask, engine, group, outcome, clock) for group in groups]
     outcome.ended = clock()
+    for one in asked:
+        one.result()
     return outcome
 
 
