@@ -130,7 +130,8 @@ class Sheet:
                     values = self._show(moment, tongue)
                     if finished != (finished := _finished_steps(chains)):
                         values |= self.rows(moment.run, tongue)
-                    yield values | self.at_work(not chains[-1].finished)
+                    # Only what changes: a button that is sent is made anew, each time.
+                    yield values | (self.at_work(False) if chains[-1].finished else {})
         except Exception as error:
             yield self.failed(error, moment, tongue)
 
