@@ -57,8 +57,13 @@ class Embedder:
         self._threads = torch.get_num_threads()
         self._tokenizer = model.tokenizer
         self._marks = set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id}
+        # They stay: at the end of a thread that computed, MKL takes a lock, which a process forked then would wait for.
+        self._pool = ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,))
         self._lock = threading.Lock()
-        os.register_at_fork(after_in_child=self._start_anew)
+        # For the same reason no process is forked while texts are encoded.
+        os.register_at_fork(
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._start_anew
+        )
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return what each text is to the model, in the order given; a long text is cut at what the model reads."""
@@ -81,11 +86,10 @@ class Embedder:
 
         if len(batches) == 1 or self._threads == 1:
             return [row for batch in batches for row in self._encode_batch(batch)]
-        torch.set_num_threads(1)
         try:
-            with ThreadPoolExecutor(self._threads) as pool:
-                return [row for rows in pool.map(self._encode_batch, batches) for row in rows]
+            return [row for rows in self._pool.map(self._encode_batch, batches) for row in rows]
         finally:
+            # A thread of the pool that begins sets the number for all that begin after it.
             torch.set_num_threads(self._threads)
 
     def _encode_batch(self, batch: list[list[int]]) -> list[Encoded]:
@@ -112,10 +116,10 @@ class Embedder:
         """Make ready for use in a forked process, as ZeroGPU's workers are."""
         import torch
 
-        # The threads that the parent computed with, or that held the lock, are not there: waiting for them would hang.
+        # The threads that the parent computed with are not there: waiting for them would hang.
         self._threads = 1
         torch.set_num_threads(1)
-        self._lock = threading.Lock()
+        self._lock.release()
 
 
 class LateEmbedder(Embedder):
