@@ -243,8 +243,11 @@ def test_a_step_is_looked_at_and_branched_from_and_the_files_hold_the_tree(visit
     rejected = page.locator(".bonsai-step:visible tr.rejected")
     expect(rejected).to_contain_text("repeats step 1")
     assert rejected.locator("mark").all_inner_texts() == ["Why did productivity", "stop growing"] + [QUESTION[:-1]]
+    proposed = page.locator(".bonsai-branch-question:visible textarea")
+    expect(proposed).to_have_value(QUESTION)
     choose(page, ".bonsai-begin", "(accepted)")
-    candidate = page.locator(".bonsai-branch-question:visible textarea").input_value()
+    expect(proposed).not_to_have_value(QUESTION)
+    candidate = proposed.input_value()
     button(page, "Branch").click()
     expect(page.locator(".bonsai-note:visible").first).to_contain_text("Finished steps: 6")
     expect(status(page)).to_contain_text("Done in")

@@ -197,7 +197,8 @@ def test_a_cell_is_asked_again_alone(visit: Visit) -> None:
     seed.fill("33")
     ENGINE.calls = 0
     button(page, "Ask the first cell again").click()
-    expect(page.locator(".bonsai-live:visible")).to_contain_text("Chain 2")
+    # "Done in" is still told of the first run for a moment.
+    expect(page.locator(".bonsai-cells:visible")).not_to_contain_text(before.chains[1].steps[0].answer)
     done(page)
     after = saved(page)
     assert ENGINE.calls == 2, "one chain of two steps was asked, and no other"
@@ -305,7 +306,7 @@ def test_what_failed_is_asked_again_alone(visit: Visit) -> None:
     ENGINE.fail_on = ""
     ENGINE.calls = 0
     button(page, "Ask the failed again").click()
-    expect(page.locator(".bonsai-live:visible")).to_contain_text("Chain 2")
+    expect(status(page)).not_to_contain_text("failed")
     done(page)
     assert ENGINE.calls == 2
     after = saved(page)

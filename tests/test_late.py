@@ -144,7 +144,9 @@ def test_the_page_is_there_before_the_model_and_its_visitors_wait(
         visit = Visit(address, browser)
         page = visit(tab)
         ask(page, QUESTION)
-        expect(status(page)).to_contain_text("The model is being loaded. It begins by itself.")
+        # Updates come all the while, and none takes the sentence away.
+        expect(page.locator(".bonsai-live:visible .clock")).not_to_have_text("0.0 s")
+        expect(status(page)).to_have_text("The model is being loaded. It begins by itself.")
         opened.set()
         expect(status(page)).to_contain_text("Done in")
         if tab != "Compare":

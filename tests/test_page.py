@@ -321,5 +321,5 @@ def test_a_refusal_with_numbers_is_translated_with_its_numbers() -> None:
 )
 def test_each_state_has_its_own_sentence(reason: str, sentence: str) -> None:
     state = replace(chain(), stop_reason=reason)
-    assert sentence in live.state_of(state, 1.5, "en")
-    assert live.state_of(state, 1.5, "ja") != live.state_of(state, 1.5, "en")
+    assert sentence in live.state_of(state, 1.5, True, "en")
+    assert live.state_of(state, 1.5, True, "ja") != live.state_of(state, 1.5, True, "en")

@@ -240,10 +240,8 @@ class GridSheet:
         return upload.look(file, column, self.offer.settings.max_questions, language(request)) if upload else {}
 
     def _told(self, now: Progress, tongue: str) -> Values:
-        return {
-            self.status: live.status_line(live.progress_of(now, tongue), "busy"),
-            self.step: live.watched_step(now, tongue),
-        }
+        state = live.progress_of(now, self.offer.engine.is_ready, tongue)
+        return {self.status: live.status_line(state, "busy"), self.step: live.watched_step(now, tongue)}
 
     def _failed(self, error: Exception, moment: GridMoment, tongue: str) -> Values:
         return self.end(moment, tongue, live.failure(error, tongue))

@@ -42,10 +42,13 @@ _PARTS = {
 }
 
 
-def state_of(chain: Chain, seconds: float, tongue: str) -> str:
-    """Return the sentence for the state that a chain is in, some seconds after it began."""
+def state_of(chain: Chain, seconds: float, ready: bool, tongue: str) -> str:
+    """Return the sentence for the state that a chain is in, some seconds after it began.
+
+    Until the model is `ready`, the chain waits for it.
+    """
     if not chain.finished:
-        return say(tongue, _WRITING[chain.steps[-1].writing])
+        return say(tongue, _WRITING[chain.steps[-1].writing] if ready else LOADING)
     if chain.stop_reason == "error":
         return say(tongue, "The model could not go on: {}", chain.steps[-1].error)
     if chain.stop_reason in _ENDED:
@@ -97,8 +100,13 @@ def live_step(chain: Chain, seconds: float, tongue: str) -> str:
     return _panel(head, [_part("Question", step.question, False, tongue), *_parts(chain.method, step, tongue)])
 
 
-def progress_of(now: Progress, tongue: str) -> str:
-    """Return the sentence that says how far a run of many chains is, and how long it will take."""
+def progress_of(now: Progress, ready: bool, tongue: str) -> str:
+    """Return the sentence that says how far a run of many chains is, and how long it will take.
+
+    Until the model is `ready`, the run waits for it.
+    """
+    if not ready:
+        return say(tongue, LOADING)
     parts = [
         say(tongue, "{} of {} chains", f"{now.finished:,}", f"{now.chains:,}"),
         say(tongue, "{} s", f"{now.seconds:.0f}"),

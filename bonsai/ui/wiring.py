@@ -217,7 +217,8 @@ class Sheet:
 
     def _show(self, moment: Moment, tongue: str) -> Values:
         chain = moment.run.chains[-1]
-        status = live.status_line(live.state_of(chain, moment.seconds, tongue), live.mood_of(chain))
+        state = live.state_of(chain, moment.seconds, self.offer.engine.is_ready, tongue)
+        status = live.status_line(state, live.mood_of(chain))
         return {self.status: status, self.moment: moment} | self.live_step(moment.run, tongue, moment.seconds)
 
     def _blank(self, status: str) -> Values:
