@@ -94,8 +94,7 @@ def test_stop_in_mid_stream_keeps_what_is_there_and_ends_the_work_within_a_step(
     expect(button(page, "Run")).to_be_disabled()
     button(page, "Stop").click()
     expect(status(page)).to_contain_text("Stopped.")
-    ENGINE.steps.release()
-    assert ENGINE.cut_short.wait(60)
+    let_on_until_cut_short()
     assert ENGINE.calls == 4
     rows = table(page)
     assert [row["flags"] for row in rows] == ["", "stopped"]
@@ -105,17 +104,22 @@ def test_stop_in_mid_stream_keeps_what_is_there_and_ends_the_work_within_a_step(
     expect(button(page, "Run")).to_be_enabled()
 
 
+def let_on_until_cut_short() -> None:
+    """Let the engine go on step by step; fail if it is not cut short within a minute."""
+    steps = 0
+    while not ENGINE.cut_short.wait(0.2):
+        ENGINE.steps.release()
+        steps += 1
+        assert steps < 300, "The engine went on although nobody wanted it any more."
+
+
 def test_a_closed_browser_tab_ends_the_work(visit: Visit) -> None:
     ENGINE.reset(hold_at_call=1)
     page = visit("QtQ chain")
     ask(page, QUESTION)
     expect(page.locator(".bonsai-live:visible .writing")).to_contain_text("Reasoning\nThe", use_inner_text=True)
     page.context.close()
-    steps = 0
-    while not ENGINE.cut_short.wait(0.2):
-        ENGINE.steps.release()
-        steps += 1
-        assert steps < 300, "The engine went on although nobody was there any more."
+    let_on_until_cut_short()
     assert ENGINE.calls < 9
 
 
@@ -308,6 +312,26 @@ def test_what_cannot_branch_or_be_tested_is_said_in_a_sentence(visit: Visit) -> 
     button(page, "Branch").click()
     expect(status(page)).to_contain_text("The question is empty.")
     expect(button(page, "Branch")).to_be_enabled()
+
+
+def test_what_is_typed_is_kept_when_a_dropdown_is_left(visit: Visit) -> None:
+    page = visit("QtQ chain")
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    open_section(page)
+    typed = page.locator(".bonsai-branch-question:visible textarea")
+    typed.fill("Who gains when growth is slow?")
+    for dropdown in (".bonsai-begin", ".bonsai-choice"):
+        page.locator(f"{dropdown}:visible input").click()
+        with page.expect_response(re.compile("/run/predict")):
+            typed.focus()
+        expect(typed).to_have_value("Who gains when growth is slow?")
+    choose(page, ".bonsai-begin", "(accepted)")
+    expect(typed).to_have_value(re.compile("productivity"))
+    choose(page, ".bonsai-begin", "This step's question")
+    expect(typed).to_have_value(QUESTION)
+    choose(page, ".bonsai-choice", "2.")
+    expect(typed).to_have_value(table(page)[1]["question"])
 
 
 @pytest.mark.parametrize("tab", ["Two-step reasoning", "QtQ chain"])

@@ -102,6 +102,11 @@ def table(page: Page) -> list[dict[str, str]]:
     """Return the rows of the table that the visitor sees, as text."""
     frame = page.locator(".bonsai-table:visible")
     names = [name.removesuffix("⋮").strip() for name in frame.get_by_role("columnheader").all_inner_texts()]
+    # The table is drawn a moment after the note that tells of its rows.
+    note = page.locator(".bonsai-note:visible", has_text="Finished steps").first
+    told = re.search(r"Finished steps: (\d+)", note.inner_text()) if note.count() else None
+    if told:
+        expect(frame.get_by_role("gridcell")).to_have_count(int(told[1]) * len(names))
     cells = [cell.strip() for cell in frame.get_by_role("gridcell").all_inner_texts()]
     return [dict(zip(names, cells[at : at + len(names)], strict=True)) for at in range(0, len(cells), len(names))]
 

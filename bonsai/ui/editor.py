@@ -36,7 +36,7 @@ class Editor:
     def connect(self, prompts: gr.CheckboxGroup) -> None:
         """Tie the editor to what it does; what is added can be chosen among `prompts`."""
         chosen = [self.original, self.added]
-        self.original.input(self.begin, chosen, [self.name, self.text, self.status, self.add], queue=False, **QUIET)
+        self.original.change(self.begin, chosen, [self.name, self.text, self.status, self.add], queue=False, **QUIET)
         for typed in (self.text.input, self.name.input):
             typed(
                 self.check, [self.name, self.text], [self.status, self.add], queue=False, trigger_mode="always_last",

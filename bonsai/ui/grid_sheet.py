@@ -26,7 +26,7 @@ from bonsai.ui.growing import progress
 from bonsai.ui.offer import Offer
 from bonsai.ui.results import in_language
 from bonsai.ui.texts import language, say, say_error, t
-from bonsai.ui.wiring import QUIET, RUNS, Values
+from bonsai.ui.wiring import NO_MORE, QUIET, RUNS, Values
 
 # A drawing that took a while is not done again for as many times that while.
 _PATIENCE = 10
@@ -140,6 +140,7 @@ class GridSheet:
             yield await asyncio.to_thread(self.end, GridMoment(moment.journal, time.monotonic() - began), tongue)
         except Exception as error:
             yield self._failed(error, moment, tongue)
+        yield NO_MORE
 
     def halt(self, moment: GridMoment | None, request: gr.Request) -> Values:
         """Show the run as it was when it was stopped, with every step that was finished."""

@@ -28,8 +28,9 @@ class LayOut:
             changed(self.lay_out, layout, cells.table, queue=False, **QUIET)
         for changed in (cells.one.input, cells.other.input, cells.field.input):
             changed(self.lay_over, chosen, cells.difference, queue=False, **QUIET)
-        cells.one.input(self.take_seed, [moment, cells.one], cells.seed, queue=False, **QUIET)
-        places = [cells.one, cells.other, cells.difference, cells.seed]
+        # Not `input`, which a dropdown also tells when it is left: a seed that was typed by then would be lost.
+        cells.one.change(self.take_seed, [moment, cells.one], cells.seed, queue=False, **QUIET)
+        places = [cells.one, cells.other, cells.difference]
         cells.table.select(self.pick, [*layout, cells.one, cells.other], places, queue=False, **QUIET)
 
     def look_along(
@@ -72,5 +73,5 @@ class LayOut:
             return {self.cells.one: gr.skip()}
         one, other = (key, None) if one is None else (one, key) if other is None else (other, key)
         assert moment is not None
-        values: Values = {self.cells.one: one, self.cells.other: other} | self.take_seed(moment, one)
+        values: Values = {self.cells.one: one, self.cells.other: other}
         return values | self.cells.compare(moment.journal.run, one, other, field, language(request))

@@ -17,9 +17,10 @@ from bonsai.ui import live
 from bonsai.ui.growing import reasoning_test
 from bonsai.ui.steps import OWN_QUESTION, Branching, Steps, choice_of, find, last_choice
 from bonsai.ui.texts import language, say, t
-from bonsai.ui.wiring import QUIET, Moment, Sheet, Values
+from bonsai.ui.wiring import NO_MORE, QUIET, Moment, Sheet, Values
 
 NO_STEP = "Choose a step first."
+Shown = tuple[str, str | None, int] | None
 
 
 @dataclass(frozen=True)
@@ -33,27 +34,32 @@ class Look:
         """Tie the section to what it does, and return the events of the work of the model that can begin here."""
         sheet, steps = self.sheet, self.steps
         chosen = [sheet.moment, steps.choice]
-        steps.section.expand(self.unfold, chosen, steps.places, queue=False, **QUIET)
-        steps.choice.input(self.look, chosen, steps.places, queue=False, **QUIET)
-        sheet.results.table.select(self.pick, sheet.moment, steps.places, queue=False, **QUIET)
+        looked_at = [*chosen, steps.shown]
+        steps.section.expand(self.unfold, looked_at, steps.places, queue=False, **QUIET)
+        steps.choice.input(self.look, looked_at, steps.places, queue=False, **QUIET)
+        picked = [sheet.moment, steps.shown]
+        sheet.results.table.select(self.pick, picked, steps.places, queue=False, **QUIET)
         testing = sheet.start(
             [steps.test.click], self._asked_to_test, set(chosen), lambda run, tongue: {}, self.test, chosen
         )
         return [testing, *(self._connect_branching(steps.branching) if steps.branching else [])]
 
-    def look(self, moment: Moment | None, chosen: str | None, request: gr.Request) -> Values:
-        """Show the chosen step."""
+    def look(self, moment: Moment | None, chosen: str | None, shown: Shown, request: gr.Request) -> Values:
+        """Show the chosen step; one that is shown stays as it is, with what was typed there."""
+        # A dropdown tells of a choice twice, and again whenever it is left.
+        if moment and shown and shown[:2] == (moment.run.id, chosen):
+            return {self.steps.choice: gr.skip()}
         return self.steps.show(moment.run if moment else None, chosen, language(request))
 
-    def unfold(self, moment: Moment | None, chosen: str | None, request: gr.Request) -> Values:
+    def unfold(self, moment: Moment | None, chosen: str | None, shown: Shown, request: gr.Request) -> Values:
         """Show the chosen step, or the last one if none is chosen yet."""
-        return self.look(moment, chosen or (last_choice(moment.run) if moment else None), request)
+        return self.look(moment, chosen or (last_choice(moment.run) if moment else None), shown, request)
 
-    def pick(self, moment: Moment | None, event: gr.SelectData, request: gr.Request) -> Values:
+    def pick(self, moment: Moment | None, shown: Shown, event: gr.SelectData, request: gr.Request) -> Values:
         """Show the step whose row of the table was clicked."""
         row = dict(zip(self.sheet.results.columns, event.row_value, strict=False))
         key = choice_of(moment.run, row.get("chain", "1"), row["step"]) if moment else None
-        return self.look(moment, key, request) if key else {self.steps.choice: gr.skip()}
+        return self.look(moment, key, shown, request) if key else {self.steps.choice: gr.skip()}
 
     async def test(self, moment: Moment, chosen: str | None, request: gr.Request) -> AsyncIterator[Values]:
         """Test whether the Reasoning of the chosen step was used, and show what came out."""
@@ -68,11 +74,13 @@ class Look:
                     chain = grown
         except Exception as error:
             yield sheet.failed(error, moment, tongue)
+            yield NO_MORE
             return
         run = moment.run.with_chains(tuple(chain if one.number == chain.number else one for one in moment.run.chains))
         done = live.status_line(say(tongue, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good")
         shown = sheet.rows(run, tongue) | self.steps.show(run, chosen, tongue) | sheet.at_work(False)
         yield {sheet.status: done, sheet.moment: Moment(run, True, moment.seconds)} | shown
+        yield NO_MORE
 
     def _asked_to_test(self, values: Values) -> Run:
         moment, chosen = values[self.sheet.moment], values[self.steps.choice]
@@ -86,9 +94,13 @@ class Look:
     def _connect_branching(self, branching: Branching) -> list[Any]:
         sheet, steps = self.sheet, self.steps
 
-        def begin_with(moment: Moment | None, chosen: str | None, number: int | None) -> str:
-            step = _found(moment, chosen)[1]
-            return step.candidates[number - 1].question if number else step.question
+        def begin_with(moment: Moment | None, chosen: str | None, number: int | None, shown: Shown) -> Values:
+            found = find(moment.run, chosen) if moment else None
+            if moment is None or found is None or number is None or shown == (moment.run.id, chosen, number):
+                return {branching.question: gr.skip()}
+            _, step = found
+            question = step.candidates[number - 1].question if number else step.question
+            return {branching.question: question, steps.shown: (moment.run.id, chosen, number)}
 
         def asked(values: Values) -> Run:
             chain, step = _found(values[sheet.moment], values[steps.choice])
@@ -97,7 +109,8 @@ class Look:
             return sheet.offer.branch(values[sheet.moment].run, chain, keep, **fields)
 
         chosen = [sheet.moment, steps.choice, branching.begin]
-        branching.begin.input(begin_with, chosen, branching.question, queue=False, **QUIET)
+        begun = [branching.question, steps.shown]
+        branching.begin.input(begin_with, [*chosen, steps.shown], begun, queue=False, **QUIET)
         inputs = {*chosen, branching.question, branching.prompt, branching.steps, branching.seed}
         return [
             sheet.start([branching.button.click], asked, inputs, sheet.live_step, sheet.grow, [sheet.moment]),

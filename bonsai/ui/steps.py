@@ -51,7 +51,10 @@ class Branching:
 
 @dataclass(frozen=True)
 class Steps:
-    """The places of the section; only a chain of several steps can branch."""
+    """The places of the section; only a chain of several steps can branch.
+
+    `shown` holds what is in them: the run, the step, and what its branch begins with.
+    """
 
     section: gr.Accordion
     choice: gr.Dropdown
@@ -59,11 +62,13 @@ class Steps:
     test: gr.Button
     candidates: gr.HTML
     branching: Branching | None
+    shown: gr.State
 
     @property
     def places(self) -> list[Any]:
         """All components that `show`, `offer` and `empty` give values for."""
-        return [self.choice, self.details, self.candidates, *(self.branching.places if self.branching else [])]
+        branching = self.branching.places if self.branching else []
+        return [self.shown, self.choice, self.details, self.candidates, *branching]
 
     @property
     def buttons(self) -> list[gr.Button]:
@@ -82,12 +87,13 @@ class Steps:
         branching = self.branching.show(chain, step, tongue) if self.branching else {}
         choice = gr.Dropdown(choices=_choices(run), value=chosen)
         told = {self.details: details(chain, step, tongue), self.candidates: candidates(chain, step, tongue)}
-        return {self.choice: choice, **told, **branching}
+        return {self.shown: (run.id, chosen, OWN_QUESTION), self.choice: choice, **told, **branching}
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that no step is chosen."""
         branching = self.branching.empty() if self.branching else {}
         return {
+            self.shown: None,
             self.choice: gr.Dropdown(choices=[], value=None),
             self.details: hint(),
             self.candidates: "",
@@ -106,7 +112,7 @@ def draw(offer: Offer, method: str, example: Run | None) -> Steps:
         test = gr.Button(t("Was the Reasoning used?"), size="sm", elem_classes="bonsai-test")
         proposed = gr.HTML()
         branching = _branching(offer) if method == "qtq" else None
-    return Steps(section, choice, shown, test, proposed, branching)
+    return Steps(section, choice, shown, test, proposed, branching, gr.State())
 
 
 def find(run: Run, chosen: str | None) -> tuple[Chain, Step] | None:

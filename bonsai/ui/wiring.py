@@ -26,6 +26,9 @@ from bonsai.ui.texts import language, say, say_error, t
 RUNS = "runs"
 OTHER_TAB = "This is a run of another tab; open it there, or in Compare or Batch if it has many chains."
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# What was sent last is sent again when an event ends. It is this, so that nothing is drawn twice, and nothing that a
+# visitor has chosen by then is set back.
+NO_MORE = gr.skip()
 Values = dict[Any, Any]
 Asked = Callable[[Values], Run]
 
@@ -134,6 +137,7 @@ class Sheet:
                     yield values | (self.at_work(False) if chains[-1].finished else {})
         except Exception as error:
             yield self.failed(error, moment, tongue)
+        yield NO_MORE
 
     def halt(self, moment: Moment | None, request: gr.Request) -> Values:
         """Show the run as it was when it was stopped, with all that was written."""
