@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from visits import QUESTION, STARTERS, HeldEngine, Visit, button, choose, download, status, table
+from visits import QUESTION, STARTERS, HeldEngine, Visit, button, choose, download, set_seed, status, table
 
 from bonsai.exports import export, to_csv, to_markdown
 from bonsai.prompts import parse_variant
@@ -196,23 +196,24 @@ def test_columns_texts_and_only_what_differs(visit: Visit) -> None:
 def test_a_cell_is_asked_again_alone(visit: Visit) -> None:
     page = visit("Compare")
     write(page, QUESTION)
+    set_seed(page, 5)
     button(page, "Run").click()
     done(page)
     before = saved(page)
     seed = page.get_by_label("Seed", exact=True).locator("visible=true").last
-    seed.fill("5")
     choose(page, ".bonsai-one", "2.1 logician")
-    expect(seed).to_have_value("1")
+    expect(seed).to_have_value("5")
     seed.fill("33")
     ENGINE.calls = 0
     button(page, "Ask the first cell again").click()
     # "Done in" is still told of the first run for a moment.
     expect(page.locator(".bonsai-cells:visible")).not_to_contain_text(before.chains[1].steps[0].answer)
+    expect(page.locator(".bonsai-live:visible")).to_contain_text("Chain 2")
     done(page)
     after = saved(page)
     assert ENGINE.calls == 2, "one chain of two steps was asked, and no other"
     assert after.chains[0] == before.chains[0]
-    assert (after.chains[1].seed, before.chains[1].seed) == (33, 1)
+    assert (after.chains[1].seed, before.chains[1].seed) == (33, 5)
     assert after.chains[1].steps[0].answer != before.chains[1].steps[0].answer
     assert cells(page)[0][-1] == after.chains[1].steps[0].answer
 
@@ -316,6 +317,7 @@ def test_what_failed_is_asked_again_alone(visit: Visit) -> None:
     ENGINE.calls = 0
     button(page, "Ask the failed again").click()
     expect(status(page)).not_to_contain_text("failed")
+    expect(page.locator(".bonsai-live:visible")).to_contain_text("Chain 2")
     done(page)
     assert ENGINE.calls == 2
     after = saved(page)

@@ -120,6 +120,17 @@ def open_section(page: Page, row: int = 0) -> None:
     expect(page.locator(".bonsai-choice:visible input")).to_have_value(re.compile(f"^(1\\.)?{row + 1}[. ]"))
 
 
+def set_seed(page: Page, seed: int) -> None:
+    """Open the sampling of the tab and set its seed."""
+    sampling = page.locator(".bonsai-sampling:visible")
+    sampling.locator("button").first.click()
+    field = sampling.get_by_label("Seed", exact=True)
+    field.wait_for()
+    # What is typed before the section has been drawn is set back.
+    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    field.fill(str(seed))
+
+
 def choose(page: Page, place: str, option: str) -> None:
     page.locator(f"{place}:visible input").click()
     page.get_by_role("option").filter(has_text=option).first.click()

@@ -36,6 +36,7 @@ class Editor:
     def connect(self, prompts: gr.CheckboxGroup) -> None:
         """Tie the editor to what it does; what is added can be chosen among `prompts`."""
         chosen = [self.original, self.added]
+        # Not `input`, which a dropdown also tells when it is left: what was typed by then would be lost.
         self.original.change(self.begin, chosen, [self.name, self.text, self.status, self.add], queue=False, **QUIET)
         for typed in (self.text.input, self.name.input):
             typed(

@@ -74,12 +74,13 @@ class Look:
                     chain = grown
         except Exception as error:
             yield sheet.failed(error, moment, tongue)
-            yield NO_MORE
-            return
-        run = moment.run.with_chains(tuple(chain if one.number == chain.number else one for one in moment.run.chains))
-        done = live.status_line(say(tongue, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good")
-        shown = sheet.rows(run, tongue) | self.steps.show(run, chosen, tongue) | sheet.at_work(False)
-        yield {sheet.status: done, sheet.moment: Moment(run, True, moment.seconds)} | shown
+        else:
+            run = moment.run.with_chains(
+                tuple(chain if one.number == chain.number else one for one in moment.run.chains)
+            )
+            done = live.status_line(say(tongue, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good")
+            shown = sheet.rows(run, tongue) | self.steps.show(run, chosen, tongue) | sheet.at_work(False)
+            yield {sheet.status: done, sheet.moment: Moment(run, True, moment.seconds)} | shown
         yield NO_MORE
 
     def _asked_to_test(self, values: Values) -> Run:
@@ -95,12 +96,12 @@ class Look:
         sheet, steps = self.sheet, self.steps
 
         def begin_with(moment: Moment | None, chosen: str | None, number: int | None, shown: Shown) -> Values:
-            found = find(moment.run, chosen) if moment else None
-            if moment is None or found is None or number is None or shown == (moment.run.id, chosen, number):
+            now = (moment.run.id, chosen, number) if moment and number is not None else None
+            if now is None or shown in (None, now):
                 return {branching.question: gr.skip()}
-            _, step = found
+            _, step = _found(moment, chosen)
             question = step.candidates[number - 1].question if number else step.question
-            return {branching.question: question, steps.shown: (moment.run.id, chosen, number)}
+            return {branching.question: question, steps.shown: now}
 
         def asked(values: Values) -> Run:
             chain, step = _found(values[sheet.moment], values[steps.choice])
