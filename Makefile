@@ -1,16 +1,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test chromium clean
+.PHONY: run check test chromium clean
 
 run: .venv/run.stamp
 	$(BIN)/python app.py
 
-test: .venv/test.stamp chromium
+# The quick part: style, types, imports, and the tests without a browser, a server, a model or another process.
+check: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -m "not browser and not server and not model and not process"
+
+test: check chromium
+	$(BIN)/python -m pytest -m "browser or server or model or process"
 
 .venv/run.stamp: requirements.txt requirements-local.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

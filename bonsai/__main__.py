@@ -2,6 +2,6 @@
 
 import sys
 
-from bonsai.cli import main
+from bonsai.cli.main import main
 
 sys.exit(main())

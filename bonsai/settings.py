@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDLING = "seedling"
 PHI_2 = "microsoft/phi-2"
 NO_ADAPTER = "none"
-SEEDLING_FOLDER = ROOT / "bonsai" / "seedling"
+SEEDLING_FOLDER = ROOT / "bonsai" / "lab" / "seedling"
 EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 NO_EMBEDDER = "none"
 

@@ -4,139 +4,124 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-import json
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 import urllib.request
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import load_file, save_file
-from tokenizers import ByteLevelBPETokenizer
-from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 
-from bonsai.embedder import Embedder, open_embedder
-from bonsai.engines import batching
+from bonsai.chains.prompts import load_variants
+from bonsai.chains.questions import load_starters
 from bonsai.engines.base import Engine
-from bonsai.engines.batching import BatchingEngine
-from bonsai.engines.local import LocalEngine, load
-from bonsai.prompts import load_variants
-from bonsai.questions import load_starters
+from bonsai.measures.embedder import Embedder, open_embedder
 from bonsai.settings import EMBEDDER, ROOT, Settings
 
 if TYPE_CHECKING:
     from gradio_client import Client
     from playwright.sync_api import Browser
+    from torch import Tensor
+
+    from bonsai.engines.batching.engine import BatchingEngine
+    from bonsai.engines.local.engine import LocalEngine
 
 Served = Callable[[Engine, Settings], AbstractContextManager[str]]
 
-# Models this small are slowed down by several threads.
-torch.set_num_threads(1)
-
-TEXTS = [
-    "<|system|>You are a helpful assistant.\n<|prompt|>How can a team keep its quality high?\n<|reasoning|>",
-    "Small steps, checked each day, keep the quality high.\n<|response|>Check each step.<|endoftext|>",
-    "日本の庭では、石と水が季節を語ります。なぜ盆栽は小さいのですか。",
-    "Why do exchange rates move, and who gains when they do? Trade, trust and interest.",
-]
-
-
-def make_model(hidden: int = 64, seed: int = 0) -> PhiForCausalLM:
-    """Return an untrained Phi whose weights are wide enough that each token of the context matters."""
-    torch.manual_seed(seed)
-    return PhiForCausalLM(
-        PhiConfig(
-            vocab_size=448, hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=2,
-            num_attention_heads=4, max_position_embeddings=256, initializer_range=0.2, bos_token_id=0, eos_token_id=0,
-        )
-    ).eval()  # fmt: skip
+# What a test needs says how slow it is and what must be installed: `pytest -m "not browser"` leaves these out.
+MARKERS = {
+    "browser": {"browser"},
+    "transformers_server": {"server", "model"},
+    "model_folder": {"model"},
+    "adapter_folder": {"model"},
+    "embedder": {"model"},
+}
 
 
-def make_adapter(model: PhiForCausalLM, folder: Path) -> None:
-    """Save a LoRA adapter in `folder` that changes what the model says."""
-    torch.manual_seed(1)
-    config = LoraConfig(r=4, lora_alpha=32, target_modules=["q_proj", "v_proj", "fc1"], init_lora_weights=False)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        get_peft_model(model, config).save_pretrained(str(folder))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the fixtures that it uses."""
+    for item in items:
+        for fixture, markers in MARKERS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                for marker in markers:
+                    item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny Phi and its tokenizer, as from the hub."""
+    from tests import models
+
     folder = tmp_path_factory.mktemp("models") / "tiny-phi"
-    make_model().save_pretrained(folder)
-    bpe = ByteLevelBPETokenizer()
-    bpe.train_from_iterator(TEXTS * 3, vocab_size=400, special_tokens=["<|endoftext|>"], show_progress=False)
-    PreTrainedTokenizerFast(
-        tokenizer_object=bpe._tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
-    ).save_pretrained(folder)
+    models.make_model().save_pretrained(folder)
+    models.make_tokenizer().save_pretrained(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a LoRA adapter that fits the tiny model."""
+    from tests import models
+
     folder = tmp_path_factory.mktemp("adapters") / "fits"
-    make_adapter(make_model(), folder)
+    models.make_adapter(models.make_model(), folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def bad_adapters(adapter_folder: Path) -> dict[str, Path]:
     """Adapter folders that must be refused, by what is wrong with them."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from tests import models
+
     home = adapter_folder.parent
     folders = {name: home / name for name in ("wider", "old", "other", "bin", "extra", "torn", "prefix", "empty")}
-    make_adapter(make_model(hidden=96), folders["wider"])
+    models.make_adapter(models.make_model(hidden=96), folders["wider"])
     for name in ("old", "other", "bin", "extra", "torn", "prefix"):
         shutil.copytree(adapter_folder, folders[name])
     folders["empty"].mkdir()
-    _edit_config(folders["old"], target_modules=["Wqkv", "out_proj", "fc1"])
-    _edit_config(folders["other"], target_modules=["q_proj", "gate_proj", "up_proj"])
-    _edit_config(folders["prefix"], peft_type="PREFIX_TUNING")
+    models.edit_config(folders["old"], target_modules=["Wqkv", "out_proj", "fc1"])
+    models.edit_config(folders["other"], target_modules=["q_proj", "gate_proj", "up_proj"])
+    models.edit_config(folders["prefix"], peft_type="PREFIX_TUNING")
     weights = load_file(adapter_folder / "adapter_model.safetensors")
     torch.save(weights, folders["bin"] / "adapter_model.bin")
     (folders["bin"] / "adapter_model.safetensors").unlink()
     # The configuration no longer names fc1, so PEFT would pass its weights over.
-    _edit_config(folders["extra"], target_modules=["q_proj", "v_proj"])
+    models.edit_config(folders["extra"], target_modules=["q_proj", "v_proj"])
     save_file(weights, folders["extra"] / "adapter_model.safetensors")
     (folders["torn"] / "adapter_model.safetensors").write_bytes(b"not weights")
     return folders
 
 
-def _edit_config(folder: Path, **changes: object) -> None:
-    file = folder / "adapter_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
 @pytest.fixture(scope="session")
-def merged_weight(adapter_folder: Path) -> torch.Tensor:
+def merged_weight(adapter_folder: Path) -> "Tensor":
     """One weight of the tiny model as it is with the adapter merged in."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        merged = PeftModel.from_pretrained(make_model(), str(adapter_folder)).merge_and_unload(safe_merge=True)
-    return merged.model.layers[0].self_attn.q_proj.weight.detach()
+    from tests import models
+
+    return models.merged_weight(adapter_folder)
 
 
 @pytest.fixture
-def local_engine(model_folder: Path) -> LocalEngine:
+def local_engine(model_folder: Path) -> "LocalEngine":
     """A local engine with the tiny model, on the CPU, with nothing in its prefix cache."""
+    from bonsai.engines.local.engine import load
+
     return load(Settings(model=str(model_folder)))
 
 
 @pytest.fixture
-def batching_engine(model_folder: Path) -> BatchingEngine:
+def batching_engine(model_folder: Path) -> "BatchingEngine":
     """A batching engine with the tiny model, on the CPU, with nothing in its cache."""
-    return batching.load(Settings(model=str(model_folder)))
+    from bonsai.engines.batching.engine import load
+
+    return load(Settings(model=str(model_folder)))
 
 
 @pytest.fixture(scope="session")

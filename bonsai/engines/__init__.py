@@ -1,10 +1,11 @@
 """Engines complete prompts; `open_engine` gives the one that the settings ask for."""
 
 from dataclasses import replace
+from importlib import import_module
 
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine
+from bonsai.engines.deferred import LateEngine, Prospect
 from bonsai.engines.echo import EchoEngine
-from bonsai.engines.late import LateEngine, Prospect
 from bonsai.errors import UsageError
 from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
 
@@ -17,18 +18,9 @@ def open_engine(settings: Settings) -> Engine:
     name = settings.engine if settings.engine != "auto" else _usual(settings)
     if name == "echo":
         return EchoEngine()
-    # Only here are torch and openai needed: whoever asks for help or for another engine does not wait for them.
-    if name == "remote":
-        from bonsai.engines import remote
-
-        return remote.load(settings)
-    if name == "batching":
-        from bonsai.engines import batching
-
-        return batching.load(settings)
-    from bonsai.engines import local
-
-    return local.load(settings)
+    # Imported only now: torch and openai take seconds, and most commands need neither.
+    engine: Engine = import_module(f"bonsai.engines.{name}.engine").load(settings)
+    return engine
 
 
 def _usual(settings: Settings) -> str:
@@ -48,7 +40,7 @@ def open_soon(settings: Settings) -> Engine:
     if settings.zero_gpu or name not in ("batching", "local"):
         return open_engine(settings)
     # It takes a second or two, and tells whether there is a GPU; what else a model needs is imported when it is loaded.
-    from bonsai.engines.device import device_words
+    from bonsai.engines.model.device import device_words
 
     device = device_words(settings)
     model, adapter = settings.models(gpu=device != "CPU")

@@ -9,21 +9,21 @@ from pathlib import Path
 import gradio as gr
 from gradio.http_server import INITIAL_PORT_VALUE
 
-from bonsai import gpu
-from bonsai.chain import METHODS
-from bonsai.embedder import LateEmbedder, open_embedder, open_embedder_soon
+from bonsai.chains.chain import METHODS
+from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
+from bonsai.chains.questions import Starter, load_starters
 from bonsai.engines import open_alone, open_soon
 from bonsai.engines.base import Engine
-from bonsai.engines.late import LateEngine
+from bonsai.engines.deferred import LateEngine
 from bonsai.errors import BonsaiError, EngineError
-from bonsai.measures import WORDS, Measure
-from bonsai.prompts import PromptVariant, choose_variant, load_variants
-from bonsai.questions import Starter, load_starters
-from bonsai.runs import Run, read_run
+from bonsai.measures.embedder import LateEmbedder, open_embedder, open_embedder_soon
+from bonsai.measures.similarity import WORDS, Measure
+from bonsai.runs.run import Run, read_run
 from bonsai.settings import PHI_2, ROOT, Settings
-from bonsai.ui import about, batch, compare, endpoints, keeping, qtq, single, two_step
-from bonsai.ui.offer import Offer
-from bonsai.ui.texts import I18N, short_name, t
+from bonsai.ui import api, tabs
+from bonsai.ui.context import Offer
+from bonsai.ui.locales.translate import I18N, short_name, t
+from bonsai.ui.work import gpu, session
 
 EXAMPLES = ROOT / "examples"
 EXAMPLE_TABS = (*METHODS, "compare", "batch")
@@ -96,10 +96,16 @@ def build(
     with gr.Blocks(title="Bonsai", analytics_enabled=False, delete_cache=FILES_ARE_DELETED) as demo:
         _header(offer)
         with gr.Tabs():
-            kept = [tab.build(offer) for tab in (single, two_step, qtq, compare, batch)]
-            about.build(offer)
-        keeping.connect(demo, kept)
-        endpoints.publish(offer)
+            kept: list[session.Kept] = [
+                tabs.build_single(offer),
+                tabs.build_two_step(offer),
+                tabs.build_qtq(offer),
+                tabs.build_compare(offer),
+                tabs.build_batch(offer),
+            ]
+            tabs.build_about(offer)
+        session.connect(demo, kept)
+        api.publish(offer)
         demo.queue(default_concurrency_limit=engine.runs_at_once, max_size=settings.queue_size)
     return demo
 

@@ -1,0 +1,1 @@
+"""One question: prompts, methods, steps, the guard against repeats."""

@@ -1,0 +1,103 @@
+"""The core: many chains advanced together, by one engine that always has enough to do."""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count, islice
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.roles import Want, finished, shown, want
+from bonsai.engines.base import Completion, Engine, Request, SamplingParams
+from bonsai.measures.similarity import WORDS, Measure
+
+
+@dataclass
+class _Role:
+    """A role in the making: the latest snapshots of its completions, and the chain at `place` as it is with them."""
+
+    place: int
+    want: Want
+    completions: list[Completion]
+    chain: Chain
+
+
+def grow(
+    engine: Engine,
+    chains: Iterable[Chain],
+    sampling: SamplingParams,
+    measure: Measure = WORDS,
+    alone: Engine | None = None,
+) -> Generator[tuple[int, Chain], None, None]:
+    """Yield (place, chain) each time that the text of a chain has grown, until every one of them is finished.
+
+    Places count from 0 in the order of `chains`, which are begun in that order, as many at a time as the engine has
+    rows for; so `chains` may be long and made on demand. A chain wants its next prompt completed as soon as one is
+    finished, whatever the others do. A step that fails ends its chain and spares the others. Closing the iterator stops
+    the work.
+
+    `alone` is the same model without its adapter: it answers, after all others, the chains that ask for that.
+    """
+    aside: list[tuple[int, Chain]] = []
+
+    def with_adapter() -> Iterator[tuple[int, Chain]]:
+        for place, chain in enumerate(chains):
+            if chain.finished:
+                continue
+            if alone and chain.model and not chain.adapter:
+                aside.append((place, chain))
+            else:
+                yield place, chain
+
+    yield from _grow(engine, with_adapter(), sampling, measure)
+    if alone and aside:
+        yield from _grow(alone, iter(aside), sampling, measure)
+
+
+def _grow(
+    engine: Engine, coming: Iterator[tuple[int, Chain]], sampling: SamplingParams, measure: Measure
+) -> Generator[tuple[int, Chain], None, None]:
+    requests: deque[Request] = deque()
+    roles: dict[int, tuple[_Role, int]] = {}
+    numbers = count()
+
+    def ask(place: int, chain: Chain) -> None:
+        wanted = want(engine, chain, sampling)
+        role = _Role(place, wanted, [Completion()] * len(wanted.sampling), chain)
+        for k, params in enumerate(wanted.sampling):
+            roles[next(numbers)] = role, k
+            requests.append(Request(wanted.prompt, params))
+
+    for place, chain in islice(coming, engine.rows_at_once):
+        ask(place, chain)
+    with closing(engine.serve(requests)) as snapshots:
+        for number, completion in snapshots:
+            role, k = roles[number]
+            role.completions[k] = completion
+            if completion.finished:
+                del roles[number]
+            if not all(item.finished for item in role.completions):
+                if k == 0:
+                    role.chain = shown(role.want, completion)
+                yield role.place, role.chain
+                continue
+            chain = finished(role.want, role.completions, measure)
+            following = next(coming, None) if chain.finished else (role.place, chain)
+            if following:
+                ask(*following)
+            yield role.place, chain
+
+
+def advance(
+    engine: Engine, chains: Sequence[Chain], sampling: SamplingParams, measure: Measure = WORDS
+) -> Generator[tuple[Chain, ...], None, None]:
+    """Yield all chains, again and again as their texts grow, until every one of them is finished; see `grow`.
+
+    The last tuple yielded holds what was reached.
+    """
+    current = list(chains)
+    yield tuple(current)
+    with closing(grow(engine, chains, sampling, measure)) as growing:
+        for place, chain in growing:
+            current[place] = chain
+            yield tuple(current)

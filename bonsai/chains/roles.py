@@ -1,0 +1,170 @@
+"""Roles: the prompt that a chain wants completed now, and what becomes of the chain by the completions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bonsai.chains.chain import METHODS, Chain, ended, stop, with_last
+from bonsai.chains.guard import OFF_TOPIC, Candidate, choose, first_asked, judge
+from bonsai.chains.prompts import PromptVariant
+from bonsai.chains.questions import first_question
+from bonsai.chains.step import Step, measured, stalls
+from bonsai.engines.base import Completion, Engine, SamplingParams
+from bonsai.errors import QuestionError
+from bonsai.measures.reasoning import COPIED_FROM_ANSWER, COPIED_FROM_QUESTION, EMPTY, TRUNCATED, state
+from bonsai.measures.similarity import Measure
+
+NEXT_QUESTION_TOKENS = 64
+NEW_TRIES = 2
+
+# What is known of a Reasoning after a role that asks for a second try: a copy of the answer only with the answer.
+_WORTH_ANOTHER_TRY = {"reasoning": (EMPTY, COPIED_FROM_QUESTION), "answer": (COPIED_FROM_ANSWER,)}
+
+
+@dataclass(frozen=True)
+class Want:
+    """What a chain asks of the engine for its next role: the same prompt, once for each sampling."""
+
+    chain: Chain
+    prompt: str
+    sampling: tuple[SamplingParams, ...]
+    truncated: bool
+
+
+def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple[str, bool]:
+    """Return the prompt that an unfinished chain wants completed, and whether earlier steps were left out to fit it."""
+    step, variant = chain.steps[-1], chain.prompt
+    tried = [(candidate.question, "") for candidate in step.candidates if candidate.question]
+    earlier = [(past.question, past.answer) for past in chain.steps[:-1]] + tried
+    room = engine.context_length - sampling.max_new_tokens
+    truncated = False
+    prompt = _render(variant, step, earlier)
+    while earlier and variant.uses_transcript(step.writing) and engine.count_tokens(prompt) > room:
+        earlier, truncated = earlier[1:], True
+        prompt = _render(variant, step, earlier)
+    return prompt, truncated
+
+
+def with_stops(chain: Chain, sampling: SamplingParams) -> SamplingParams:
+    """Return the sampling with the texts at which the chain's variant cuts a completion, before its own."""
+    own = tuple(text for text in sampling.stop if text not in chain.prompt.stop)
+    return replace(sampling, stop=(*chain.prompt.stop, *own))
+
+
+def check_fit(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> None:
+    """Raise QuestionError, naming both token counts, for the first question that the engine cannot read."""
+    for chain in chains:
+        tokens = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
+        if tokens + 1 > engine.context_length:
+            raise QuestionError(
+                f"The question is too long: with its prompt it has {tokens:,} tokens, and the model reads at most "
+                f"{engine.context_length:,}, the answer included. Shorten it."
+            )
+
+
+def want(engine: Engine, chain: Chain, sampling: SamplingParams) -> Want:
+    """Return what an unfinished chain asks of the engine now: candidates come with one seed after the other."""
+    step = chain.steps[-1]
+    prompt, truncated = next_prompt(engine, chain, sampling)
+    sampling = with_stops(chain, sampling)
+    if step.writing == "next_question":
+        count, tries = chain.candidates, len(step.candidates)
+        sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS))
+    else:
+        count, tries = 1, step.reasoning_tries - 1
+        if tries and not sampling.temperature:
+            # The likeliest tokens would be the same again, whatever the seed.
+            sampling = replace(sampling, temperature=SamplingParams.temperature)
+    each = tuple(replace(sampling, seed=(chain.seed + tries + k) % 2**31) for k in range(count))
+    return Want(chain, prompt, each, truncated)
+
+
+def _render(variant: PromptVariant, step: Step, earlier: Sequence[tuple[str, str]]) -> str:
+    return variant.render(
+        step.writing, question=step.question, reasoning=step.reasoning, answer=step.answer, earlier=earlier
+    )
+
+
+def shown(want: Want, completion: Completion) -> Chain:
+    """Return the chain with the text so far, of the first of its completions, in the step being written."""
+    return with_last(want.chain, _written(want.chain.steps[-1], completion.text))
+
+
+def finished(want: Want, completions: Sequence[Completion], measure: Measure) -> Chain:
+    """Return the chain after a role: the step goes on to its next role, ends, or is followed by the next step."""
+    step = want.chain.steps[-1]
+    step = replace(
+        step,
+        # Candidates share one prompt, which the engine reads once.
+        prompt_tokens=step.prompt_tokens + completions[0].prompt_tokens,
+        completion_tokens=step.completion_tokens + sum(item.completion_tokens for item in completions),
+        seconds=step.seconds + max(item.seconds for item in completions),
+    )
+    if want.truncated:
+        step = step.flagged("truncated")
+    errors = [item.error for item in completions if item.finish_reason == "error"]
+    if len(errors) == len(completions):
+        step = replace(step, next_question="", error=errors[0]).flagged("error")
+        return ended(with_last(want.chain, step), "error", measure)
+    if step.writing == "next_question":
+        return _finish_next_question(with_last(want.chain, step), want, completions, measure)
+    return _finish_text(with_last(want.chain, step), completions[0], measure)
+
+
+def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chain:
+    step = _written(chain.steps[-1], completion.text)
+    cut = completion.finish_reason == "length"
+    if cut:
+        step = step.flagged("truncated")
+    if completion.finish_reason == "cancelled":
+        return stop(with_last(chain, step), measure)
+    roles = METHODS[chain.method]
+    if "reasoning" in roles:
+        cut = cut if step.writing == "reasoning" else step.reasoning_state == TRUNCATED
+        step = replace(step, reasoning_state=state(step.reasoning, step.question, step.answer, cut))
+    if step.reasoning_tries == 1 and step.reasoning_state in _WORTH_ANOTHER_TRY.get(step.writing, ()):
+        # What it cost stays; what was found in it does not.
+        step = replace(step, writing="reasoning", reasoning="", answer="", reasoning_state="", flags=())
+        return with_last(chain, replace(step, reasoning_tries=2))
+    place = roles.index(step.writing) + 1
+    if place == len(roles):
+        return ended(with_last(chain, step), "done", measure)
+    if step.writing == "answer" and chain.stop_without_progress and stalls(step, chain.steps[:-1]):
+        return ended(with_last(chain, step), "no-progress", measure)
+    return with_last(chain, replace(step, writing=roles[place]))
+
+
+def _finish_next_question(chain: Chain, want: Want, completions: Sequence[Completion], measure: Measure) -> Chain:
+    step = chain.steps[-1]
+    measure.read([first_question(completion.text) for completion in completions], [step.answer])
+    judged = tuple(
+        judge(completion.text, sampling.seed, chain.questions, step.answer, measure)
+        for completion, sampling in zip(completions, want.sampling, strict=True)
+        if completion.finish_reason != "error"
+    )
+    step = replace(step, candidates=(*step.candidates, *judged), next_question="")
+    chosen = choose(judged) if chain.guarded else first_asked(judged)
+    if chosen is None:
+        if len(step.candidates) < chain.candidates * (1 + NEW_TRIES):
+            return with_last(chain, step)
+        return ended(with_last(chain, step), _why_none(step.candidates), measure)
+    step = replace(step, next_question=chosen.question)
+    if step.number >= chain.length:
+        return ended(with_last(chain, step), "done", measure)
+    chain = with_last(chain, measured(step, chain.steps[:-1], measure))
+    return replace(chain, steps=(*chain.steps, Step(step.number + 1, chosen.question, METHODS[chain.method][0])))
+
+
+def _why_none(candidates: Sequence[Candidate]) -> str:
+    """Return the stop reason of a chain whose candidates were all rejected."""
+    if any(candidate.repeats for candidate in candidates):
+        return "tautology"
+    return "off-topic" if any(candidate.verdict == OFF_TOPIC for candidate in candidates) else "no-question"
+
+
+def _written(step: Step, text: str) -> Step:
+    """Return the step with the text of the role being written."""
+    if step.writing == "reasoning":
+        return replace(step, reasoning=text.strip())
+    if step.writing == "next_question":
+        return replace(step, next_question=text.strip())
+    return replace(step, answer=text.strip())

@@ -1,0 +1,22 @@
+"""The command `prompts`: the prompt variants there are."""
+
+import argparse
+
+from bonsai.cli.output import say
+from bonsai.settings import Settings
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add no options: there are none."""
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """List the prompt variants, all of which are checked."""
+    from bonsai.chains.prompts import load_variants
+
+    variants = load_variants(settings.prompts)
+    width = max(map(len, variants))
+    for name, variant in variants.items():
+        print(f"{name:<{width}}  {variant.description}")
+    say(f"{len(variants)} prompt variants in {settings.prompts}, all well-formed.")
+    return 0

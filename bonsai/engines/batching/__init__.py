@@ -1,0 +1,1 @@
+"""The engine whose callers share each forward pass."""

@@ -1,0 +1,107 @@
+"""The batching engine: the requests of all callers share each pass through a model of this machine."""
+
+import weakref
+from collections import deque
+from queue import Empty, SimpleQueue
+
+from bonsai.engines.base import DEFAULT_OPTIONS, Engine, Request, Snapshots, check_options, too_long
+from bonsai.engines.batching.shared_batch import News, SharedBatch
+from bonsai.engines.model.loading import LoadedModel, load_model
+from bonsai.engines.model.rows import Row
+from bonsai.errors import SettingError
+from bonsai.settings import Settings
+
+_SIGN_OF_LIFE_SECONDS = 0.1
+
+
+def load(settings: Settings) -> "BatchingEngine":
+    """Return an engine with the model and adapter of `settings`; raise EngineError or SettingError if it cannot."""
+    if settings.zero_gpu:
+        raise SettingError(
+            "BONSAI_ENGINE is 'batching'; on ZeroGPU it must be auto or local, "
+            "since there each run has a process of its own."
+        )
+    return BatchingEngine(load_model(settings), settings.concurrency)
+
+
+class BatchingEngine(Engine):
+    """An engine whose callers, on any number of threads, share each pass through the model.
+
+    At most `rows_at_once` completions are in the making, of all callers together; those beyond wait for room. The batch
+    decodes ahead of whoever reads its snapshots. A completion that is not read on is cancelled when its call is closed.
+    """
+
+    name = "batching"
+
+    def __init__(self, loaded: LoadedModel, rows_at_once: int) -> None:
+        self.model_id = loaded.model_id
+        self.adapter_id = loaded.adapter_id
+        self.device = loaded.device
+        self.is_stand_in = loaded.is_stand_in
+        self.context_length = loaded.context_length
+        self.rows_at_once = self.runs_at_once = rows_at_once
+        self._loaded = loaded
+        self._batch = SharedBatch(loaded, rows_at_once)
+        self.options = DEFAULT_OPTIONS if self._batch.penalises else DEFAULT_OPTIONS - {"repetition_penalty"}
+        # Also at the end of the process: a thread that is in the middle of a pass then would take it down.
+        weakref.finalize(self, self._batch.stop)
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens of the context `text` takes as a prompt."""
+        return len(self._loaded.encode(text))
+
+    def check_room(self) -> None:
+        """Raise EngineError if a second model of the same size does not fit beside this one's."""
+        self._loaded.check_room()
+
+    def serve(self, requests: deque[Request]) -> Snapshots:
+        """Yield (number of the request, snapshot) as the completions grow; see Engine."""
+        news: SimpleQueue[News] = SimpleQueue()
+        rows: dict[str, Row] = {}
+        taken = 0
+        try:
+            while requests or rows:
+                while requests and len(rows) < self.rows_at_once:
+                    row = self._row(taken, requests.popleft())
+                    taken += 1
+                    if row.last.finished:
+                        yield row.index, row.last
+                    else:
+                        rows[self._batch.submit(row.ids, row.params, row.limit, news.put)] = row
+                if rows:
+                    yield from self._read(news, rows)
+        finally:
+            for key in rows:
+                self._batch.cancel(key)
+
+    def _row(self, index: int, request: Request) -> Row:
+        check_options(self, request.sampling)
+        ids = self._loaded.encode(request.prompt)
+        room = self.context_length - len(ids)
+        limit = min(request.sampling.max_new_tokens, room)
+        row = Row(index, ids, request.sampling, limit, self._loaded.tokenizer, self._loaded.ends)
+        if room < 1:
+            row.last = too_long(len(ids), self.context_length)
+        return row
+
+    def _read(self, news: "SimpleQueue[News]", rows: dict[str, Row]) -> Snapshots:
+        """Yield the row that there is news of, or a sign of life if there is none for a while."""
+        try:
+            told = news.get(timeout=_SIGN_OF_LIFE_SECONDS)
+        except Empty:
+            waiting = next(iter(rows.values()))
+            yield waiting.index, waiting.last
+            return
+        # What was under way when a stop text appeared is not wanted any more.
+        if not (row := rows.get(told.key)):
+            return
+        if told.error:
+            row.fail(told.error)
+        known = len(row.new)
+        for token, left in zip(told.tokens[known:], told.left[known:], strict=True):
+            if not row.last.finished:
+                row.take(token if left == 0 else -1)
+        if row.last.finished:
+            del rows[told.key]
+            self._batch.cancel(told.key)
+        yield row.index, row.last

@@ -1,0 +1,253 @@
+"""The batch that all callers share: transformers' continuous batching, begun anew once if it breaks off."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig
+
+from bonsai.engines.base import SamplingParams
+from bonsai.engines.batching.cpu_attention import use_cpu_passes
+from bonsai.engines.batching.seeded_sampling import SeededDraw
+from bonsai.engines.model.loading import LoadedModel
+from bonsai.errors import EngineError, first_line
+
+# The most tokens of a pass, and the tokens of a page of the cache. A CPU takes time for each token that it reads, and
+# only whole pages are shared, so there they are as small as they may be; flash attention on a GPU wants pages of 256.
+_PASS = {"cpu": 256, "cuda": 2048}
+_PAGE = {"cpu": 4, "cuda": 256}
+_CPU_CACHE_BYTES = 512 * 2**20
+_SHARE_OF_FREE_GPU = 0.6
+_SECONDS_TO_STOP = 10.0
+
+
+@dataclass(frozen=True)
+class News:
+    """What became of a request: its tokens so far, or why it failed.
+
+    `left` holds a number for each token: 0, or less where the logits were no numbers (see SeededDraw).
+    """
+
+    key: str
+    tokens: list[int] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass
+class _Asked:
+    """A request that is not finished: `late` came after its batch had broken off; `followers` have the same prompt."""
+
+    key: str
+    ids: list[int]
+    sampling: SamplingParams
+    limit: int
+    tell: Callable[[News], None]
+    late: bool = False
+    followers: "list[_Asked]" = field(default_factory=list)
+
+
+class SharedBatch:
+    """Decodes the requests of all callers together, on a thread of its own.
+
+    If that thread breaks off, every request in the batch fails with a sentence and the batch begins anew; if it breaks
+    off again, so does every later request. Requests with the same prompt wait until the first of them has read it.
+    `penalises` says whether repetition penalties can be honoured. Raises EngineError, saying what to do, if the model
+    cannot be decoded in this way or there is no memory for its cache.
+    """
+
+    def __init__(self, loaded: LoadedModel, rows: int) -> None:
+        self.penalises = True
+        self._loaded, self._rows = loaded, rows
+        self._page = _PAGE[loaded.model.device.type]
+        self._lock = threading.RLock()
+        self._keys = count()
+        self._asked: dict[str, _Asked] = {}
+        self._reading: dict[tuple[int, ...], _Asked] = {}
+        self._problem = ""
+        self._anew = self._stopping = False
+        use_cpu_passes(loaded.model)
+        self._manager = self._open()
+        self._watcher = threading.Thread(target=self._watch, name="bonsai-batch", daemon=True)
+        self._watcher.start()
+
+    def submit(self, ids: list[int], sampling: SamplingParams, limit: int, tell: Callable[[News], None]) -> str:
+        """Put a prompt of tokens into the batch and return its key; `tell` is called with its news, on another thread.
+
+        The last news has `limit` tokens, a token that ends, or an error.
+        """
+        with self._lock:
+            asked = _Asked(str(next(self._keys)), ids, sampling, limit, tell)
+            self._asked[asked.key] = asked
+            if self._problem:
+                self._fail([asked], self._problem)
+            else:
+                self._begin(asked)
+            return asked.key
+
+    def cancel(self, key: str) -> None:
+        """Take a request out of the batch before its next pass, and free its part of the cache."""
+        with self._lock:
+            asked = self._asked.pop(key, None)
+            if asked:
+                self._manager.cancel_request(key)
+                for follower in self._followers(asked):
+                    self._begin(follower)
+
+    def stop(self) -> None:
+        """End the thread within one pass."""
+        with self._lock:
+            self._stopping = True
+            status = self._manager.background_thread_status
+            status.request_stop(status.HARD_STOP, 0)
+        # The garbage collector may call this on any thread, one that is to end among them.
+        if threading.current_thread() not in (self._watcher, self._manager._generation_thread):
+            self._watcher.join(_SECONDS_TO_STOP)
+
+    def _open(self) -> Any:
+        model, ends = self._loaded.model, sorted(self._loaded.ends)
+        greedy = GenerationConfig(do_sample=False, eos_token_id=ends or -1, pad_token_id=ends[0] if ends else 0)
+        sizes = ContinuousBatchingConfig(
+            page_size=self._page, num_blocks=self._pages(), max_batch_tokens=_PASS[model.device.type],
+            max_requests_per_batch=self._rows, max_memory_percent=0.9, return_logprobs=True,
+        )  # fmt: skip
+        try:
+            with torch.inference_mode():
+                manager = model.init_continuous_batching(generation_config=greedy, continuous_batching_config=sizes)
+                chosen = manager.continuous_batching_config
+                self.penalises = not (any(chosen.cuda_graph_booleans) or chosen.use_async_batching)
+                manager.logit_processor = SeededDraw(self._loaded.vocabulary, recorded=not self.penalises)
+                manager.output_router.output_queue = _Outputs(self._deliver)
+                manager.warmup()
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise EngineError(
+                f"There is not enough memory for the cache of {self._loaded.model_id}; set BONSAI_CONCURRENCY to less "
+                f"than {self._rows}, or BONSAI_QUANTIZATION to 8bit or 4bit."
+            ) from error
+        except (ValueError, RuntimeError, AttributeError, TypeError, KeyError, ImportError, OSError) as error:
+            raise EngineError(
+                f"The model {self._loaded.model_id} cannot be decoded by the batching engine; set BONSAI_ENGINE to "
+                f"local. ({first_line(error)})"
+            ) from error
+        return manager
+
+    def _pages(self) -> int:
+        """Return the size of the cache in pages: the context of every row, if there is memory for it."""
+        model, context = self._loaded.model, self._loaded.context_length
+        config = model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        bytes_per_token = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
+        memory = float(_CPU_CACHE_BYTES)
+        if model.device.type == "cuda":
+            memory = torch.cuda.mem_get_info()[0] * _SHARE_OF_FREE_GPU
+        tokens = min(self._rows * context, int(memory / bytes_per_token))
+        # One request of full length must always find room.
+        return -(-max(tokens, context) // self._page) + 1
+
+    def _begin(self, asked: _Asked) -> None:
+        """Add a request, after another one with its prompt has read that, if there is one."""
+        prompt = tuple(asked.ids)
+        if first := self._reading.get(prompt):
+            first.followers.append(asked)
+            return
+        if len(prompt) > self._page:
+            self._reading[prompt] = asked
+        self._add(asked)
+
+    def _add(self, asked: _Asked) -> None:
+        key = self._manager.add_request(
+            asked.ids, request_id=asked.key, max_new_tokens=asked.limit, streaming=True, sampling=asked.sampling
+        )
+        asked.late = key is None
+
+    def _followers(self, first: _Asked) -> "list[_Asked]":
+        """Return those that waited for this request to read their prompt: they wait no more."""
+        if self._reading.get(tuple(first.ids)) is first:
+            del self._reading[tuple(first.ids)]
+        followers, first.followers = first.followers, []
+        return [asked for asked in followers if asked.key in self._asked]
+
+    def _deliver(self, output: Any) -> None:
+        """Hand what the batch has of a request to its caller; called on the batch's thread."""
+        with self._lock:
+            asked = self._asked.get(output.request_id)
+            if asked is None:
+                # It was cancelled before the batch had taken it.
+                if not output.is_finished():
+                    self._manager.cancel_request(output.request_id)
+            elif output.error:
+                self._fail([asked], _broke_off(output.error))
+                for follower in self._followers(asked):
+                    self._begin(follower)
+            else:
+                if output.is_finished():
+                    del self._asked[asked.key]
+                for follower in self._followers(asked):
+                    self._add(follower)
+                asked.tell(News(asked.key, output.generated_tokens, output.logprobs))
+
+    def _fail(self, requests: "list[_Asked]", error: str) -> None:
+        for asked in requests:
+            del self._asked[asked.key]
+            asked.tell(News(asked.key, error=error))
+
+    def _watch(self) -> None:
+        while True:
+            with self._lock:
+                if self._stopping:
+                    return
+                # Its thread is a daemon because this one is, and decodes in the mode that it is started in.
+                with torch.inference_mode():
+                    self._manager.start()
+            self._manager._generation_thread.join()
+            with self._lock:
+                if self._stopping or not self._recover():
+                    return
+
+    def _recover(self) -> bool:
+        """Begin anew after the batch broke off, with the requests that came since; return whether that is done."""
+        status = self._manager.background_thread_status
+        failure = first_line(status.fatal_error or "its thread ended")
+        # The traceback holds the cache, which must be free before there is another.
+        status.fatal_error = self._manager.batch_processor = None
+        self._reading.clear()
+        self._fail([asked for asked in self._asked.values() if not asked.late], _broke_off(failure))
+        late = list(self._asked.values())
+        self._problem = _gave_up(failure) if self._anew else self._begin_anew()
+        if self._problem:
+            self._fail(late, self._problem)
+            return False
+        for asked in late:
+            self._begin(asked)
+        return True
+
+    def _begin_anew(self) -> str:
+        """Open another manager; return why that cannot be done, if it cannot."""
+        self._anew = True
+        try:
+            self._manager = self._open()
+        except EngineError as error:
+            return str(error)
+        return ""
+
+
+class _Outputs:
+    """Stands where the manager queues its outputs, and hands each on at once."""
+
+    def __init__(self, deliver: Callable[[Any], None]) -> None:
+        self.put = deliver
+
+
+def _broke_off(failure: str) -> str:
+    return f"The batch that this prompt was in broke off ({first_line(failure)}). Ask again."
+
+
+def _gave_up(failure: str) -> str:
+    return (
+        f"The batching engine broke off twice and takes no more prompts ({failure}). Start Bonsai again, or set "
+        "BONSAI_ENGINE to local."
+    )

@@ -1,0 +1,1 @@
+"""The engine that decodes one run at a time, for ZeroGPU."""

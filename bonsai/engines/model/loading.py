@@ -1,0 +1,243 @@
+"""Loading a model with its tokenizer and adapter, and a sentence for everything that can be wrong with them."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import logging
+
+from bonsai.engines.model.adapter import add_adapter, check_adapter
+from bonsai.engines.model.device import ZERO_GPU, device_words
+from bonsai.engines.model.fast_layers import use_fast_layers
+from bonsai.errors import EngineError, SettingError, first_line
+from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings
+
+# Of a worker's memory what a model may have; the rest is for what it reads and writes.
+ZERO_GPU_BYTES = 40 * 2**30
+_WANTED = {
+    "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
+    "adapter": ["adapter_config.json", "adapter_model.safetensors"],
+}
+_UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
+_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to complete: `ends` are the tokens that end a completion; see Engine for the names."""
+
+    model: Any
+    tokenizer: Any
+    model_id: str
+    adapter_id: str
+    device: str
+    context_length: int
+    ends: frozenset[int]
+    is_stand_in: bool
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
+        return int(max(self.tokenizer.get_vocab().values())) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a prompt, at least one."""
+        ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
+        return ids or [self.tokenizer.eos_token_id]
+
+    def check_room(self) -> None:
+        """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
+        needed = self.model.get_memory_footprint()
+        if self.device == ZERO_GPU:
+            # What a worker gets is not to be seen from here.
+            free = ZERO_GPU_BYTES - needed
+        elif self.model.device.type == "cuda":
+            free = torch.cuda.mem_get_info()[0]
+        else:
+            free = psutil.virtual_memory().available
+        if free < needed * 1.2:
+            raise EngineError(
+                f"The model without its adapter does not fit beside it: it takes {needed / 2**30:.1f} GB more, and "
+                f"{max(0, free) / 2**30:.1f} GB are free. Compare them in two runs."
+            )
+
+
+def load_model(settings: Settings) -> LoadedModel:
+    """Return the model of `settings` with its adapter; raise EngineError or SettingError, saying what to do."""
+    gpu = settings.zero_gpu or torch.cuda.is_available()
+    model_id, adapter_id = settings.models(gpu)
+    if settings.zero_gpu and settings.quantization != "none":
+        raise SettingError(
+            f"BONSAI_QUANTIZATION is {settings.quantization!r}; on ZeroGPU it must be none, "
+            "since its memory holds the whole model."
+        )
+    folder = model_folder(model_id, settings.revision)
+    adapter = None if adapter_id == NO_ADAPTER else _adapter_folder(adapter_id)
+    with quiet():
+        config = _config(model_id, folder)
+        _check_dtype(settings, config)
+        if adapter:
+            check_adapter(adapter_id, adapter, model_id, config)
+        tokenizer = _tokenizer(model_id, folder)
+        model = _weights(model_id, folder, settings, gpu)
+        if adapter:
+            model = add_adapter(model, adapter_id, adapter, merge=settings.quantization == "none")
+        model = _place(model, settings, gpu)
+        use_fast_layers(model)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise EngineError(f"The tokenizer of {model_id} belongs to another model: it has more tokens than this one.")
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        model_id=model_id,
+        adapter_id="" if adapter is None else adapter_id,
+        device=device_words(settings),
+        context_length=int(getattr(config.get_text_config(), "max_position_embeddings", 2048)),
+        ends=_ends(model, tokenizer),
+        is_stand_in=model_id == SEEDLING,
+    )
+
+
+def model_folder(source: str, revision: str) -> Path:
+    """Return the folder of a model, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
+    folder = SEEDLING_FOLDER / "base" if source == SEEDLING else find_folder(source, "model", revision)
+    if not (folder / "config.json").is_file():
+        hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""
+        raise EngineError(f"The model {source} has no config.json in {folder}.{hint}")
+    # transformers would take the adapter's word for which model to load.
+    if (folder / "adapter_config.json").is_file():
+        raise EngineError(f"{folder} holds a model and an adapter; move the adapter to a folder of its own.")
+    if not any(folder.glob("*.safetensors")):
+        raise EngineError(
+            f"The model {source} has no safetensors weights in {folder}; .bin weights are not read, since they can "
+            "run code. Convert it: load it with transformers and save it with save_pretrained()."
+        )
+    return folder
+
+
+def _adapter_folder(source: str) -> Path:
+    return SEEDLING_FOLDER / "adapter" if source == SEEDLING else find_folder(source, "adapter", "")
+
+
+def find_folder(source: str, kind: str, revision: str) -> Path:
+    """Return the folder of a model or adapter, fetched from the hub if `source` is not a folder here."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists() or source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1:
+        raise EngineError(f"The {kind} {source} is not a folder. Give a folder that exists or a hub id like {PHI_2}.")
+    try:
+        return Path(
+            snapshot_download(
+                source, revision=revision or None, allow_patterns=_WANTED[kind], ignore_patterns=_UNWANTED[kind]
+            )
+        )
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"The {kind} {source} could not be fetched from the hub. Check its name and the network; "
+            f"for a private or gated one set HF_TOKEN. ({first_line(error)})"
+        ) from error
+
+
+def _config(model_id: str, folder: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except _UNREADABLE as error:
+        raise EngineError(f"The model {model_id} cannot be read from {folder}: {first_line(error)}") from error
+
+
+def _check_dtype(settings: Settings, config: Any) -> None:
+    if settings.dtype == "float16" and config.model_type == "phi":
+        raise SettingError(
+            "BONSAI_DTYPE is 'float16', in which the numbers of a Phi model overflow; use auto, bfloat16 or float32."
+        )
+
+
+def _tokenizer(model_id: str, folder: Path) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except _UNREADABLE as error:
+        raise EngineError(f"The tokenizer of {model_id} cannot be read: {first_line(error)}") from error
+    # Without its files a tokenizer of some kinds is loaded all the same, empty.
+    if not tokenizer("a")["input_ids"]:
+        raise EngineError(f"The tokenizer of {model_id} cannot be read: its files are missing from {folder}.")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _weights(model_id: str, folder: Path, settings: Settings, gpu: bool) -> Any:
+    dtype = _dtype(settings)
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+    if settings.quantization != "none":
+        options["quantization_config"] = _quantization(settings.quantization, dtype)
+        options["device_map"] = {"": 0 if gpu else "cpu"}
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+    except torch.OutOfMemoryError as error:
+        raise _too_big(model_id) from error
+    except _UNREADABLE as error:
+        raise EngineError(f"The model {model_id} cannot be loaded from {folder}: {first_line(error)}") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        # transformers fills such gaps with random numbers.
+        raise EngineError(f"The model {model_id} is incomplete: {len(missing)} weights are missing ({missing[0]}).")
+    return model.eval()
+
+
+def _dtype(settings: Settings) -> torch.dtype:
+    if settings.dtype != "auto":
+        return {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}[settings.dtype]
+    if settings.zero_gpu:
+        return torch.bfloat16
+    native = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+    return torch.bfloat16 if native else torch.float32
+
+
+def _quantization(kind: str, dtype: torch.dtype) -> BitsAndBytesConfig:
+    if kind == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+def _place(model: Any, settings: Settings, gpu: bool) -> Any:
+    if not gpu or settings.quantization != "none":
+        return model
+    try:
+        return model.to("cuda")
+    except torch.OutOfMemoryError as error:
+        raise _too_big("the model") from error
+
+
+def _too_big(model_id: str) -> EngineError:
+    return EngineError(f"There is not enough GPU memory for {model_id}; set BONSAI_QUANTIZATION to 8bit or 4bit.")
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    own = model.generation_config.eos_token_id
+    ids = own if isinstance(own, list) else [own]
+    return frozenset(int(token) for token in [*ids, tokenizer.eos_token_id] if token is not None)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and reports, and a warning that PEFT causes, off the terminal."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,141 @@
+"""The benchmark as a whole: all models and workloads, their figures as JSON, and as a table to read."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bonsai.chains.prompts import PromptVariant
+from bonsai.chains.questions import Starter
+from bonsai.engines.base import Engine
+from bonsai.engines.batching.engine import BatchingEngine
+from bonsai.engines.local.engine import LocalEngine
+from bonsai.engines.model.loading import LoadedModel
+from bonsai.lab.bench.measuring import Measured, likeliest, machine, measure, single_stream, versions
+from bonsai.lab.bench.script import Scripted
+from bonsai.lab.bench.subjects import load_endless, subject
+from bonsai.lab.bench.usual import UsualWay
+from bonsai.lab.bench.workloads import run, workloads
+from bonsai.settings import Settings
+
+ENGINES: dict[str, Callable[[LoadedModel, Settings], Engine]] = {
+    "batching": lambda loaded, settings: BatchingEngine(loaded, settings.concurrency),
+    "local": lambda loaded, settings: LocalEngine(loaded, settings.concurrency, 1),
+}
+_QUICK_SHARE = 1 / 12
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured: the engine, the names of workloads, how many pairs, and whether all is short."""
+
+    settings: Settings
+    engine: str
+    variant: PromptVariant
+    starters: Sequence[Starter]
+    names: Sequence[str]
+    pairs: int = 3
+    quick: bool = False
+
+    def run(self, models: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
+        """Return the figures of all workloads on the models; `say` is told how far it is."""
+        found: list[Measured] = []
+        streams, same = {}, {}
+        for name in models:
+            with subject(name, self.settings) as one:
+                say(f"{name}: loading")
+                loaded = load_endless(one.settings(self.settings))
+                bonsai = ENGINES[self.engine](loaded, self.settings)
+                usual = UsualWay(one.model, one.adapter, loaded.model.device, loaded.model.dtype)
+                share = _QUICK_SHARE if self.quick else 1.0
+                ways = Scripted(usual, time.monotonic, share), Scripted(bonsai, time.monotonic, share)
+                short = workloads(self.variant, self.starters, quick=True)
+                # Whatever is done but once is done before anything is counted.
+                measure(*ways, short[0], name, 1)
+                for workload in short if self.quick else workloads(self.variant, self.starters):
+                    if workload.name in self.names:
+                        found.append(measure(*ways, workload, name, self.pairs))
+                        say(f"{name}: {workload.name}: {found[-1].ratio:.2f} times as fast as the usual way")
+                texts = _Texts()
+                for workload in short:
+                    ways[1].begin()
+                    run(ways[1], workload, time.monotonic)
+                    texts.add(ways[1].drawn)
+                streams[name] = self._stream(loaded, bonsai)
+                same[name] = {
+                    "dtype": str(loaded.model.dtype).removeprefix("torch."),
+                    "likeliest_text_is_the_usual_ways": likeliest(usual) == likeliest(bonsai),
+                    "texts": len(texts.known), "texts_that_changed": texts.changed,
+                }  # fmt: skip
+        return {
+            "machine": machine(), "versions": versions(), "engine": self.engine, "quick": self.quick,
+            "workloads": [asdict(one) for one in found], "single_stream": streams, "same_texts": same,
+        }  # fmt: skip
+
+    def _stream(self, loaded: LoadedModel, engine: Engine) -> dict[str, Any]:
+        rate = single_stream(engine)
+        size = loaded.model.get_memory_footprint()
+        return {
+            "tokens_per_second": round(rate, 2),
+            "weight_bytes": size,
+            "weight_bytes_per_second": round(rate * size),
+        }
+
+
+class _Texts:
+    """The texts that were drawn for the same prompt and seed in different workloads."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, int], str] = {}
+        self.changed = 0
+
+    def add(self, drawn: dict[tuple[str, int], str]) -> None:
+        self.changed += sum(self.known.get(key, text) != text for key, text in drawn.items())
+        self.known |= drawn
+
+
+def problems(data: dict[str, Any]) -> list[str]:
+    """Return what makes the figures worthless: work that was not the same, or texts that are not and had to be.
+
+    In numbers of 16 bits a text may depend on what shares its batch, so there it is only told.
+    """
+    found = [f"{one['model']}, {one['name']}: {text}" for one in data["workloads"] for text in one["problems"]]
+    for name, same in data["same_texts"].items():
+        if same["dtype"] == "float32" and not same["likeliest_text_is_the_usual_ways"]:
+            found.append(f"{name}: the likeliest text is not that of the usual way")
+        if same["dtype"] == "float32" and same["texts_that_changed"]:
+            found.append(f"{name}: {same['texts_that_changed']} texts depend on what shares their batch")
+    return found
+
+
+def table(data: dict[str, Any]) -> str:
+    """Return the figures in Markdown."""
+    machine = data["machine"]
+    place = machine["gpu"] or f"{machine['cores']} CPU cores, {machine['threads']} threads"
+    libraries = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
+    lines = [
+        f"Engine `{data['engine']}` on {place}; {libraries}.", "",
+        "| model | workload | tokens | usual way | Bonsai | ratio | tokens/s | first text | memory | |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for one in data["workloads"]:
+        growth = f"last steps {one['step_growth']:.2f} times the first" if one["step_growth"] else ""
+        notes = "; ".join([*([growth] if growth else []), *one["problems"]])
+        first = f"{one['first_text_seconds']:.2f} s, not {one['usual_first_text_seconds']:.2f} s"
+        lines.append(
+            f"| {one['model']} | {one['name']} | {one['tokens']:,} | {one['usual_seconds']:.1f} s "
+            f"| {one['bonsai_seconds']:.1f} s | **{one['ratio']:.2f}** | {one['tokens_per_second']:.0f} | {first} "
+            f"| {one['peak_memory_bytes'] / 2**30:.2f} GB | {notes} |"
+        )
+    bandwidth = machine.get("gpu_bandwidth_bytes_per_second")
+    for name, stream in data["single_stream"].items():
+        share = f", {stream['weight_bytes_per_second'] / bandwidth:.0%} of the bandwidth limit" if bandwidth else ""
+        lines += ["", f"One completion alone on {name}: {stream['tokens_per_second']:.0f} tokens/s{share}."]
+    for name, same in data["same_texts"].items():
+        usual = "is" if same["likeliest_text_is_the_usual_ways"] else "is not"
+        lines += [
+            "",
+            f"On {name} ({same['dtype']}) the likeliest text {usual} that of the usual way; of {same['texts']} texts "
+            f"drawn, {same['texts_that_changed']} changed with what shared their batch.",
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,89 @@
+"""The usual way: transformers' `generate` with an adapter beside the weights, one prompt at a time, nothing kept."""
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
+
+from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Snapshots
+from bonsai.engines.model.loading import quiet
+from bonsai.settings import SEEDLING, SEEDLING_FOLDER
+
+
+class UsualWay(Engine):
+    """What people write who ask a model with an adapter in a script, in the form of an engine.
+
+    Each completion is one call of `generate`, and is there when it is finished. Callers take turns.
+    """
+
+    name = "usual"
+    options = DEFAULT_OPTIONS
+    rows_at_once = runs_at_once = 1
+    is_stand_in = False
+
+    def __init__(self, model_id: str, adapter_id: str, device: torch.device, dtype: torch.dtype) -> None:
+        self.model_id, self.adapter_id, self.device = model_id, adapter_id, str(device)
+        base = _folder(model_id, "base")
+        with quiet():
+            model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+            if adapter_id != "none":
+                model = PeftModel.from_pretrained(model, _folder(adapter_id, "adapter"))
+            self._model = model.to(device).eval()
+            self._tokenizer = AutoTokenizer.from_pretrained(base)
+        self.context_length = int(model.config.max_position_embeddings)
+        self._known = LogitsProcessorList([_Known(len(self._tokenizer))])
+        self._turn = threading.Lock()
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens of the context `text` takes as a prompt."""
+        return len(self._tokenizer(text)["input_ids"])
+
+    def serve(self, requests: deque[Request]) -> Snapshots:
+        """Yield (number of the request, its completion), one after the other."""
+        taken = 0
+        while requests:
+            request = requests.popleft()
+            began = time.monotonic()
+            with self._turn:
+                prompt, tokens = self._complete(request)
+            text = self._tokenizer.decode(tokens)
+            seconds = time.monotonic() - began
+            yield taken, Completion(text, "length", "", prompt, len(tokens), seconds)
+            taken += 1
+
+    def _complete(self, request: Request) -> tuple[int, list[int]]:
+        params = request.sampling
+        inputs = self._tokenizer(request.prompt, return_tensors="pt", verbose=False).to(self._model.device)
+        length = inputs["input_ids"].shape[1]
+        drawn = (
+            {"do_sample": True, "temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}
+            if params.temperature
+            else {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
+        )
+        torch.manual_seed(params.seed)
+        with torch.no_grad():
+            output = self._model.generate(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"],
+                max_new_tokens=min(params.max_new_tokens, self.context_length - length), eos_token_id=None,
+                pad_token_id=0, logits_processor=self._known, **drawn,
+            )  # fmt: skip
+        return length, output[0, length:].tolist()
+
+
+class _Known(LogitsProcessor):  # type: ignore[misc]
+    """Leaves the tokens that have a text, as Bonsai does."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        scores[:, self._count :] = -torch.inf
+        return scores
+
+
+def _folder(source: str, part: str) -> str:
+    return str(SEEDLING_FOLDER / part) if source == SEEDLING else source

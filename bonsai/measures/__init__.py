@@ -1,0 +1,1 @@
+"""How alike texts are, and what a Reasoning is worth."""

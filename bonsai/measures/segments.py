@@ -1,0 +1,53 @@
+"""A text in pieces, to be laid beside another: words, Japanese characters, and what is between them."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from bonsai.measures.terms import content_words
+
+_JAPANESE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_PIECE = re.compile(rf"[{_JAPANESE}]|[^\W_{_JAPANESE}]+(?:'[^\W_{_JAPANESE}]+)?|[\W_]+")
+_CHARACTER = re.compile(f"[{_JAPANESE}]")
+
+
+def pieces(text: str) -> list[str]:
+    """Return `text` cut into words, single Japanese characters, and what is between them; joined, they are the text."""
+    return _PIECE.findall(text)
+
+
+def is_word(piece: str) -> bool:
+    """Say whether a piece is a word or a Japanese character, and not space or punctuation."""
+    return piece[0].isalnum()
+
+
+def keys(parts: Sequence[str]) -> list[frozenset[str]]:
+    """Return for each piece what it is found by in another text; nothing for space and punctuation.
+
+    A word is found by its stem; a Japanese character, which says nothing alone, by its pairs with its neighbours.
+    """
+    return [_keys(parts, place) for place in range(len(parts))]
+
+
+def content(text: str) -> list[str]:
+    """Return the content words of `text` in order, as stems; pairs of characters where there are no spaces."""
+    parts = [part for part in pieces(text) if is_word(part)]
+    found = []
+    for place, part in enumerate(parts):
+        if _CHARACTER.match(part):
+            following = parts[place + 1 : place + 2]
+            found.append(part + following[0] if following and _CHARACTER.match(following[0]) else part)
+        else:
+            found += sorted(content_words(part))
+    return found
+
+
+def _keys(parts: Sequence[str], place: int) -> frozenset[str]:
+    part = parts[place]
+    if not is_word(part):
+        return frozenset()
+    if not _CHARACTER.match(part):
+        return content_words(part) or frozenset([unicodedata.normalize("NFKC", part).casefold()])
+    before = [other + part for other in parts[max(0, place - 1) : place] if _CHARACTER.match(other)]
+    after = [part + other for other in parts[place + 1 : place + 2] if _CHARACTER.match(other)]
+    return frozenset(before + after or [part])

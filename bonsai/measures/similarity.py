@@ -1,0 +1,250 @@
+"""Measures of a chain: how alike its questions are, whether one repeats another, how much a step adds.
+
+`docs/measures.md` has the figures that the numbers here were chosen by.
+"""
+
+import os
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bonsai.measures.embedder import Embedder, Encoded
+from bonsai.measures.terms import Contrast, content_words, contrast, has_no_word_breaks, read, share_only, shared, topic
+
+# A step that adds less than this share of new content words adds next to nothing.
+NO_PROGRESS = 0.15
+# Earlier questions that are looked at closely; the others are too far by their sentence vectors alone.
+CLOSEST = 16
+# Bytes of what is kept of texts that were read: about 1.5 KB for each word.
+MEMORY = 256_000_000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When one question repeats another: their likeness, less what sets them apart, reaches a threshold.
+
+    `flag` is strict, since a flag is a statement; `guard` is wider, since a candidate too many costs one try.
+    """
+
+    flag: float
+    guard: float
+    otherwise: float
+    clash: float
+    opposed: float
+    negated: float
+    added: float
+    aside: float
+
+    def sameness(self, likeness: float, apart: Contrast, aside: bool) -> float:
+        """Return the likeness less what sets two questions apart; `aside`: they share but the topic of their chain."""
+        return (
+            likeness
+            - self.otherwise * apart.otherwise
+            - self.clash * apart.clash
+            - self.opposed * apart.opposed
+            - self.negated * apart.negated
+            - self.added * apart.added
+            - self.aside * aside
+        )
+
+
+_WORDS_APART = {"otherwise": 0.22, "clash": 0.31, "opposed": 0.60, "negated": 0.05, "added": 0.08, "aside": 0.08}
+BY_MEANING = Rule(0.69, 0.61, otherwise=0.13, clash=0.18, opposed=0.40, negated=0.12, added=0.12, aside=0.08)
+BY_CHARACTERS = Rule(0.72, 0.60, **_WORDS_APART)
+BY_WORDS = Rule(0.79, 0.62, **_WORDS_APART)
+# Parts of the likeness by meaning: the whole question's vector, and its worst understood word.
+WHOLE, WEAKEST, OPPOSED = 0.77, 0.23, 0.08
+OFF_TOPIC = 0.2
+_NO_CONTENT = frozenset(
+    ("?", ".", ",", "!", "'", '"', "-", ":", ";", "(", ")", "a", "an", "the", "is", "are", "was", "were", "do", "does",
+     "did", "to", "of", "in", "on", "for", "and", "it", "i", "you", "my", "your")
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look back at the earlier questions of a chain finds; step numbers count from 1.
+
+    `similarity` (0 to 1) is to the most similar question, that of step `nearest`, the latest of equals; None if there
+    is no earlier one. `sameness` is the highest of what the thresholds are held against. `repeated` is the step
+    that the question repeats by the strict rule of flags, or None; `rejected` the one that it comes too near by the
+    guard's wider rule.
+    """
+
+    similarity: float | None = None
+    nearest: int | None = None
+    sameness: float | None = None
+    repeated: int | None = None
+    rejected: int | None = None
+
+
+class Measure:
+    """How alike questions are: by meaning, with an embedder, or else by the words that they share.
+
+    `name` says which. Questions in a script without word breaks are compared by their characters in any case, since
+    the default embedder reads English only. Threads may share a measure.
+    """
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self.name = "words" if embedder is None else embedder.name
+        self._embedder = embedder
+        self._known: OrderedDict[str, Encoded] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+        if embedder is not None:
+            # ZeroGPU's workers are forked, perhaps while another thread holds the lock.
+            os.register_at_fork(after_in_child=self._start_anew)
+
+    def read(self, questions: Iterable[str], answers: Iterable[str] = ()) -> None:
+        """Encode many texts in one go; what was read lately is kept. Without an embedder there is nothing to do."""
+        if self._embedder is not None:
+            self._encode([*(read(question).plain for question in questions), *filter(str.strip, answers)])
+
+    def similarity(self, question: str, other: str) -> float:
+        """Return how alike two questions are, 0 to 1; symmetric. The same letters and digits make it 1."""
+        return self._compare(question, other)[0]
+
+    def look_back(self, question: str, earlier: Sequence[str]) -> Look:
+        """Return how a question stands to the questions asked earlier, oldest first."""
+        if not earlier:
+            return Look()
+        compared = self._compare_all(question, earlier)
+        likeness, nearest = max((likeness, number) for likeness, _, _, number in compared)
+        sameness = max(sameness for _, sameness, _, _ in compared)
+        flagged = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.flag]
+        guarded = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.guard]
+        return Look(
+            likeness, nearest, sameness, max(flagged)[1] if flagged else None, max(guarded)[1] if guarded else None
+        )
+
+    def closeness(self, question: str, asked: str, answer: str) -> float:
+        """Return how near a question is to the question or the answer that it follows, whichever is nearer; 0 to 1."""
+        if self._rule(question, asked, answer) is not BY_MEANING:
+            words = content_words(question)
+            return len(words & (content_words(asked) | content_words(answer))) / max(1, len(words))
+        plain, near = read(question).plain, [read(asked).plain, *filter(str.strip, [answer])]
+        return max(0.0, min(1.0, max(self._cosine(plain, text) for text in near)))
+
+    def off_topic(self, question: str, asked: Sequence[str], answers: Sequence[str]) -> bool:
+        """Say whether a question has to do with none of those asked earlier, nor with any of their answers.
+
+        Words alone cannot tell: then it is never said.
+        """
+        if not asked or self._rule(question, *asked, *answers) is not BY_MEANING:
+            return False
+        plain, texts = read(question).plain, [*(read(text).plain for text in asked), *filter(str.strip, answers)]
+        return all(self._cosine(plain, text) < OFF_TOPIC for text in texts)
+
+    def _start_anew(self) -> None:
+        self._lock = threading.Lock()
+
+    def _compare_all(self, question: str, earlier: Sequence[str]) -> list[tuple[float, float, Rule, int]]:
+        """Return likeness, sameness, rule and number of the earlier questions that come near."""
+        self.read([question, *earlier])
+        numbers = list(range(1, len(earlier) + 1))
+        if len(earlier) > CLOSEST:
+            far = [-self._glance(question, other) for other in earlier]
+            numbers = sorted(numbers, key=lambda number: (far[number - 1], -number))[:CLOSEST]
+        about = topic([read(other) for other in earlier])
+        return [(*self._compare(question, earlier[number - 1], about), number) for number in numbers]
+
+    def _compare(self, question: str, other: str, about: frozenset[str] = frozenset()) -> tuple[float, float, Rule]:
+        rule = self._rule(question, other)
+        if _plain(question) == _plain(other):
+            return 1.0, 1.0, rule
+        one, another = read(question), read(other)
+        apart = contrast(one, another)
+        likeness = self._meaning(question, other) if rule is BY_MEANING else shared(one, another)
+        sameness = rule.sameness(likeness, apart, share_only(one, another, about))
+        return min(1.0, max(0.0, likeness - OPPOSED * apart.opposed)), sameness, rule
+
+    def _rule(self, *texts: str) -> Rule:
+        if any(map(has_no_word_breaks, texts)):
+            return BY_CHARACTERS
+        return BY_WORDS if self._embedder is None else BY_MEANING
+
+    def _glance(self, question: str, other: str) -> float:
+        return (
+            shared(read(question), read(other))
+            if self._embedder is None
+            else self._cosine(read(question).plain, read(other).plain)
+        )
+
+    def _meaning(self, question: str, other: str) -> float:
+        """Return the likeness of two questions as wholes, mixed with that of the word that has the least like it."""
+        ours, theirs = self._encoded(read(question).plain), self._encoded(read(other).plain)
+        whole = float(ours.vector @ theirs.vector)
+        if not len(ours.token_vectors) or not len(theirs.token_vectors):
+            return min(1.0, whole)
+        tokens = ours.token_vectors @ theirs.token_vectors.T
+        return min(1.0, WHOLE * whole + WEAKEST * float(min(tokens.max(axis=0).min(), tokens.max(axis=1).min())))
+
+    def _cosine(self, text: str, other: str) -> float:
+        return float(self._encoded(text).vector @ self._encoded(other).vector)
+
+    def _encoded(self, text: str) -> Encoded:
+        key = _key(text)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        encoded = self._encode([text])
+        # Another thread may have been quicker.
+        return encoded[key] if key in encoded else self._encoded(text)
+
+    def _encode(self, texts: Iterable[str]) -> dict[str, Encoded]:
+        """Keep what the texts are to the embedder, and return it for those that were not known."""
+        with self._lock:
+            new = [text for text in dict.fromkeys(map(_key, texts)) if text not in self._known]
+        if self._embedder is None or not new:
+            return {}
+        encoded = dict(zip(new, map(_without_small_tokens, self._embedder.encode(new)), strict=True))
+        with self._lock:
+            for text, item in encoded.items():
+                self._keep(text, item)
+        return encoded
+
+    def _keep(self, text: str, item: Encoded) -> None:
+        if text not in self._known:
+            self._known[text] = item
+            self._size += _bytes(item)
+        while self._size > MEMORY and len(self._known) > 1:
+            _, oldest = self._known.popitem(last=False)
+            self._size -= _bytes(oldest)
+
+
+WORDS = Measure()
+
+
+def new_content(text: str, earlier: Sequence[str]) -> float:
+    """Return the share (0 to 1) of the content words of `text` that none of the earlier texts has."""
+    words = content_words(text)
+    known = frozenset[str]().union(*(content_words(other) for other in earlier))
+    return len(words - known) / len(words) if words else 0.0
+
+
+@lru_cache(maxsize=8192)
+def _key(text: str) -> str:
+    """Return what a text is known by: case and spaces aside, so that a question and its plain form are one."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+@lru_cache(maxsize=8192)
+def _plain(text: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum()) or text
+
+
+def _bytes(item: Encoded) -> int:
+    return 2000 + item.vector.nbytes + item.token_vectors.nbytes
+
+
+def _without_small_tokens(item: Encoded) -> Encoded:
+    kept = [place for place, token in enumerate(item.tokens) if token not in _NO_CONTENT] or list(
+        range(len(item.tokens))
+    )
+    kept = kept[:64]
+    tokens = tuple(item.tokens[place] for place in kept)
+    return Encoded(item.vector, tokens, item.token_vectors[kept])

@@ -1,0 +1,164 @@
+"""Comparisons: the chains of a run side by side, a column for each value of an axis, aligned by question and step."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.step import Step
+from bonsai.measures.segments import pieces
+from bonsai.reports.markdown import TextTable
+from bonsai.runs.grid import AXES
+from bonsai.runs.run import Run
+
+NO_ADAPTER = "no adapter"
+# Which axis the columns are when nobody says: the first of these that has several values.
+_LIKELIEST = ("prompt", "adapter", "method", "seed", "question")
+
+Kind = Literal["same", "removed", "added"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step in a cell, and the chain that it is of."""
+
+    chain: Chain
+    step: Step
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The steps that stand in one place of a comparison: several, if the same was asked with several seeds."""
+
+    entries: tuple[Entry, ...] = ()
+
+    def texts(self, field: str) -> list[tuple[str, int]]:
+        """Return the different texts of a field of the steps with how often each came, the most frequent first."""
+        return Counter(str(getattr(entry.step, field)) for entry in self.entries).most_common()
+
+    def told(self, field: str) -> str:
+        """Return the texts of a field in one: each on a line of its own, if there are several, with its count."""
+        if len(self.entries) == 1:
+            return str(getattr(self.entries[0].step, field))
+        return "\n".join(f"{count}× {text}" for text, count in self.texts(field))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a comparison: what is the same in it, by axis, its step, and a cell for each column."""
+
+    labels: Mapping[str, str]
+    step: int
+    cells: Mapping[str, Cell]
+
+    def differs(self, field: str) -> bool:
+        """Say whether the columns have different texts of a field, or not as often."""
+        return len({tuple(sorted(cell.texts(field))) for cell in self.cells.values()}) > 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The finished steps of a run, with the values of `axis` as columns; `labels` are the axes of the lines."""
+
+    axis: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    def table(self, field: str, only_differences: bool = False) -> TextTable:
+        """Return the texts of a field of the steps, line by line, or only the lines whose columns differ in it."""
+        lines = [line for line in self.lines if not only_differences or line.differs(field)]
+        rows = [
+            (
+                *(line.labels[name] for name in self.labels),
+                str(line.step),
+                *(line.cells[column].told(field) for column in self.columns),
+            )
+            for line in lines
+        ]
+        return TextTable("Side by side", (*self.labels, "step", *self.columns), tuple(rows))
+
+
+def value_of(run: Run, chain: Chain, axis: str) -> str:
+    """Return where a chain of a run stands on an axis, in words."""
+    if axis == "adapter":
+        return (chain.adapter if chain.model else run.adapter) or NO_ADAPTER
+    return {
+        "question": chain.steps[0].question,
+        "prompt": chain.prompt.name,
+        "method": chain.method,
+        "seed": str(chain.seed),
+    }[axis]
+
+
+def values(run: Run) -> dict[str, list[str]]:
+    """Return the values that each axis has in a run, in the order in which they come."""
+    found: dict[str, dict[str, None]] = {axis: {} for axis in AXES}
+    for chain in _rooted(run):
+        for axis in AXES:
+            found[axis][value_of(run, chain, axis)] = None
+    return {axis: list(names) for axis, names in found.items()}
+
+
+def columns_axis(run: Run) -> str:
+    """Return the axis whose values are the columns when nothing is said; "" if no axis has more than one."""
+    several = [axis for axis, names in values(run).items() if len(names) > 1]
+    return next((axis for axis in _LIKELIEST if axis in several and axis != "question"), "")
+
+
+def side_by_side(run: Run, axis: str) -> Comparison:
+    """Return the finished steps of a run with a column for each value of an axis.
+
+    Chains that are different in nothing but their seed share a cell, unless the seeds are the columns.
+    """
+    found = values(run)
+    others = [name for name in AXES if name not in (axis, "seed")]
+    table: dict[tuple[tuple[str, ...], int], dict[str, list[Entry]]] = {}
+    for chain in _rooted(run):
+        column = value_of(run, chain, axis)
+        key = tuple(value_of(run, chain, name) for name in others)
+        for step in chain.steps:
+            if step.finished:
+                table.setdefault((key, step.number), {}).setdefault(column, []).append(Entry(chain, step))
+    labels = tuple(name for name in others if name == "question" or len(found[name]) > 1)
+    order = {key: place for place, key in enumerate(dict.fromkeys(key for key, _ in table))}
+    lines = [
+        Line(
+            {name: value for name, value in zip(others, key, strict=True) if name in labels},
+            number,
+            {column: Cell(tuple(cells.get(column, ()))) for column in found[axis]},
+        )
+        for (key, number), cells in sorted(table.items(), key=lambda item: (order[item[0][0]], item[0][1]))
+    ]
+    return Comparison(axis, tuple(found[axis]), labels, tuple(lines))
+
+
+def difference(text: str, other: str) -> list[tuple[str, Kind]]:
+    """Return the words that lead from a text to another one: runs of what is the same, removed and added.
+
+    All but what is added, joined, is the text; all but what is removed is the other one.
+    """
+    ours, theirs = pieces(text), pieces(other)
+    parts: list[tuple[str, Kind]] = []
+    for kind, start, end, begin, stop in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        if kind == "equal":
+            parts.append(("".join(ours[start:end]), "same"))
+            continue
+        if start < end:
+            parts.append(("".join(ours[start:end]), "removed"))
+        if begin < stop:
+            parts.append(("".join(theirs[begin:stop]), "added"))
+    return parts
+
+
+def _rooted(run: Run) -> Iterator[Chain]:
+    """Yield the chains that stand on the axes: a branch does not, since it was not asked as the others were."""
+    return (chain for chain in run.chains if not chain.parent)
+
+
+def told(parts: Sequence[tuple[str, Kind]]) -> str:
+    """Return a difference as plain text: removed words in [-...-], added ones in {+...+}."""
+    marks = {"same": "{}", "removed": "[-{}-]", "added": "{{+{}+}}"}
+    return "".join(marks[kind].format(text) for text, kind in parts)

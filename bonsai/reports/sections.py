@@ -1,0 +1,106 @@
+"""What a report of a run says, whatever it is drawn as: the tables of a comparison, and a section for each step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.guard import ACCEPTED
+from bonsai.chains.step import Step
+from bonsai.measures.reasoning import PRESENT
+from bonsai.reports.comparison import side_by_side
+from bonsai.reports.markdown import TextTable
+from bonsai.reports.statistics import statistics, tables
+from bonsai.reports.summary import Language
+from bonsai.runs.run import Run
+
+STOP_REASONS = {
+    "done": "",
+    "tautology": "The chain ends here: every proposed next question repeats one that was asked before{}.",
+    "off-topic": "The chain ends here: every proposed next question leaves the topic.",
+    "no-question": "The chain ends here: the model proposed no next question.",
+    "no-progress": "The chain ends here: two steps running added next to nothing to what was said before.",
+    "error": "The chain ends here: the model could not go on.",
+    "stopped": "The chain was stopped here.",
+}
+# A comparison of more chains is read in the table: side by side it would be the whole run once more.
+MOST_SIDE_BY_SIDE = 200
+
+
+@dataclass(frozen=True)
+class View:
+    """How a run is looked at: the language of its summary, and the axis whose values are the columns; "" finds one."""
+
+    language: Language = "en"
+    axis: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A step in a report: (name, text) of all that there is to say of it, and how its chain ended if it did here."""
+
+    title: str
+    parts: tuple[tuple[str, str], ...]
+    ending: str = ""
+
+
+def comparison_tables(run: Run, axis: str) -> list[TextTable]:
+    """Return the tables of a comparison with the values of an axis as columns: answers side by side, and figures."""
+    shown = [side_by_side(run, axis).table("answer")] if len(run.chains) <= MOST_SIDE_BY_SIDE else []
+    return [*shown, *tables(statistics(run, axis))]
+
+
+def sections(run: Run) -> Iterator[Section]:
+    """Yield a section for each finished step; a branch has no more than those that it does not share."""
+    several = len(run.chains) > 1
+    for chain in run.chains:
+        finished = [step for step in chain.own_steps if step.finished]
+        for step in finished:
+            title = f"{_title(chain)}, step {step.number}" if several else f"Step {step.number}"
+            yield Section(title, tuple(_parts(chain, step)), ending(chain) if step is finished[-1] else "")
+
+
+def ending(chain: Chain) -> str:
+    """Return the sentence that says how a chain ended, "" if it came to its end or goes on."""
+    sentence = STOP_REASONS.get(chain.stop_reason, "")
+    return sentence.format(_steps_repeated(chain.steps[-1])) if chain.stop_reason == "tautology" else sentence
+
+
+def _parts(chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
+    parts = {
+        "Question": step.question, "Reasoning": step.reasoning, "State of the Reasoning": _reasoning_state(step),
+        "Answer": step.answer, "Was the Reasoning used?": _reasoning_test(step), "Next question": step.next_question,
+        "Rejected": _rejected(step) if chain.guarded else "", "Flags": " ".join(step.flags), "Error": step.error,
+    }  # fmt: skip
+    return ((name, text) for name, text in parts.items() if text)
+
+
+def _title(chain: Chain) -> str:
+    step = f", step {chain.shared}" if chain.shared else ""
+    origin = f" (from chain {chain.parent}{step})" if chain.parent else ""
+    return f"Chain {chain.number}{origin}"
+
+
+def _reasoning_state(step: Step) -> str:
+    if step.reasoning_state in ("", PRESENT):
+        return ""
+    return step.reasoning_state + (", and was asked for twice" if step.reasoning_tries > 1 else "")
+
+
+def _reasoning_test(step: Step) -> str:
+    test = step.reasoning_test
+    if test is None:
+        return ""
+    without, shuffled = f"{test.change_without:.0%}", f"{test.change_shuffled:.0%}"
+    return f"Without it the answer changes by {without}, with its words shuffled by {shuffled}."
+
+
+def _rejected(step: Step) -> str:
+    refused = [candidate for candidate in step.candidates if candidate.verdict != ACCEPTED]
+    return "; ".join(dict.fromkeys(f"{one.question} ({one.verdict})".lstrip() for one in refused))
+
+
+def _steps_repeated(step: Step) -> str:
+    numbers = [str(number) for number in sorted({one.repeats for one in step.candidates if one.repeats is not None})]
+    if len(numbers) > 1:
+        return f" (steps {', '.join(numbers[:-1])} and {numbers[-1]})"
+    return f" (step {numbers[0]})" if numbers else ""

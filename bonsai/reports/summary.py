@@ -1,0 +1,162 @@
+"""The summary of a run in a few lines, in English or Japanese: what was asked, and what came of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.step import Step
+from bonsai.reports.comparison import values
+from bonsai.runs.run import Run
+
+Language = Literal["en", "ja"]
+
+_MOST_NAMED = 3
+_MOST_PLACES = 8
+_NO_DEPTH = frozenset(("tautology", "circular", "no-progress", "off-topic", "error", "stopped"))
+
+_JAPANESE = {
+    "Summary": "まとめ",
+    "Asked": "質問",
+    "{} and {} more": "{} ほか {} 件",
+    "Written by": "書いたもの",
+    "{}; method {}; prompt variant {}": "{}。方法 {}、プロンプト {}",
+    "{} with the adapter {}": "{}（アダプター {}）",
+    "; seeds {}": "、シード {}",
+    "; with and without the adapter": "、アダプターありとなし",
+    "Finished": "完了",
+    "chains {} of {}, steps {}": "連鎖 {} / {}、ステップ {}",
+    "Flags": "フラグ",
+    "none": "なし",
+    "Most repeated questions": "繰り返しの多い質問",
+    "{} ({})": "{}（{}）",
+    "Reasoning missing or copied": "推論がないか写しになっているところ",
+    "chain {}, step {}": "連鎖 {} のステップ {}",
+    "Went deepest": "最も深く進んだ連鎖",
+    "chain {}, {} steps that each add something: from {} to {}":
+        "連鎖 {}。新しい内容のあるステップが {} つ。「{}」から「{}」へ",
+    "Failed": "失敗",
+    "chain {}: {}": "連鎖 {}: {}",
+}  # fmt: skip
+
+
+@dataclass
+class _Counts:
+    """What is counted while the chains of a run pass by once."""
+
+    chains: int = 0
+    finished: int = 0
+    steps: int = 0
+    flags: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[str] = field(default_factory=Counter)
+    without: list[tuple[int, int]] = field(default_factory=list)
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    deepest: tuple[int, float, int, str, str] = (0, 0.0, 0, "", "")
+
+
+def summary(run: Run, language: Language = "en") -> list[tuple[str, str]]:
+    """Return the summary of a run as (name, sentence) pairs, plain text in the language asked for."""
+    counts = _count(run.chains)
+    found = values(run)
+    model = run.model if not run.adapter else _say(language, "{} with the adapter {}", run.model, run.adapter)
+    written = _say(
+        language, "{}; method {}; prompt variant {}", model, _listed(found["method"]), _listed(found["prompt"])
+    )
+    if len(found["adapter"]) > 1:
+        written += _say(language, "; with and without the adapter")
+    if len(found["seed"]) > 1:
+        written += _say(language, "; seeds {}", _listed(found["seed"]))
+    lines = {
+        "Asked": _first(language, found["question"], _MOST_NAMED, " / "),
+        "Written by": written,
+        "Finished": _say(language, "chains {} of {}, steps {}", counts.finished, counts.chains, counts.steps),
+        "Flags": _flags(language, counts.flags),
+        "Most repeated questions": _repeated(language, counts.repeated),
+        "Reasoning missing or copied": _places(language, counts.without),
+        "Went deepest": _deepest(language, counts.deepest),
+        "Failed": _failures(language, counts.failures),
+    }
+    return [(_say(language, name), text) for name, text in lines.items() if text]
+
+
+def heading(language: Language) -> str:
+    """Return the word for a summary."""
+    return _say(language, "Summary")
+
+
+def _count(chains: Iterable[Chain]) -> _Counts:
+    counts = _Counts()
+    for chain in chains:
+        counts.chains += 1
+        counts.finished += chain.finished
+        for step in chain.own_steps:
+            if not step.finished:
+                continue
+            counts.steps += 1
+            counts.flags.update(step.flags)
+            counts.repeated.update(_repeats(chain, step))
+            if {"no-reasoning", "copied-reasoning"} & set(step.flags):
+                counts.without.append((chain.number, step.number))
+            if step.error:
+                counts.failures.append((chain.number, step.error))
+        counts.deepest = max(counts.deepest, _depth(chain), key=lambda depth: (depth[0], depth[1], -depth[2]))
+    return counts
+
+
+def _repeats(chain: Chain, step: Step) -> list[str]:
+    """Return the questions that a step repeats, or that its candidates would have repeated."""
+    asked = {past.number: past.question for past in chain.steps}
+    numbers = [step.repeats, *(candidate.repeats for candidate in step.candidates)]
+    return [asked[number] for number in numbers if number in asked]
+
+
+def _depth(chain: Chain) -> tuple[int, float, int, str, str]:
+    """Return how many steps from its first on add something, how much on average, and where they lead."""
+    good = []
+    for step in chain.steps:
+        if not step.finished or _NO_DEPTH & set(step.flags):
+            break
+        good.append(step)
+    if not good:
+        return (0, 0.0, chain.number, "", "")
+    new = sum(step.new_content or 0.0 for step in good) / len(good)
+    return (len(good), new, chain.number, good[0].question, good[-1].question)
+
+
+def _flags(language: Language, flags: Counter[str]) -> str:
+    named = [_say(language, "{} ({})", flag, count) for flag, count in flags.most_common()]
+    return _listed(named) or _say(language, "none")
+
+
+def _repeated(language: Language, repeated: Counter[str]) -> str:
+    most = [_say(language, "{} ({})", question, f"{count}×") for question, count in repeated.most_common(_MOST_NAMED)]
+    return " / ".join(most)
+
+
+def _places(language: Language, places: Sequence[tuple[int, int]]) -> str:
+    return _first(language, [_say(language, "chain {}, step {}", *place) for place in places], _MOST_PLACES, "; ")
+
+
+def _failures(language: Language, failures: Sequence[tuple[int, str]]) -> str:
+    return _first(language, [_say(language, "chain {}: {}", *failure) for failure in failures], _MOST_NAMED, " / ")
+
+
+def _deepest(language: Language, deepest: tuple[int, float, int, str, str]) -> str:
+    steps, _, number, first, last = deepest
+    if steps < 2:
+        return ""
+    return _say(language, "chain {}, {} steps that each add something: from {} to {}", number, steps, first, last)
+
+
+def _first(language: Language, texts: Sequence[str], most: int, between: str) -> str:
+    shown = between.join(texts[:most])
+    return shown if len(texts) <= most else _say(language, "{} and {} more", shown, f"{len(texts) - most:,}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _say(language: Language, sentence: str, *parts: object) -> str:
+    return (_JAPANESE[sentence] if language == "ja" else sentence).format(*parts)

@@ -1,0 +1,1 @@
+"""Many chains: what is asked, kept in a journal, and resumed."""

@@ -1,0 +1,198 @@
+"""Runs: the chains of one click or one command, and their lossless form as JSON."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bonsai.chains.chain import METHODS, Chain, branch
+from bonsai.chains.guard import Candidate
+from bonsai.chains.prompts import PromptVariant
+from bonsai.chains.step import Step
+from bonsai.engines.base import SamplingParams
+from bonsai.errors import RunFileError, UsageError
+from bonsai.measures.reasoning import ReasoningTest
+from bonsai.measures.similarity import WORDS
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """Chains that were started together and the branches that grew from them, what answered, and what measured."""
+
+    chains: Sequence[Chain]
+    sampling: SamplingParams
+    model: str
+    adapter: str
+    engine: str
+    measure: str = WORDS.name
+
+    @cached_property
+    def id(self) -> str:
+        """Eight hexadecimal digits that depend on what was asked of what, and not on answers, branches or the time."""
+        # Chain by chain: a run may have more of them than should be in memory at a time.
+        rest = json.dumps(_but_chains(self), sort_keys=True, ensure_ascii=False)
+        before, after = rest.split('"chains": []')
+        digest = hashlib.sha256(f'{before}"chains": ['.encode())
+        for place, chain in enumerate(one for one in self.chains if not one.parent):
+            begun = replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
+            text = json.dumps(asdict(begun), sort_keys=True, ensure_ascii=False)
+            digest.update(f"{', ' if place else ''}{text}".encode())
+        digest.update(f"]{after}".encode())
+        return digest.hexdigest()[:8]
+
+    def find_step(self, key: str | None) -> tuple[Chain, Step] | None:
+        """Return the chain and the finished step that a key of `step_key` names, None if there is no such step."""
+        steps = {step_key(chain, step): (chain, step) for chain in self.chains for step in chain.own_steps}
+        found = steps.get(key or "")
+        return found if found and found[1].finished else None
+
+    def with_chains(self, chains: Sequence[Chain]) -> "Run":
+        """Return the same run with its chains as they stand now."""
+        return replace(self, chains=chains)
+
+    def with_branch(
+        self, parent: Chain, *, keep: int, question: str, prompt: PromptVariant | None, seed: int | None,
+        length: int | None,
+    ) -> "Run":  # fmt: skip
+        """Return the run with a chain more, a branch of `parent` (see `bonsai.chains.chain.branch`) with the next number."""
+        number = max(chain.number for chain in self.chains) + 1
+        new = branch(parent, number=number, keep=keep, question=question, prompt=prompt, seed=seed, length=length)
+        return self.with_chains((*self.chains, new))
+
+
+def step_key(chain: Chain, step: Step) -> str:
+    """Return the key of a step within its run, as "2.3" for the third step of the second chain."""
+    return f"{chain.number}.{step.number}"
+
+
+def branched(
+    run: Run, chain: int, step: int, *, question: str = "", candidate: int | None = None,
+    prompt: PromptVariant | None = None, seed: int | None = None, length: int | None = None,
+) -> Run:  # fmt: skip
+    """Return the run with a chain more, which branches from a step of one of its chains (all numbers from 1).
+
+    With a `candidate`, that step is kept and the candidate asked after it; else the step is begun again, with another
+    `question`, variant or seed. Raises UsageError, naming what there is, if chain, step or candidate are not in the
+    run, and if nothing would be different.
+    """
+    chains = {item.number: item for item in run.chains}
+    if chain not in chains:
+        raise UsageError(f"The run has no chain {chain}; there is {', '.join(map(str, chains))}.")
+    parent = chains[chain]
+    rows = {item.number: item for item in parent.steps if item.finished}
+    if step not in rows:
+        raise UsageError(f"Chain {chain} has no step {step}; there is {', '.join(map(str, rows)) or 'none'}.")
+    keep, asked = step - 1, question or rows[step].question
+    if candidate is not None:
+        keep, asked = step, _candidate(chain, rows[step], candidate)
+    return run.with_branch(parent, keep=keep, question=asked, prompt=prompt, seed=seed, length=length)
+
+
+def dumps(run: Run) -> str:
+    """Return the run as JSON text that `loads` turns back into an equal run."""
+    return "".join(json_parts(run))
+
+
+def json_parts(run: Run, more: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Yield the parts of the run's JSON text, a chain at a time; `more` is told in it, and not read again."""
+    frame = json.dumps(
+        {"format": FORMAT, "run": run.id, **_but_chains(run), **(more or {})}, ensure_ascii=False, indent=2
+    )
+    before, after = frame.split('"chains": []')
+    yield f'{before}"chains": ['
+    for place, chain in enumerate(run.chains):
+        text = json.dumps(asdict(chain), ensure_ascii=False, indent=2).replace("\n", "\n    ")
+        yield f"{',' if place else ''}\n    {text}"
+    yield f"\n  ]{after}\n"
+
+
+def loads(text: str, source: str = "This file") -> Run:
+    """Return the run in JSON `text`; raise RunFileError, naming `source`, if it is not a saved run."""
+    try:
+        data = json.loads(text.removeprefix("\ufeff"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RunFileError(f"{source} is not JSON ({error}); open a run saved with --format json.") from error
+    if not isinstance(data, dict) or "format" not in data:
+        raise RunFileError(f"{source} is not a saved run: the key 'format' is missing.")
+    if data["format"] != FORMAT:
+        raise RunFileError(f"{source} has the format {data['format']!r}; this version reads format {FORMAT}.")
+    try:
+        return Run(
+            chains=tuple(_chain(item) for item in data["chains"]),
+            sampling=SamplingParams(**{**data["sampling"], "stop": tuple(data["sampling"]["stop"])}),
+            model=str(data["model"]),
+            adapter=str(data["adapter"]),
+            engine=str(data["engine"]),
+            measure=str(data.get("measure", WORDS.name)),
+        )
+    except KeyError as error:
+        raise RunFileError(f"{source} is not a saved run: the key {error} is missing.") from error
+    except (TypeError, ValueError, AttributeError, UsageError) as error:
+        raise RunFileError(f"{source} is not a saved run: {error}") from error
+
+
+def read_run(file: Path) -> Run:
+    """Return the run saved in `file`; raise RunFileError if it cannot be read."""
+    try:
+        return loads(file.read_text(encoding="utf-8-sig"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFileError(f"{file} cannot be read: {_reason(error)}.") from error
+
+
+def write_whole(file: Path, parts: Iterable[str]) -> None:
+    """Write a text to `file` so that the file is either the old one or the new one, never a part of it.
+
+    Raises RunFileError if it cannot be written.
+    """
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("x", encoding="utf-8", errors="replace", newline="") as text:
+            text.writelines(parts)
+        os.replace(draft, file)
+    except OSError as error:
+        raise RunFileError(f"{file} cannot be written: {_reason(error)}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _candidate(chain: int, step: Step, number: int) -> str:
+    proposed = step.proposed
+    if number not in proposed:
+        there_is = f"there is {', '.join(map(str, proposed))}" if proposed else "there is none"
+        raise UsageError(f"Step {step.number} of chain {chain} has no candidate {number}; {there_is}.")
+    return proposed[number]
+
+
+def _but_chains(run: Run) -> dict[str, Any]:
+    return asdict(replace(run, chains=()))
+
+
+def _chain(data: Mapping[str, Any]) -> Chain:
+    if data["method"] not in METHODS or not data["steps"]:
+        raise ValueError(f"chain {data['number']} has an unknown method or no steps")
+    return Chain(
+        **{**data, "prompt": _variant(data["prompt"]), "steps": tuple(step_from_json(item) for item in data["steps"])}
+    )
+
+
+def _variant(data: Mapping[str, Any]) -> PromptVariant:
+    return PromptVariant(**{**data, "stop": tuple(data["stop"])})
+
+
+def step_from_json(data: Mapping[str, Any]) -> Step:
+    """Return the step in an object; raise KeyError, TypeError or ValueError if it is none."""
+    candidates = tuple(Candidate(**item) for item in data["candidates"])
+    tested = data.get("reasoning_test")
+    test = ReasoningTest(**tested) if tested else None
+    return Step(**{**data, "flags": tuple(data["flags"]), "candidates": candidates, "reasoning_test": test})
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

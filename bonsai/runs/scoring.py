@@ -1,0 +1,108 @@
+"""Scores for chains made elsewhere: the measures and flags of their steps, for the rows of any CSV file."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bonsai.chains.questions import is_question
+from bonsai.chains.step import Step, measured
+from bonsai.errors import UsageError
+from bonsai.measures.similarity import Measure
+from bonsai.runs.text_files import Sheet, missing_column, read_sheet
+
+ADDED = ("step", "similarity", "nearest", "new_content", "flags")
+# A step is measured against so many steps before it, so that the work for one row is bounded in any file.
+LOOKBACK = 100
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A row of a chain made elsewhere: the chain that it belongs to, its question, and its answer, "" for none."""
+
+    chain: str
+    question: str
+    answer: str = ""
+
+
+def read_turns(file: Path) -> Sheet:
+    """Return the sheet of a CSV file that has chain and question and perhaps answer, in any case, and rows.
+
+    Raise UsageError, saying what is wrong with it.
+    """
+    sheet = read_sheet(file)
+    for name in ("chain", "question"):
+        if name not in sheet.names:
+            raise UsageError(
+                f"{missing_column(file, sheet.header, name)} It needs chain and question, and may have answer."
+            )
+    for name in ("chain", "question", "answer"):
+        if sheet.names.count(name) > 1:
+            raise UsageError(f"{file} has {sheet.names.count(name)} columns {name}; leave one of them.")
+    if not sheet.rows:
+        raise UsageError(f"{file} has no rows; it needs a header with the columns chain and question, and rows.")
+    return sheet
+
+
+def turns(sheet: Sheet) -> list[Turn]:
+    """Return the rows of a sheet as turns, in their order."""
+    places = {name: place for place, name in enumerate(sheet.names)}
+    used = [places[name] for name in ("chain", "question", "answer") if name in places]
+    return [Turn(*(row[place] for place in used)) for row in sheet.rows]
+
+
+def with_scores(sheet: Sheet, steps: Sequence[Step]) -> Sheet:
+    """Return the sheet with the columns ADDED, each in place of one of its name in any case, or else at the end."""
+    new = [name for name in ADDED if name not in sheet.names]
+    rows = []
+    for row, step in zip(sheet.rows, steps, strict=True):
+        cells = {name: "" if value is None else str(value) for name, value in scores(step).items()}
+        kept = (cells.get(name, cell) for name, cell in zip(sheet.names, row, strict=True))
+        rows.append((*kept, *(cells[name] for name in new)))
+    return replace(sheet, header=(*sheet.header, *new), rows=tuple(rows))
+
+
+def turns_of(records: Sequence[object]) -> list[Turn]:
+    """Return records as turns; raise UsageError, naming the first that has no chain and question."""
+    turns = []
+    for number, record in enumerate(records, 1):
+        if not isinstance(record, Mapping) or not {"chain", "question"} <= record.keys():
+            raise UsageError(f"Row {number} must be an object with chain and question, and answer if there is one.")
+        question, answer = record["question"], record.get("answer") or ""
+        if not isinstance(question, str) or not isinstance(answer, str):
+            raise UsageError(f"Row {number} must have texts as its question and answer.")
+        turns.append(Turn(str(record["chain"]), question, answer))
+    return turns
+
+
+def score(turns: Sequence[Turn], measure: Measure) -> Iterator[Step]:
+    """Yield for each turn, in the order given, the finished step that it is of its chain, with measures and flags.
+
+    The steps of a chain are its turns in their order, which may stand among those of other chains. A turn without a
+    question has no measures, and none is measured against it. One question and one rewording make a pair of a chain.
+    """
+    chains: dict[str, list[Step]] = defaultdict(list)
+    for start in range(0, len(turns), _BLOCK):
+        block = turns[start : start + _BLOCK]
+        measure.read([turn.question for turn in block])
+        for turn in block:
+            steps = chains[turn.chain]
+            step = _scored(Step(len(steps) + 1, turn.question, "", answer=turn.answer), steps, measure)
+            steps.append(step)
+            yield step
+
+
+def scores(step: Step) -> dict[str, int | float | str | None]:
+    """Return the values of the columns ADDED for a step; None for a number that does not apply."""
+    return {name: getattr(step, name) for name in ADDED[1:-1]} | {"step": step.number, "flags": " ".join(step.flags)}
+
+
+def _scored(step: Step, steps: Sequence[Step], measure: Measure) -> Step:
+    if not step.question.strip():
+        return step.flagged("not-a-question")
+    earlier = [past for past in steps[-LOOKBACK:] if past.question.strip()]
+    step = measured(step, earlier, measure)
+    numbers = {None: None} | {place: past.number for place, past in enumerate(earlier, start=1)}
+    step = replace(step, nearest=numbers[step.nearest], repeats=numbers[step.repeats])
+    return step if is_question(step.question) else step.flagged("not-a-question")

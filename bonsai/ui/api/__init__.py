@@ -1,0 +1,16 @@
+"""The named endpoints for the API and MCP: questions in, rows out; a saved run in, more of it out; scores."""
+
+from gradio.events import api as gr_api
+
+from bonsai.ui.api import ask, grids, saved_runs, score
+from bonsai.ui.context import Offer
+from bonsai.ui.work.event_settings import RUNS
+
+
+def publish(offer: Offer) -> None:
+    """Add the endpoints to the page that is being built."""
+    makers = (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, saved_runs.branch, saved_runs.test_reasoning)
+    for make in makers:
+        gr_api(make(offer), api_name=make.__name__, concurrency_id=RUNS)
+    # Its own place in the queue: it needs no engine.
+    gr_api(score.score(offer), api_name="score", concurrency_id="score")

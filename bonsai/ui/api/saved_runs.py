@@ -1,0 +1,135 @@
+"""The endpoints that take a saved run."""
+
+import asyncio
+import json
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.step import Step
+from bonsai.errors import UsageError
+from bonsai.runs.run import Run, loads
+from bonsai.ui.api.answers import Json, RunEndpoint, answered, json_of, sentences
+from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, MOST_CANDIDATES, Offer
+from bonsai.ui.work.streaming import reasoning_test, snapshots
+
+SEED_OF_CHAIN = -1
+
+
+def branch(offer: Offer) -> RunEndpoint:
+    """Return the endpoint that goes on from a row another way."""
+
+    async def branch(
+        run: dict[str, Any],
+        chain: int = 1,
+        step: int = 1,
+        question: str = "",
+        candidate: int = 0,
+        prompt: str = "",
+        seed: int = SEED_OF_CHAIN,
+        steps: int = 1,
+    ) -> dict[str, Any]:
+        """Go on from a row of a saved run another way, in a new chain that shares the steps before it.
+
+        With a candidate, the row's step is kept and the candidate is asked after it; else the step is begun again, with
+        another question, prompt variant or seed. Returns the whole run with the new chain as its last; the old ones
+        stay as they were. An empty run begins one, whose first chain grows from the question.
+
+        Args:
+            run: The run as a JSON object: what the page's Download JSON, the command ask --format json, or this
+                endpoint gave; or an empty object. It must be of the model, adapter and measure that are used here.
+            chain: The chain of the row.
+            step: The step of the row; a step that a branch shares is a row of the chain that it came from.
+            question: The question to ask in the place of the step's own; empty to ask that again.
+            candidate: Which of the step's candidates to ask next, from 1; 0 for none.
+            prompt: Name of the prompt variant; empty for that of the chain.
+            seed: Another seed gives other texts; -1 for that of the chain.
+            steps: How many questions the branch asks.
+        """
+
+        def begun() -> Run:
+            if run == {}:
+                first = DEFAULT_SAMPLING.seed if seed == SEED_OF_CHAIN else seed
+                return offer.begin("qtq", question, prompt, steps, DEFAULT_CANDIDATES, seed=first)
+            saved = _saved(offer, run)
+            parent, row = _row(saved, chain, step)
+            keep, asked = row.number - 1, question or row.question
+            if candidate:
+                keep, asked = row.number, _candidate(row, candidate, question)
+            chosen = parent.seed if seed == SEED_OF_CHAIN else seed
+            return offer.branch(saved, parent, keep, asked, prompt or parent.prompt.name, steps, chosen)
+
+        with sentences():
+            # On a thread: fitting a long chain into the model's context may take a while.
+            grown = await asyncio.to_thread(begun)
+            *others, new = grown.chains
+            async with aclosing(snapshots((new,), grown.sampling)) as growing:
+                async for (now,) in growing:
+                    new = now
+            return json_of(grown.with_chains((*others, answered(new))))
+
+    return branch
+
+
+def test_reasoning(offer: Offer) -> RunEndpoint:
+    """Return the endpoint that tests a Reasoning."""
+
+    async def test_reasoning(run: dict[str, Any], chain: int = 1, step: int = 1) -> dict[str, Any]:
+        """Test whether the Reasoning of a row of a saved run was used.
+
+        Its question is answered again, always with the likeliest words: with the Reasoning, without it, and with its
+        words shuffled. Returns the whole run; reasoning_test of that step holds the three answers and, 0 to 1, how much
+        the other two differ from the first (change_without, change_shuffled).
+
+        Args:
+            run: The run as a JSON object: what the page's Download JSON, the command ask --format json, or the
+                endpoint branch gave. It must be of the model, adapter and measure that are used here.
+            chain: The chain of the row.
+            step: The step of the row; a step that a branch shares is a row of the chain that it came from.
+        """
+        with sentences():
+            saved = _saved(offer, run)
+            tested, row = _row(saved, chain, step)
+            if tested.model:
+                offer.check_same(replace(saved, model=tested.model, adapter=tested.adapter))
+            async with aclosing(reasoning_test(tested, row.number, saved.sampling)) as testing:
+                async for now in testing:
+                    tested = now
+            chains = tuple(tested if one.number == tested.number else one for one in saved.chains)
+            return json_of(saved.with_chains(chains))
+
+    return test_reasoning
+
+
+def _saved(offer: Offer, given: Json) -> Run:
+    """Return the run that a caller gave; raise BonsaiError if it is none, or asks for more than the page offers."""
+    run = loads(json.dumps(given), "What was given as run")
+    offer.check_same(run)
+    for name, value, most in (
+        ("max_new_tokens", run.sampling.max_new_tokens, offer.settings.max_new_tokens),
+        ("candidates", max((chain.candidates for chain in run.chains), default=1), MOST_CANDIDATES),
+    ):
+        if value > most:
+            raise UsageError(f"{name} of the run is {value}; it must be at most {most} here.")
+    return run
+
+
+def _row(run: Run, chain: int, step: int) -> tuple[Chain, Step]:
+    found = run.find_step(f"{chain}.{step}")
+    if found is None:
+        rows = [f"{one.number}.{row.number}" for one in run.chains for row in one.own_steps if row.finished]
+        raise UsageError(
+            f"The run has no step {step} in its chain {chain}; its rows (chain.step) are {', '.join(rows) or 'none'}."
+        )
+    return found
+
+
+def _candidate(step: Step, number: int, question: str) -> str:
+    if question:
+        raise UsageError("A branch asks either a question of yours or a candidate of the step; leave one out.")
+    proposed = step.proposed
+    if number not in proposed:
+        there_is = ", ".join(map(str, proposed)) or "none"
+        raise UsageError(f"Step {step.number} has no candidate {number}; there is {there_is}.")
+    return proposed[number]

@@ -1,0 +1,36 @@
+"""The endpoint that scores chains made elsewhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bonsai.errors import UsageError
+from bonsai.runs.scoring import score as scored
+from bonsai.runs.scoring import scores, turns_of
+from bonsai.ui.api.answers import sentences
+from bonsai.ui.context import Offer
+
+MOST_ROWS = 10_000
+
+
+def score(offer: Offer) -> Callable[..., list[dict[str, Any]]]:
+    """Return the endpoint that scores."""
+
+    def score(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Measure and flag the steps of question chains made elsewhere, without a model that answers.
+
+        Returns the rows as they were given, in their order, each with step (its number in its chain), similarity (0 to
+        1, to the most similar earlier question of its chain), nearest (that question's step), new_content (0 to 1) and
+        flags (for example tautology, circular, no-progress, off-topic, not-a-question; joined by a space).
+
+        Args:
+            rows: The rows, at most 10,000, oldest first: each has chain (any name), question, and perhaps answer.
+        """
+        with sentences():
+            if not isinstance(rows, list):
+                raise UsageError("Give a list of rows, each an object with chain and question.")
+            if len(rows) > MOST_ROWS:
+                raise UsageError(f"There are {len(rows):,} rows; give at most {MOST_ROWS:,} at a time.")
+            steps = scored(turns_of(rows), offer.measure)
+            return [{**row, **scores(step)} for row, step in zip(rows, steps, strict=True)]
+
+    return score

@@ -1,0 +1,1 @@
+"""The tabs of many chains: Compare and Batch."""

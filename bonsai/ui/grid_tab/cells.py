@@ -1,0 +1,165 @@
+"""The cells of a comparison side by side: which text they show, two of them word by word, and one asked again."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from bonsai.reports.comparison import Comparison, columns_axis, difference, side_by_side, values
+from bonsai.runs.grid import AXES
+from bonsai.runs.run import Run
+from bonsai.ui.context import DEFAULT_SAMPLING
+from bonsai.ui.locales.translate import say, t
+from bonsai.ui.views.results import note_line
+
+FIELDS = {
+    "Answer": "answer", "Reasoning": "reasoning", "Question": "question", "Next question": "next_question",
+    "Flags": "flags",
+}  # fmt: skip
+_AXES = {
+    "question": "Questions", "prompt": "Prompt variants", "method": "Methods", "adapter": "Adapter", "seed": "Seeds",
+}  # fmt: skip
+_CHOICE_LENGTH = 70
+_PAGE, _NARROWEST = 1190, 260
+HINT = "Click two cells, or choose two steps here, to see which words differ."
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The places of the section."""
+
+    axis: gr.Dropdown
+    field: gr.Dropdown
+    differences: gr.Checkbox
+    table: gr.Dataframe
+    one: gr.Dropdown
+    other: gr.Dropdown
+    difference: gr.HTML
+    seed: gr.Number
+    again: gr.Button
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `show`, `lay_out` and `empty` give values for."""
+        return [self.axis, self.table, self.one, self.other, self.difference, self.again]
+
+    def show(self, run: Run, axis: str | None) -> dict[Any, Any]:
+        """Return the values that show a run, whatever was chosen before."""
+        choices = _axes(run)
+        axis = axis if axis in [name for _, name in choices] else columns_axis(run) or "prompt"
+        steps = _steps(run)
+        return self.lay_out(run, axis, "answer", False) | {
+            self.axis: gr.Dropdown(choices=choices, value=axis),
+            self.one: gr.Dropdown(choices=steps), self.other: gr.Dropdown(choices=steps),
+            self.again: gr.Button(interactive=bool(steps)),
+        }  # fmt: skip
+
+    def lay_out(self, run: Run, axis: str, field: str, only_differences: bool) -> dict[Any, Any]:
+        """Return the values that show one text of each step, with the values of an axis as columns."""
+        comparison = side_by_side(run, axis)
+        frame = _frame(comparison, field, only_differences)
+        return {self.table: gr.Dataframe(value=frame, column_widths=_widths(comparison))}
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the values that show that there is nothing yet."""
+        nothing = gr.Dropdown(choices=[], value=None)
+        return {
+            self.axis: nothing, self.table: gr.Dataframe(value=pd.DataFrame(columns=["step"])), self.one: nothing,
+            self.other: nothing, self.difference: note_line(t(HINT)), self.again: gr.Button(interactive=False),
+        }  # fmt: skip
+
+    def compare(self, run: Run, one: str | None, other: str | None, field: str, tongue: str) -> dict[Any, Any]:
+        """Return the value that shows the words that differ between two steps; a hint as long as they are not two."""
+        texts = {
+            _key(chain.number, step.number): str(getattr(step, field)) for chain in run.chains for step in chain.steps
+        }
+        if not one or not other or one not in texts or other not in texts:
+            return {self.difference: note_line(t(HINT))}
+        if texts[one] == texts[other]:
+            return {self.difference: note_line(escape(say(tongue, "Both say the same, word for word.")))}
+        marks = {"same": "{}", "removed": "<del>{}</del>", "added": "<ins>{}</ins>"}
+        shown = "".join(marks[kind].format(escape(text)) for text, kind in difference(texts[one], texts[other]))
+        legend = say(tongue, "struck out: only in the first; underlined: only in the second")
+        return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{note_line(escape(legend))}</div>'}
+
+
+def pick(run: Run, axis: str, field: str, only_differences: bool, row: int, column: int) -> str | None:
+    """Return the choice for the first step in a cell of the table, None for a cell that holds none."""
+    comparison = side_by_side(run, axis)
+    lines = [line for line in comparison.lines if not only_differences or line.differs(field)]
+    place = column - len(comparison.labels) - 1
+    if not (0 <= row < len(lines) and 0 <= place < len(comparison.columns)):
+        return None
+    entries = lines[row].cells[comparison.columns[place]].entries
+    return _key(entries[0].chain.number, entries[0].step.number) if entries else None
+
+
+def draw(run: Run | None) -> Cells:
+    """Draw the section as a tab of the results."""
+    with gr.Tab(t("Side by side")):
+        with gr.Row(elem_classes="bonsai-cells-options"):
+            axis = gr.Dropdown(
+                _axes(run) if run else [], value=columns_axis(run) if run else None, label=t("Columns"),
+                filterable=False, elem_classes="bonsai-axis",
+            )  # fmt: skip
+            field = gr.Dropdown(
+                [(t(name), field) for name, field in FIELDS.items()], value="answer", label=t("Text"),
+                filterable=False, elem_classes="bonsai-field",
+            )  # fmt: skip
+            differences = gr.Checkbox(False, label=t("Only what differs"), elem_classes="bonsai-only")
+        comparison = side_by_side(run, columns_axis(run)) if run else None
+        table = gr.Dataframe(
+            _frame(comparison, "answer", False) if comparison else pd.DataFrame(columns=["step"]), datatype="str",
+            column_widths=_widths(comparison) if comparison else None, wrap=True, interactive=False,
+            buttons=["fullscreen", "copy"], max_height=640, show_label=False,
+            elem_classes=["bonsai-table", "bonsai-cells"],
+        )  # fmt: skip
+        with gr.Row(elem_classes="bonsai-cells-options"):
+            steps = _steps(run) if run else []
+            one = gr.Dropdown(steps, value=None, label=t("First cell"), elem_classes="bonsai-one")
+            other = gr.Dropdown(steps, value=None, label=t("Second cell"), elem_classes="bonsai-other")
+        shown = gr.HTML(note_line(t(HINT)))
+        with gr.Row(elem_classes="bonsai-cells-options"):
+            seed = gr.Number(
+                DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=t("Seed"),
+                info=t("The cell's own gives the same text again"),
+            )  # fmt: skip
+            again = gr.Button(t("Ask the first cell again"), interactive=bool(steps), elem_classes="bonsai-again")
+    return Cells(axis, field, differences, table, one, other, shown, seed, again)
+
+
+def _axes(run: Run) -> list[tuple[str, str]]:
+    found = values(run)
+    return [(t(_AXES[axis]), axis) for axis in AXES if len(found[axis]) > 1] or [(t(_AXES["prompt"]), "prompt")]
+
+
+def _steps(run: Run) -> list[tuple[str, str]]:
+    """Return the choices of finished steps: chain and step, variant, and the question."""
+    return [
+        (_short(f"{chain.number}.{step.number} {chain.prompt.name}: {step.question}"), _key(chain.number, step.number))
+        for chain in run.chains
+        for step in chain.steps
+        if step.finished
+    ]
+
+
+def _frame(comparison: Comparison, field: str, only_differences: bool) -> pd.DataFrame:
+    table = comparison.table(field, only_differences)
+    return pd.DataFrame([list(row) for row in table.rows], columns=list(table.head), dtype=object)
+
+
+def _widths(comparison: Comparison) -> list[int | str]:
+    """Return the widths of the table's columns in pixels: together they fill the page, or more than that."""
+    labels = [*(180 if name == "question" else 96 for name in comparison.labels), 58]
+    left = _PAGE - sum(labels)
+    return [*labels, *([max(_NARROWEST, left // len(comparison.columns))] * len(comparison.columns))]
+
+
+def _key(chain: int, step: int) -> str:
+    return f"{chain}.{step}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _CHOICE_LENGTH else text[: _CHOICE_LENGTH - 1].rstrip() + "…"

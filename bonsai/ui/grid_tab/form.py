@@ -1,0 +1,180 @@
+"""The form of the tabs Compare and Batch: the questions, what each is asked with, and the buttons."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from bonsai.chains.prompts import PromptVariant
+from bonsai.errors import UsageError
+from bonsai.runs.plan import Plan
+from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
+from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_STEPS, MOST_CANDIDATES, MOST_REPEATS, Offer
+from bonsai.ui.locales.translate import say, say_error, t
+from bonsai.ui.views.controls import buttons, sampling_options
+
+METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
+COMPARED = "compare"
+Values = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Where a list of questions is given as a file, its column is chosen, and what is in it is told."""
+
+    file: gr.File
+    column: gr.Dropdown
+    found: gr.HTML
+
+    def read(self, file: str, column: str | None, most: int) -> QuestionList:
+        """Return the questions of an uploaded file; raise UsageError, which names it as its visitor does."""
+        path = Path(file)
+        try:
+            return read_questions(path, most, column or "")
+        except UsageError as error:
+            raise type(error)(str(error).replace(str(path), path.name)) from error
+
+    def look(self, file: str | None, column: str | None, most: int, tongue: str) -> Values:
+        """Return the values that tell what is in an uploaded file, and offer its columns."""
+        if not file:
+            return {self.column: gr.Dropdown(choices=[], value=None, visible=False), self.found: ""}
+        offered: tuple[str, ...] = ()
+        try:
+            offered = columns(Path(file))
+            chosen = self.read(file, column if column in offered else "", most)
+            sentences = [say(tongue, "{} questions.", f"{len(chosen.questions):,}"), *chosen.notes]
+            told = _told(" ".join(sentences))
+        except UsageError as error:
+            told = _told(say_error(tongue, str(error).replace(file, Path(file).name)), "bad")
+        choice = gr.Dropdown(choices=list(offered), value=column if column in offered else None, visible=bool(offered))
+        return {self.column: choice, self.found: told}
+
+
+@dataclass(frozen=True)
+class GridForm:
+    """The controls of one tab; `fields` are those that `Offer.plan` takes as they are, by their names."""
+
+    questions: gr.Textbox
+    upload: Upload | None
+    prompts: gr.CheckboxGroup
+    methods: gr.CheckboxGroup | gr.Radio
+    adapters: gr.CheckboxGroup | None
+    fields: Mapping[str, Component]
+    run: gr.Button
+    stop: gr.Button
+    clear: gr.Button
+    go_on: gr.Button
+    retry: gr.Button
+
+    @property
+    def inputs(self) -> set[Any]:
+        """All components that `plan` reads."""
+        chosen = [self.questions, self.prompts, self.methods, *self.fields.values()]
+        chosen += [self.adapters] if self.adapters else []
+        return {*chosen, *((self.upload.file, self.upload.column) if self.upload else ())}
+
+    def plan(self, offer: Offer, values: Values, variants: Mapping[str, PromptVariant]) -> Plan:
+        """Return the plan that was asked for; raise UsageError, with a sentence for the visitor, if it may not be."""
+        most = offer.settings.max_questions
+        if self.upload and values[self.upload.file]:
+            found = self.upload.read(values[self.upload.file], values[self.upload.column], most)
+        else:
+            found = pasted(values[self.questions] or "", most)
+        chosen = values[self.methods] if isinstance(values[self.methods], list) else [values[self.methods]]
+        # In their own order, and not in that in which they were ticked.
+        return offer.plan(
+            found.questions,
+            [variant for name, variant in variants.items() if name in values[self.prompts]],
+            [method for _, method in METHODS if method in chosen],
+            adapters=values[self.adapters] if self.adapters else (True,),
+            **{name: values[field] for name, field in self.fields.items()},
+        )
+
+
+def draw(offer: Offer, tab: str) -> GridForm:
+    """Return the form of a tab: Compare crosses all axes, Batch takes a list as a file."""
+    compares = tab == COMPARED
+    texts = [starter.question for starter in offer.starters]
+    questions = gr.Textbox(
+        label=t("Questions, one a line"), placeholder=t("Write questions, one a line"), lines=2 if compares else 5,
+        max_lines=12, max_length=200_000, value=texts[0] if compares and texts else "",
+        elem_classes="bonsai-question",
+    )  # fmt: skip
+    take = gr.Button(t("Take the nine starters"), size="sm", elem_classes="bonsai-take")
+    take.click(None, None, questions, js=f"() => {json.dumps(chr(10).join(texts))}")
+    upload = None if compares else _upload(offer)
+    names = list(offer.variants)
+    prompts = gr.CheckboxGroup(
+        names, value=_first(names, offer.prompt, 2 if compares else 1), label=t("Prompt variants"),
+        elem_classes="bonsai-prompts",
+    )  # fmt: skip
+    choices = [(t(name), method) for name, method in METHODS]
+    methods: gr.CheckboxGroup | gr.Radio
+    if compares:
+        methods = gr.CheckboxGroup(choices, value=["two-step"], label=t("Methods"), elem_classes="bonsai-methods")
+    else:
+        methods = gr.Radio(choices, value="two-step", label=t("Method"), elem_classes="bonsai-methods")
+    adapters = _adapters(offer) if compares else None
+    fields = _options(offer) | sampling_options(offer)
+    run, stop, clear = buttons()
+    with gr.Row(elem_classes="bonsai-buttons"):
+        go_on = gr.Button(t("Go on"), interactive=False, min_width=90)
+        retry = gr.Button(t("Ask the failed again"), interactive=False, min_width=90)
+    return GridForm(questions, upload, prompts, methods, adapters, fields, run, stop, clear, go_on, retry)
+
+
+def _upload(offer: Offer) -> Upload:
+    file = gr.File(
+        label=t("or a file: CSV, JSONL or TXT"), file_types=[f".{form}" for form in FORMS], height=150,
+        elem_classes="bonsai-upload",
+    )  # fmt: skip
+    column = gr.Dropdown(
+        [], value=None, label=t("Column with the questions"), info=t("Left empty, it is found"), visible=False,
+        elem_classes="bonsai-column",
+    )  # fmt: skip
+    return Upload(file, column, gr.HTML(elem_classes="bonsai-found"))
+
+
+def _adapters(offer: Offer) -> gr.CheckboxGroup | None:
+    if offer.alone is None:
+        if offer.why_not_alone:
+            gr.HTML(f'<p class="bonsai-note">{t(offer.why_not_alone)}</p>')
+        return None
+    return gr.CheckboxGroup(
+        [(t("with the adapter"), True), (t("without it"), False)], value=[True], label=t("Adapter"),
+        elem_classes="bonsai-adapters",
+    )  # fmt: skip
+
+
+def _options(offer: Offer) -> dict[str, Component]:
+    most = offer.settings.max_steps
+    with gr.Row(elem_classes="bonsai-options"):
+        return {
+            "repeats": gr.Slider(
+                1, MOST_REPEATS, 1, step=1, label=t("Repeats"), info=t("Seeds for each"), min_width=170
+            ),
+            "steps": gr.Slider(
+                1, most, min(DEFAULT_STEPS, most), step=1, label=t("Steps"), info=t("Of a QtQ chain"),
+                min_width=170,
+            ),
+            "candidates": gr.Slider(
+                1, MOST_CANDIDATES, DEFAULT_CANDIDATES, step=1, label=t("Candidates"), info=t("Of a QtQ chain"),
+                min_width=170,
+            ),
+        }  # fmt: skip
+
+
+def _first(names: list[str], usual: str, count: int) -> list[str]:
+    """Return the usual variant and as many others as are wanted, in their order."""
+    others = [name for name in names if name != usual]
+    likely = sorted(others, key=lambda name: name != "logician")[: count - 1]
+    return [name for name in names if name in (usual, *likely)]
+
+
+def _told(sentence: str, mood: str = "") -> str:
+    return f'<p class="bonsai-note {mood}">{escape(sentence)}</p>'

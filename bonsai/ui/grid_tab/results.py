@@ -1,0 +1,172 @@
+"""The results of the tabs Compare and Batch: summary, table, figures with their plots, and the downloads."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from bonsai.reports.comparison import columns_axis
+from bonsai.reports.exports import summary_markdown
+from bonsai.reports.markdown import inline
+from bonsai.reports.sections import View
+from bonsai.reports.statistics import FLAG, Figure, Statistics, statistics, tables
+from bonsai.runs.journal import Journal
+from bonsai.runs.run import Run
+from bonsai.ui.grid_tab.cells import Cells
+from bonsai.ui.grid_tab.cells import draw as draw_cells
+from bonsai.ui.locales.translate import say, short_name, t, tongue_of
+from bonsai.ui.views import downloads
+from bonsai.ui.views.downloads import EACH, Downloads
+from bonsai.ui.views.results import EMPTY, EXAMPLE, MOST_ROWS, note_line, shown, summary_box
+
+COLUMNS = {
+    "chain": 62, "step": 56, "method": 92, "prompt": 96, "question": 190, "reasoning": 230, "answer": 230,
+    "next_question": 170, "flags": 110, "adapter": 92, "seed": 62,
+}  # fmt: skip
+_MEASURES = {"similarity": "Similarity", "new_content": "New content", "completion_tokens": "Tokens written"}
+ONE_COLUMN = "There is one column only, so there is nothing to compare: ask with two variants, or more."
+
+
+@dataclass(frozen=True)
+class Plots:
+    """A bar for each column: of each measure, and of all flags by the share of steps that have them."""
+
+    measures: dict[str, gr.BarPlot]
+    flags: gr.BarPlot
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `show` gives values for."""
+        return [*self.measures.values(), self.flags]
+
+    def show(self, figures: Statistics | None) -> dict[Any, Any]:
+        """Return the values that draw the means of the figures, or nothing."""
+        frames = {plot: _bars(figures, name) for name, plot in self.measures.items()}
+        frames[self.flags] = _shares(figures)
+        return {plot: gr.BarPlot(value=frame, visible=not frame.empty) for plot, frame in frames.items()}
+
+
+@dataclass(frozen=True)
+class GridResults:
+    """The places in which a run of many chains is shown; only Compare has its cells side by side."""
+
+    note: gr.HTML
+    summary: gr.Markdown
+    cells: Cells | None
+    table: gr.Dataframe
+    figures: gr.Markdown
+    plots: Plots
+    downloads: Downloads
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `show` and `empty` give values for."""
+        cells = self.cells.places if self.cells else []
+        return [
+            self.note, self.summary, self.table, self.figures, *self.plots.places, *self.downloads.buttons.values(),
+            *cells,
+        ]  # fmt: skip
+
+    def show(self, journal: Journal, tongue: str, axis: str | None = None) -> dict[Any, Any]:
+        """Return the values that show what a journal keeps, with the values of an axis as columns."""
+        run = journal.run
+        found = shown(run, list(COLUMNS))
+        if found.empty:
+            return self.empty()
+        language = tongue_of(tongue)
+        axis = axis or columns_axis(run)
+        figures = statistics(run, axis) if axis else None
+        files = self.downloads.show(run, View(language, axis or ""))
+        # A run of a journal is found again by the journal.
+        del files[self.downloads.token]
+        values = {
+            self.note: note_line(_note(journal, run, tongue)), self.summary: summary_markdown(run, language),
+            self.table: found, self.figures: _figures(figures),
+        }  # fmt: skip
+        return values | self.plots.show(figures) | files | (self.cells.show(run, axis) if self.cells else {})
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the values that show that there is nothing yet."""
+        files = self.downloads.empty()
+        del files[self.downloads.token]
+        values = {
+            self.note: note_line(t(EMPTY)), self.summary: "", self.table: pd.DataFrame(columns=list(COLUMNS)),
+            self.figures: "",
+        }  # fmt: skip
+        return values | self.plots.show(None) | files | (self.cells.empty() if self.cells else {})
+
+
+def draw(compares: bool, example: Journal | None) -> GridResults:
+    """Return the results of a tab; until the first run they show the example, if there is one."""
+    run = example.run if example else None
+    figures = statistics(run, axis) if run and (axis := columns_axis(run)) else None
+    with gr.Column(elem_classes="bonsai-results"):
+        note = gr.HTML(note_line(t(EXAMPLE if run else EMPTY)))
+        summary = summary_box(run)
+        with gr.Tabs():
+            cells = draw_cells(run) if compares else None
+            with gr.Tab(t("Table")):
+                table = gr.Dataframe(
+                    shown(run, list(COLUMNS)) if run else pd.DataFrame(columns=list(COLUMNS)), datatype="str",
+                    column_widths=list(COLUMNS.values()), wrap=True, interactive=False, show_search="search",
+                    buttons=["fullscreen", "copy"], max_height=640, show_label=False, elem_classes="bonsai-table",
+                )  # fmt: skip
+            with gr.Tab(t("Statistics")):
+                plots = _plots(figures)
+                told = gr.Markdown(
+                    _figures(figures), latex_delimiters=[], sanitize_html=True,
+                    elem_classes=["bonsai-report", "bonsai-figures"],
+                )  # fmt: skip
+        files = downloads.draw((*EACH, "statistics", "llm-comparator") if compares else (*EACH, "statistics"))
+    return GridResults(note, summary, cells, table, told, plots, files)
+
+
+def _plots(figures: Statistics | None) -> Plots:
+    with gr.Row(elem_classes="bonsai-plots"):
+        measures = {}
+        for name, label in _MEASURES.items():
+            bars = _bars(figures, name)
+            measures[name] = gr.BarPlot(
+                bars, x="column", y="value", height=240, min_width=240, buttons=[], visible=not bars.empty,
+                x_title=" ", y_title=" ", y_lim=[0, None if name == "completion_tokens" else 1], label=t(label),
+            )  # fmt: skip
+        shares = _shares(figures)
+        flags = gr.BarPlot(
+            shares, x="column", y="value", color="flag", height=300, min_width=240, buttons=[],
+            visible=not shares.empty, x_title=" ", y_title=" ", label=t("Flags, as the share of steps"),
+        )  # fmt: skip
+    return Plots(measures, flags)
+
+
+def _bars(figures: Statistics | None, quantity: str) -> pd.DataFrame:
+    own = [one for one in _own(figures) if one.quantity == quantity and one.value is not None]
+    return pd.DataFrame([(one.column, one.value) for one in own], columns=["column", "value"])
+
+
+def _shares(figures: Statistics | None) -> pd.DataFrame:
+    own = [one for one in _own(figures) if one.quantity.startswith(FLAG)]
+    bars = [(one.column, one.quantity.removeprefix(FLAG), one.value) for one in own]
+    return pd.DataFrame(bars, columns=["column", "flag", "value"])
+
+
+def _own(figures: Statistics | None) -> list[Figure]:
+    return [one for one in figures.figures if not one.other] if figures else []
+
+
+def _figures(figures: Statistics | None) -> str:
+    """Return the tables of the figures in Markdown, or what stands in their place."""
+    if figures is None:
+        return t(ONE_COLUMN)
+    lines = [line for table in tables(figures) for line in (f"### {inline(table.title)}", "", *table.markdown(), "")]
+    return "\n".join(lines)
+
+
+def _note(journal: Journal, run: Run, tongue: str) -> str:
+    note = say(
+        tongue, "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}", run.id, f"{journal.finished:,}",
+        f"{len(journal):,}", f"{journal.steps:,}", short_name(run.measure),
+    )  # fmt: skip
+    if journal.steps > MOST_ROWS:
+        note += " " + say(tongue, "The first {} are shown; the files hold all.", f"{MOST_ROWS:,}")
+    return note

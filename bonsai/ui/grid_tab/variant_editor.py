@@ -1,0 +1,135 @@
+"""The editor of prompt variants: a copy of one, checked while it is typed, for the visitor's own session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from bonsai.chains.prompts import PromptVariant, check_name, parse_variant, to_yaml
+from bonsai.errors import PromptError
+from bonsai.ui.context import Offer
+from bonsai.ui.locales.translate import language, say, say_error, t
+from bonsai.ui.work import visitor_files
+from bonsai.ui.work.event_settings import QUIET
+
+INTRODUCTION = "Edit a copy of a variant and run it beside the original. It stays in this page and is yours alone."
+LONGEST = 20_000
+Values = dict[Any, Any]
+Variants = Mapping[str, PromptVariant]
+
+
+@dataclass(frozen=True)
+class Editor:
+    """The places of the editor; `added` holds the visitor's own variants by name."""
+
+    offer: Offer
+    original: gr.Dropdown
+    name: gr.Textbox
+    text: gr.Code
+    status: gr.HTML
+    add: gr.Button
+    download: gr.DownloadButton
+    added: gr.State
+
+    def connect(self, prompts: gr.CheckboxGroup) -> None:
+        """Tie the editor to what it does; what is added can be chosen among `prompts`."""
+        chosen = [self.original, self.added]
+        # Not `input`, which a dropdown also tells when it is left: what was typed by then would be lost.
+        self.original.change(self.begin, chosen, [self.name, self.text, self.status, self.add], queue=False, **QUIET)
+        for typed in (self.text.input, self.name.input):
+            typed(
+                self.check, [self.name, self.text], [self.status, self.add], queue=False, trigger_mode="always_last",
+                **QUIET,
+            )  # fmt: skip
+
+        def take(values: Values, request: gr.Request) -> Values:
+            return self.take(values, prompts, request)
+
+        inputs: set[Any] = {self.name, self.text, self.added, self.original, prompts}
+        places = [self.added, self.status, self.download, prompts]
+        self.add.click(take, inputs, places, queue=False, **QUIET)
+
+    def variants(self, added: Variants | None) -> Variants:
+        """Return the variants of the page and of the visitor."""
+        return {**self.offer.variants, **(added or {})}
+
+    def begin(self, name: str | None, added: Variants) -> Values:
+        """Show the text of a variant, under another name."""
+        variant = self.variants(added).get(name or "")
+        if variant is None:
+            return {self.status: ""}
+        told = {
+            self.status: _line(t("Change the text, and add it to the comparison.")),
+            self.add: gr.Button(interactive=True),
+        }
+        return {self.name: self._new_name(variant.name, added), self.text: to_yaml(variant), **told}
+
+    def check(self, name: str, text: str, request: gr.Request) -> Values:
+        """Say whether the text is a variant, or what is wrong with it, by role and name."""
+        try:
+            self._parse(name, text)
+        except PromptError as error:
+            return {
+                self.status: _line(escape(say_error(language(request), str(error))), "bad"),
+                self.add: gr.Button(interactive=False),
+            }
+        return {self.status: _line(t("This variant is well-formed."), "good"), self.add: gr.Button(interactive=True)}
+
+    def take(self, values: Values, prompts: gr.CheckboxGroup, request: gr.Request) -> Values:
+        """Take the variant up for this session, choose it and its original, and offer it as a file."""
+        tongue = language(request)
+        try:
+            variant = self._parse(values[self.name], values[self.text])
+        except PromptError as error:
+            return {self.status: _line(escape(say_error(tongue, str(error))), "bad")}
+        added = {**values[self.added], variant.name: variant}
+        names = list(self.variants(added))
+        wanted = {*values[prompts], variant.name, values[self.original]}
+        file = visitor_files.new_folder() / f"{variant.name}.yaml"
+        file.write_text(values[self.text], encoding="utf-8", errors="replace")
+        return {
+            self.added: added,
+            prompts: gr.CheckboxGroup(choices=names, value=[name for name in names if name in wanted]),
+            self.download: gr.DownloadButton(value=str(file), interactive=True),
+            self.status: _line(escape(say(tongue, "{} is added. Press Run to compare.", variant.name)), "good"),
+        }
+
+    def _parse(self, name: str, text: str) -> PromptVariant:
+        name = check_name(name or "")
+        if name in self.offer.variants:
+            raise PromptError(f"There is a variant {name} already; choose another name for yours.")
+        if len(text) > LONGEST:
+            raise PromptError(f"The text has {len(text):,} characters; at most {LONGEST:,} are taken.")
+        return parse_variant(name, text)
+
+    def _new_name(self, name: str, added: Variants) -> str:
+        taken = self.variants(added)
+        return next(new for number in range(1, len(taken) + 2) if (new := f"{name}-{number}") not in taken)
+
+
+def draw(offer: Offer) -> Editor:
+    """Draw the editor, folded."""
+    first = offer.variants[offer.prompt]
+    with gr.Accordion(t("Edit a variant"), open=False, elem_classes="bonsai-editor"):
+        gr.Markdown(t(INTRODUCTION))
+        with gr.Row():
+            original = gr.Dropdown(
+                list(offer.variants), value=first.name, label=t("Copy of"), filterable=False,
+                elem_classes="bonsai-original",
+            )  # fmt: skip
+            name = gr.Textbox(f"{first.name}-1", label=t("Name"), max_length=40, elem_classes="bonsai-variant-name")
+        text = gr.Code(
+            to_yaml(first), language="yaml", lines=12, max_lines=24, wrap_lines=True, interactive=True,
+            label=t("Text of the variant (YAML)"), elem_classes="bonsai-variant",
+        )  # fmt: skip
+        status = gr.HTML(elem_classes="bonsai-variant-status")
+        with gr.Row():
+            add = gr.Button(t("Add to the comparison"), variant="primary", min_width=90)
+            download = gr.DownloadButton(t("Download YAML"), interactive=False, min_width=90)
+    return Editor(offer, original, name, text, status, add, download, gr.State({}))
+
+
+def _line(sentence: str, mood: str = "") -> str:
+    return f'<p class="bonsai-note {mood}" role="status">{sentence}</p>'

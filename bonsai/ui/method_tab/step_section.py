@@ -1,0 +1,161 @@
+"""The section below the results in which one step is looked at, its Reasoning is tested, and a branch begins."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.step import Step
+from bonsai.runs.run import Run, step_key
+from bonsai.ui.context import DEFAULT_SAMPLING, DEFAULT_STEPS, Offer
+from bonsai.ui.locales.translate import say, t
+from bonsai.ui.views.step_details import candidates, details, hint, verdicts
+
+OWN_QUESTION = 0
+BRANCHING = "Go on from here another way: a new chain that shares the steps before it. The old one stays."
+_CHOICE_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class Branching:
+    """The form of a branch: what it begins with, the question itself, the prompt variant, steps, seed, button."""
+
+    begin: gr.Dropdown
+    question: gr.Textbox
+    prompt: gr.Dropdown
+    steps: gr.Slider
+    seed: gr.Number
+    button: gr.Button
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `show` and `empty` give values for."""
+        return [self.begin, self.question, self.prompt, self.seed]
+
+    def show(self, chain: Chain, step: Step, tongue: str) -> dict[Any, Any]:
+        """Return the values with which a branch from a step can begin: its own question, or one of its candidates."""
+        choices = [(say(tongue, "This step's question, edited"), OWN_QUESTION)]
+        for number, (one, verdict) in enumerate(zip(step.candidates, verdicts(step, tongue), strict=True), start=1):
+            if one.question:
+                choices.append((say(tongue, "Candidate {}: {} ({})", number, one.question, verdict), number))
+        variants = [value for _, value in self.prompt.choices]
+        prompt = chain.prompt.name if chain.prompt.name in variants else gr.skip()
+        begin = gr.Dropdown(choices=choices, value=OWN_QUESTION)
+        return {self.begin: begin, self.question: step.question, self.prompt: prompt, self.seed: chain.seed}
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the values of the form while no step is chosen."""
+        return {self.begin: gr.Dropdown(choices=[], value=None), self.question: ""}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The places of the section; only a chain of several steps can branch.
+
+    `shown` holds what is in them: the run, the step, and what its branch begins with.
+    """
+
+    section: gr.Accordion
+    choice: gr.Dropdown
+    details: gr.HTML
+    test: gr.Button
+    candidates: gr.HTML
+    branching: Branching | None
+    shown: gr.State
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `show`, `offer` and `empty` give values for."""
+        branching = self.branching.places if self.branching else []
+        return [self.shown, self.choice, self.details, self.candidates, *branching]
+
+    @property
+    def buttons(self) -> list[gr.Button]:
+        """The buttons that begin work of the model."""
+        return [self.test, *([self.branching.button] if self.branching else [])]
+
+    def offer(self, run: Run) -> dict[Any, Any]:
+        """Return the values that offer the finished steps of a run, and leave alone what is chosen."""
+        return {self.choice: gr.Dropdown(choices=_choices(run))}
+
+    def show(self, run: Run | None, chosen: str | None, tongue: str) -> dict[Any, Any]:
+        """Return the values that show the chosen step of a run."""
+        if run is None or (found := run.find_step(chosen)) is None:
+            return self.empty()
+        chain, step = found
+        branching = self.branching.show(chain, step, tongue) if self.branching else {}
+        choice = gr.Dropdown(choices=_choices(run), value=chosen)
+        told = {self.details: details(chain, step, tongue), self.candidates: candidates(chain, step, tongue)}
+        return {self.shown: (run.id, chosen, OWN_QUESTION), self.choice: choice, **told, **branching}
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the values that show that no step is chosen."""
+        branching = self.branching.empty() if self.branching else {}
+        return {
+            self.shown: None,
+            self.choice: gr.Dropdown(choices=[], value=None),
+            self.details: hint(),
+            self.candidates: "",
+            **branching,
+        }
+
+
+def draw(offer: Offer, method: str, example: Run | None) -> Steps:
+    """Draw the section, folded."""
+    with gr.Accordion(t("Look at a step"), open=False, elem_classes="bonsai-look") as section:
+        choice = gr.Dropdown(
+            _choices(example) if example else [], value=None, filterable=False, elem_classes="bonsai-choice",
+            label=t("Step"), info=t("Choose a step here, or click its row in the table"),
+        )  # fmt: skip
+        shown = gr.HTML(hint())
+        test = gr.Button(t("Was the Reasoning used?"), size="sm", elem_classes="bonsai-test")
+        proposed = gr.HTML()
+        branching = _branching(offer) if method == "qtq" else None
+    return Steps(section, choice, shown, test, proposed, branching, gr.State())
+
+
+def last_choice(run: Run) -> str | None:
+    """Return the choice that names the last finished step of a run, None if there is none."""
+    return next((key for _, key in reversed(_choices(run))), None)
+
+
+def choice_of(run: Run, chain: str, step: str) -> str | None:
+    """Return the choice for the row of the table that has these numbers, None if there is no such row."""
+    key = f"{chain}.{step}"
+    return key if run.find_step(key) else None
+
+
+def _choices(run: Run) -> list[tuple[str, str]]:
+    steps = [(chain, step) for chain in run.chains for step in chain.own_steps if step.finished]
+    several = len(run.chains) > 1
+    return [
+        (_short(f"{step_key(chain, step)} {step.question}" if several else f"{step.number}. {step.question}"), key)
+        for chain, step in steps
+        for key in [step_key(chain, step)]
+    ]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _CHOICE_LENGTH else text[: _CHOICE_LENGTH - 1].rstrip() + "…"
+
+
+def _branching(offer: Offer) -> Branching:
+    most = offer.settings.max_steps
+    gr.Markdown(t(BRANCHING), elem_classes="bonsai-branching")
+    begin = gr.Dropdown(
+        [], value=None, filterable=False, label=t("Begin with"), elem_classes="bonsai-begin",
+        info=t("An edited question takes the place of this step's; a candidate is asked after it"),
+    )  # fmt: skip
+    question = gr.Textbox(
+        label=t("Question"), lines=2, max_lines=6, max_length=20_000, elem_classes="bonsai-branch-question"
+    )
+    with gr.Row():
+        prompt = gr.Dropdown(list(offer.variants), value=offer.prompt, label=t("Prompt variant"), filterable=False)
+        steps = gr.Slider(
+            1, most, min(DEFAULT_STEPS, most), step=1,
+            label=t("Steps"), info=t("How many questions the branch asks"),
+        )  # fmt: skip
+        seed = gr.Number(DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=t("Seed"))
+    button = gr.Button(t("Branch"), variant="primary", elem_classes="bonsai-begin-branch")
+    return Branching(begin, question, prompt, steps, seed, button)

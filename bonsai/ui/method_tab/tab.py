@@ -1,0 +1,33 @@
+"""The tab of a method, drawn and tied together: form, live step, results, and the steps one by one."""
+
+from collections.abc import Mapping
+
+import gradio as gr
+from gradio.components import Component
+
+from bonsai.ui.context import Offer
+from bonsai.ui.locales.translate import t
+from bonsai.ui.method_tab import form, step_section
+from bonsai.ui.method_tab.events import Moment, Sheet
+from bonsai.ui.method_tab.step_events import Look
+from bonsai.ui.views import live_step, results
+
+
+def draw(offer: Offer, method: str, options: Mapping[str, Component]) -> Sheet:
+    """Draw the tab of a method, with the method's own options, and let it work; return it as it is used."""
+    example = offer.examples.get(method)
+    with gr.Row(elem_classes="bonsai-desk"):
+        with gr.Column(min_width=300):
+            drawn = form.draw(offer, options)
+            status = gr.HTML(live_step.status_line(t(live_step.READY)))
+        with gr.Column(min_width=300):
+            step = gr.HTML(live_step.idle_step())
+    shown = results.draw(method, example)
+    looked_at = step_section.draw(offer, method, example) if method != "single" else None
+    moment = gr.State(Moment(example, begun=True) if example else None)
+    sheet = Sheet(offer, method, drawn, status, step, shown, looked_at, moment)
+    at_work = [sheet.connect()]
+    if looked_at:
+        at_work += Look(sheet, looked_at).connect()
+    sheet.connect_end(at_work)
+    return sheet

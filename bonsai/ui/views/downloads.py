@@ -1,0 +1,69 @@
+"""The downloads of a tab: what is shown, in each form that it can be taken away in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from bonsai.errors import UsageError
+from bonsai.reports.exports import FORMS, export
+from bonsai.reports.sections import View
+from bonsai.runs.run import Run, write_whole
+from bonsai.ui.locales.translate import t
+from bonsai.ui.work import visitor_files
+
+_LABELS = {
+    "csv": "Download CSV",
+    "markdown": "Download Markdown",
+    "json": "Download JSON",
+    "html": "Download HTML",
+    "statistics": "Download statistics",
+    "llm-comparator": "Download for LLM Comparator",
+}
+EACH = ("csv", "markdown", "json", "html")
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """A button for each form, the token of the folder that the files are in, and a button to open a saved run."""
+
+    buttons: Mapping[str, gr.DownloadButton]
+    token: gr.Textbox
+    opened: gr.UploadButton
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `show` and `empty` give values for."""
+        return [*self.buttons.values(), self.token]
+
+    def show(self, run: Run, view: View) -> dict[Any, Any]:
+        """Write a run to files and return the values that offer them; a form that it has not is not offered."""
+        folder = visitor_files.new_folder()
+        values: dict[Any, Any] = {self.token: folder.name}
+        for form, button in self.buttons.items():
+            file = folder / f"bonsai-{run.id}{FORMS[form].suffix}"
+            try:
+                write_whole(file, export(run, form, view))
+                values[button] = gr.DownloadButton(value=str(file), interactive=True)
+            except UsageError:
+                values[button] = gr.DownloadButton(value=None, interactive=False)
+        return values
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the values that offer nothing."""
+        nothing: dict[Any, Any] = {
+            button: gr.DownloadButton(value=None, interactive=False) for button in self.buttons.values()
+        }
+        return nothing | {self.token: visitor_files.NOTHING}
+
+
+def draw(forms: Sequence[str] = EACH) -> Downloads:
+    """Draw the buttons in a row."""
+    with gr.Row(elem_classes="bonsai-downloads"):
+        buttons = {
+            form: gr.DownloadButton(t(_LABELS[form]), interactive=False, size="md", min_width=90) for form in forms
+        }
+        opened = gr.UploadButton(t("Open a run"), file_types=[".json", ".jsonl"], size="md", min_width=90)
+    token = gr.Textbox(visible="hidden", elem_classes="bonsai-token")
+    return Downloads(buttons, token, opened)

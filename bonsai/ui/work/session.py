@@ -1,0 +1,54 @@
+"""What a visitor finds again after the page was loaded again: the last run of each tab, by a token in the browser."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import gradio as gr
+
+from bonsai.ui.locales.translate import language
+from bonsai.ui.work.event_settings import QUIET, Values
+
+
+class Kept(Protocol):
+    """A tab that shows its last run again; `key` is its name in the browser."""
+
+    @property
+    def key(self) -> str:
+        """The tab's name in the browser."""
+        ...
+
+    @property
+    def token(self) -> gr.Textbox:
+        """Where the token of what is shown is."""
+        ...
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that `restore` gives values for."""
+        ...
+
+    def restore(self, token: str, tongue: str) -> Values:
+        """Return the values that show the run of a token; if it is no longer there, what the visitor should see."""
+        ...
+
+
+def connect(demo: gr.Blocks, tabs: Sequence[Kept]) -> None:
+    """Let each tab's token be kept for as long as the browser's tab is open, and its run be shown when it is loaded."""
+    for tab in tabs:
+        name = json.dumps(f"bonsai-{tab.key}")
+        tab.token.change(
+            None, tab.token, None, js=f"(token) => {{ if (token) sessionStorage.setItem({name}, token); }}"
+        )
+    names = json.dumps([f"bonsai-{tab.key}" for tab in tabs])
+    tokens = [tab.token for tab in tabs]
+
+    def restore(request: gr.Request, *found: Any) -> Values:
+        values: Values = {tokens[0]: gr.skip()}
+        for tab, token in zip(tabs, found, strict=True):
+            values |= tab.restore(token, language(request))
+        return values
+
+    places = list(dict.fromkeys(place for tab in tabs for place in tab.places))
+    look = f"() => {names}.map((name) => sessionStorage.getItem(name) || '')"
+    demo.load(restore, tokens, places, js=look, queue=False, **QUIET)

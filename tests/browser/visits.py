@@ -1,0 +1,150 @@
+"""How the tests of the page visit it: Chromium, visitors, what they press and what they see."""
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from bonsai.chains.questions import load_starters
+from bonsai.engines.base import Request, Snapshots
+from bonsai.engines.echo import EchoEngine
+from bonsai.settings import ROOT
+
+expect.set_options(timeout=60_000)
+STARTERS = load_starters(ROOT / "examples" / "questions.csv")
+QUESTION = STARTERS[1].question
+REPEATED = "Why did productivity really stop growing?"
+
+
+class HeldEngine(EchoEngine):
+    """An echo engine that can be held in mid-stream, let on step by step, and tells when its work was cut short."""
+
+    def __init__(self) -> None:
+        super().__init__(pause=self._wait, replies={f"Say: {REPEATED}": REPEATED})
+        self.reset()
+
+    def reset(self, hold_at_call: int = 0, repeats: bool = False) -> None:
+        """Begin anew; from call number `hold_at_call` on (0: never), every snapshot waits for `steps`.
+
+        A call is what is begun together.
+        If it `repeats`, the first of several candidates is REPEATED.
+        """
+        self.hold_at_call, self.calls, self.repeats = hold_at_call, 0, repeats
+        self.steps = threading.Semaphore(3)
+        self.cut_short = threading.Event()
+
+    def take(self, requests: deque[Request], room: int) -> list[Request]:
+        taken = super().take(requests, room)
+        self.calls += bool(taken)
+        if self.repeats and len(taken) > 1 and len({request.prompt for request in taken}) == 1:
+            taken[0] = replace(taken[0], prompt=f"{taken[0].prompt}Say: {REPEATED}")
+        return taken
+
+    def serve(self, requests: deque[Request]) -> Snapshots:
+        cut_short = self.cut_short
+        try:
+            yield from super().serve(requests)
+        except GeneratorExit:
+            cut_short.set()
+            raise
+
+    def _wait(self) -> None:
+        if self.hold_at_call and self.calls >= self.hold_at_call:
+            self.steps.acquire()
+
+
+class Visit:
+    """Opens the page, each time as another visitor."""
+
+    def __init__(self, address: str, browser: Browser) -> None:
+        self._address, self._browser = address, browser
+
+    def __call__(self, tab: str = "Single question", **context: object) -> Page:
+        page = self._browser.new_context(**{"locale": "en-US", **context}).new_page()  # type: ignore[arg-type]
+        page.set_default_timeout(60_000)
+        page.goto(self._address)
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(".bonsai-question:visible")).to_be_visible()
+        return page
+
+    def end(self) -> None:
+        for context in self._browser.contexts:
+            context.close()
+
+
+def reached(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; fail if it does not within a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.locator("button:visible").filter(has_text=re.compile(f"^\\s*{re.escape(name)}\\s*$"))
+
+
+def status(page: Page) -> Locator:
+    return page.locator(".bonsai-status:visible")
+
+
+def ask(page: Page, question: str, run: str = "Run") -> None:
+    page.locator(".bonsai-question:visible textarea").fill(question)
+    button(page, run).click()
+
+
+def table(page: Page) -> list[dict[str, str]]:
+    """Return the rows of the table that the visitor sees, as text."""
+    frame = page.locator(".bonsai-table:visible")
+    names = [name.removesuffix("⋮").strip() for name in frame.get_by_role("columnheader").all_inner_texts()]
+    # The table is drawn a moment after the note that tells of its rows.
+    note = page.locator(".bonsai-note:visible", has_text="Finished steps").first
+    told = re.search(r"Finished steps: (\d+)", note.inner_text()) if note.count() else None
+    if told:
+        expect(frame.get_by_role("gridcell")).to_have_count(int(told[1]) * len(names))
+    cells = [cell.strip() for cell in frame.get_by_role("gridcell").all_inner_texts()]
+    return [dict(zip(names, cells[at : at + len(names)], strict=True)) for at in range(0, len(cells), len(names))]
+
+
+def open_section(page: Page, row: int = 0) -> None:
+    """Look at the step in a row of the table, counted from 0."""
+    page.locator("button:visible", has_text="Look at a step").click()
+    expect(page.locator(".bonsai-choice:visible input")).not_to_have_value("")
+    width = page.locator(".bonsai-table:visible").get_by_role("columnheader").count()
+    page.locator(".bonsai-table:visible").get_by_role("gridcell").nth(row * width).click()
+    expect(page.locator(".bonsai-choice:visible input")).to_have_value(re.compile(f"^(1\\.)?{row + 1}[. ]"))
+
+
+def set_seed(page: Page, seed: int) -> None:
+    """Open the sampling of the tab and set its seed."""
+    sampling = page.locator(".bonsai-sampling:visible")
+    sampling.locator("button").first.click()
+    field = sampling.get_by_label("Seed", exact=True)
+    field.wait_for()
+    # What is typed before the section has been drawn is set back.
+    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    field.fill(str(seed))
+
+
+def choose(page: Page, place: str, option: str) -> None:
+    page.locator(f"{place}:visible input").click()
+    page.get_by_role("option").filter(has_text=option).first.click()
+
+
+def picture(page: Page) -> list[str]:
+    """Return the texts of the nodes of the picture that the visitor sees."""
+    page.get_by_role("tab", name="Picture").locator("visible=true").click()
+    labels = page.locator(".bonsai-diagram:visible svg .node .nodeLabel")
+    expect(labels.first).to_be_visible()
+    return labels.all_inner_texts()
+
+
+def download(page: Page, name: str) -> bytes:
+    with page.expect_download() as waiting:
+        button(page, name).click()
+    return Path(waiting.value.path()).read_bytes()

@@ -1,0 +1,167 @@
+"""A model that is loaded while the page is there already: who asks before waits, is told so, and hears of a failure."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+
+from bonsai.engines import open_alone, open_engine, open_soon
+from bonsai.engines.base import DEFAULT_OPTIONS, Engine, Request, SamplingParams
+from bonsai.engines.deferred import LateEngine, Prospect
+from bonsai.engines.echo import EchoEngine
+from bonsai.errors import EngineError
+from bonsai.measures.embedder import Embedder, LateEmbedder, open_embedder_soon
+from bonsai.settings import EMBEDDER, NO_ADAPTER, NO_EMBEDDER, ROOT, SEEDLING, Settings
+from bonsai.ui.work import gpu
+from tests.browser.visits import QUESTION, Visit, ask, status, table
+
+PARAMS = SamplingParams(max_new_tokens=12, seed=3)
+PROSPECT = Prospect("echo", "echo", "", "CPU", True, DEFAULT_OPTIONS, 32, 1)
+
+
+def held(there: threading.Event) -> LateEngine:
+    """Return an engine that is being opened until `there` is set."""
+
+    def opening() -> Engine:
+        assert there.wait(60)
+        return EchoEngine()
+
+    engine = LateEngine(opening, PROSPECT)
+    threading.Thread(target=engine.open).start()
+    return engine
+
+
+def test_who_asks_before_waits_with_signs_of_life_and_gets_the_same() -> None:
+    there = threading.Event()
+    engine = held(there)
+    snapshots = engine.serve(deque([Request(QUESTION, PARAMS)]))
+    number, first = next(snapshots)
+    assert (number, first.text, first.finished, engine.is_ready) == (0, "", False, False)
+    there.set()
+    assert list(snapshots)[-1][1].text == list(EchoEngine().generate([QUESTION], PARAMS))[-1][1].text
+    assert engine.is_ready
+    assert engine.count_tokens(QUESTION) == EchoEngine().count_tokens(QUESTION)
+
+
+def test_waiting_can_be_given_up() -> None:
+    there = threading.Event()
+    engine = held(there)
+    snapshots = engine.generate([QUESTION], PARAMS)
+    next(snapshots)
+    snapshots.close()
+    assert list(snapshots) == []
+    there.set()
+    engine.wait()
+
+
+def test_everyone_who_asks_hears_why_there_is_no_model() -> None:
+    def opening() -> Engine:
+        raise EngineError("The folder is empty.")
+
+    engine = LateEngine(opening, PROSPECT)
+    engine.open()
+    for ask_it in (engine.wait, lambda: list(engine.generate([QUESTION], PARAMS)), lambda: engine.count_tokens("a")):
+        with pytest.raises(EngineError, match="The folder is empty"):
+            ask_it()
+
+
+@pytest.mark.parametrize("name", ["batching", "local"])
+@pytest.mark.parametrize("adapter", ["", NO_ADAPTER])
+def test_what_is_told_of_a_model_beforehand_is_true(name: str, adapter: str) -> None:
+    settings = Settings(engine=name, model=SEEDLING, adapter=adapter, concurrency=5)
+    soon, there = open_soon(settings), open_engine(settings)
+    assert isinstance(soon, LateEngine)
+    assert asdict(soon.prospect) == {field: getattr(there, field) for field in asdict(PROSPECT)}
+    soon.open()
+    assert soon.wait().context_length == soon.context_length == there.context_length
+
+
+def test_the_model_without_its_adapter_comes_after_it() -> None:
+    soon = open_soon(Settings(engine="local", model=SEEDLING))
+    assert isinstance(soon, LateEngine)
+    alone = open_alone(Settings(engine="local", model=SEEDLING), soon)
+    assert isinstance(alone, LateEngine)
+    soon.open()
+    alone.open()
+    assert (soon.wait().adapter_id, alone.wait().adapter_id) == (SEEDLING, "")
+    assert soon.wait().model_id == alone.wait().model_id == SEEDLING
+
+
+def test_engines_without_a_model_of_their_own_are_opened_at_once() -> None:
+    assert isinstance(open_soon(Settings(engine="echo")), EchoEngine)
+
+
+def test_on_zero_gpu_the_model_is_loaded_before_the_page_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+    monkeypatch.setattr("bonsai.engines.open_engine", lambda settings: asked.append(settings) or EchoEngine())
+    settings = Settings(engine="local", zero_gpu=True)
+    assert isinstance(open_soon(settings), EchoEngine)
+    assert asked == [settings]
+
+
+def test_a_late_embedder_is_the_same(embedder: Embedder) -> None:
+    soon = open_embedder_soon(EMBEDDER)
+    assert isinstance(soon, LateEmbedder)
+    assert soon.name == embedder.name
+    soon.open()
+    for one, two in zip(soon.encode([QUESTION, "石"]), embedder.encode([QUESTION, "石"]), strict=True):
+        assert np.array_equal(one.vector, two.vector)
+
+
+def test_a_late_embedder_that_cannot_be_loaded_says_what_to_do(tmp_path: Path) -> None:
+    soon = LateEmbedder(EMBEDDER, tmp_path)
+    soon.open()
+    with pytest.raises(EngineError, match="cannot be loaded; set BONSAI_EMBEDDER"):
+        soon.encode([QUESTION])
+    assert open_embedder_soon(NO_EMBEDDER) is None
+
+
+@pytest.fixture
+def opened() -> Iterator[threading.Event]:
+    """What the model of the page waits for."""
+    opened = threading.Event()
+    yield opened
+    opened.set()
+    gpu.use(EchoEngine())
+
+
+@pytest.mark.parametrize("tab", ["QtQ chain", "Compare"])
+def test_the_page_is_there_before_the_model_and_its_visitors_wait(
+    opened: threading.Event, served: Any, browser: Browser, tab: str
+) -> None:
+    engine = held(opened)
+    with served(engine, Settings(engine="echo")) as address:
+        visit = Visit(address, browser)
+        page = visit(tab)
+        ask(page, QUESTION)
+        # Updates come all the while, and none takes the sentence away.
+        expect(page.locator(".bonsai-live:visible .clock")).not_to_have_text("0.0 s")
+        expect(status(page)).to_have_text("The model is being loaded. It begins by itself.")
+        opened.set()
+        expect(status(page)).to_contain_text("Done in")
+        if tab != "Compare":
+            assert len(table(page)) == 3
+        visit.end()
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "bonsai", "serve", "--port", port], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "BONSAI_ENGINE": "batching", "BONSAI_MODEL": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"bonsai: The model {tmp_path} has no config.json in {tmp_path}."
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,127 @@
+"""The benchmark: both ways do the same work, and what makes its figures worthless is said."""
+
+import json
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+import torch
+
+from bonsai.chains.prompts import load_variants
+from bonsai.chains.questions import load_starters
+from bonsai.cli.main import main
+from bonsai.engines.base import Request, SamplingParams
+from bonsai.engines.echo import EchoEngine
+from bonsai.lab.bench.report import problems, table
+from bonsai.lab.bench.script import Scripted
+from bonsai.lab.bench.usual import UsualWay
+from bonsai.lab.bench.workloads import run, workloads
+from bonsai.settings import ROOT
+
+VARIANT = load_variants(ROOT / "prompts")["assistant"]
+STARTERS = load_starters(ROOT / "examples" / "questions.csv")
+NAMES = ["one-chain", "nine-chains", "eight-variants", "visitors-8", "visitors-32", "twenty-steps"]
+
+
+@pytest.mark.parametrize("engine", ["batching", "local"])
+def test_a_quick_run_does_the_same_work_in_both_ways(
+    engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--quick", "--engine", engine, "--out", str(out)]) == 0
+    data = json.loads(out.read_text())
+    assert [one["name"] for one in data["workloads"]] == NAMES
+    for one in data["workloads"]:
+        assert one["problems"] == []
+        assert (one["model"], one["engine"]) == ("seedling", engine)
+        assert one["tokens"] > 0
+        assert one["ratio"] == pytest.approx(one["usual_seconds"] / one["bonsai_seconds"], rel=0.02)
+        assert 0 < one["first_text_seconds"] <= one["bonsai_seconds"]
+        assert one["peak_memory_bytes"] > 2**20
+    assert data["same_texts"]["seedling"] == {
+        "dtype": "float32", "likeliest_text_is_the_usual_ways": True,
+        "texts": data["same_texts"]["seedling"]["texts"], "texts_that_changed": 0,
+    }  # fmt: skip
+    assert {"torch", "transformers"} <= data["versions"].keys() and data["machine"]["cores"]
+    assert table(data) in capsys.readouterr().out
+
+
+def test_work_that_is_not_the_same_is_told() -> None:
+    one = {"model": "m", "name": "one-chain", "problems": ["the usual way wrote 9 tokens, Bonsai 8"]}
+    same = {"dtype": "float32", "likeliest_text_is_the_usual_ways": False, "texts": 5, "texts_that_changed": 2}
+    assert problems({"workloads": [one], "same_texts": {"m": same}}) == [
+        "m, one-chain: the usual way wrote 9 tokens, Bonsai 8",
+        "m: the likeliest text is not that of the usual way",
+        "m: 2 texts depend on what shares their batch",
+    ]
+    assert problems({"workloads": [], "same_texts": {"m": {**same, "dtype": "bfloat16"}}}) == []
+
+
+def test_all_completions_have_their_full_length_and_are_read_from_the_script() -> None:
+    scripted = Scripted(EchoEngine(replies={"": "word " * 200}), time.monotonic)
+    for workload in workloads(VARIANT, STARTERS):
+        scripted.begin()
+        outcome = run(scripted, workload, time.monotonic)
+        assert outcome.problems == []
+        steps = sum(chain.length for chain in workload.chains)
+        candidates = 4 * 32 if workload.chains[0].method == "qtq" else 0
+        assert scripted.tokens == steps * (96 + 96 + candidates), workload.name
+        assert len(outcome.steps) == steps
+    counts = {workload.name: len(workload.chains) for workload in workloads(VARIANT, STARTERS)}
+    assert list(counts.items()) == [
+        ("one-chain", 1), ("nine-chains", 9), ("eight-variants", 8), ("visitors-8", 8), ("visitors-32", 32),
+        ("twenty-steps", 1),
+    ]  # fmt: skip
+
+
+def test_a_visitor_whose_run_breaks_is_not_passed_over() -> None:
+    def gone() -> None:
+        raise ConnectionError("gone")
+
+    visitors = next(one for one in workloads(VARIANT, STARTERS) if one.visitors)
+    with pytest.raises(ConnectionError, match="gone"):
+        run(Scripted(EchoEngine(pause=gone), time.monotonic), visitors, time.monotonic)
+
+
+def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: Path) -> None:
+    usual = UsualWay(str(model_folder), str(adapter_folder), torch.device("cpu"), torch.float32)
+    requests = deque(Request("Why?", SamplingParams(max_new_tokens=9, temperature=heat)) for heat in (0, 0.7))
+    found = list(usual.serve(requests))
+    assert [(number, one.finish_reason, one.completion_tokens) for number, one in found] == [
+        (0, "length", 9), (1, "length", 9),
+    ]  # fmt: skip
+    assert type(usual._model).__name__.startswith("PeftModel"), "the adapter stands beside the weights"
+
+
+def test_every_run_reads_prompts_of_its_own() -> None:
+    one, other = (workloads(VARIANT, STARTERS)[0].anew(f"one-chain {number}") for number in (1, 2))
+    scripted = Scripted(EchoEngine(), time.monotonic, 1 / 12)
+    prompts = []
+    for workload in (one, other):
+        scripted.begin()
+        run(scripted, workload, time.monotonic)
+        prompts.append({prompt for prompt, _ in scripted.drawn})
+    assert all(prompt.startswith("<|system|>one-chain 1. You are") for prompt in prompts[0])
+    assert not prompts[0] & prompts[1]
+
+
+def test_a_workload_is_run_alone_on_a_model_of_random_weights(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    asked = ["--model", "random-40m", "--workload", "visitors-8"]
+    assert main(["bench", "--quick", *asked, "--out", str(out)]) == 0
+    data = json.loads(out.read_text())
+    assert [(one["model"], one["name"], one["problems"]) for one in data["workloads"]] == [
+        ("random-40m", "visitors-8", [])
+    ]
+    assert 35e6 < data["single_stream"]["random-40m"]["weight_bytes"] / 4 < 45e6
+
+
+def test_an_unknown_workload_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--workload", "tea"]) == 2
+    assert "--workload is 'tea'; it must be one of one-chain, nine-chains" in capsys.readouterr().err
+
+
+def test_no_pairs_are_no_measurement(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--pairs", "0"]) == 2
+    assert "--pairs is 0" in capsys.readouterr().err

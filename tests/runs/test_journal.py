@@ -1,0 +1,314 @@
+"""Journals: what was kept is kept, whatever ended the writing, and nothing of it is written twice."""
+
+import json
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bonsai.chains.advance import grow
+from bonsai.chains.chain import Chain, stop
+from bonsai.chains.prompts import load_variants
+from bonsai.engines.base import SamplingParams
+from bonsai.engines.echo import EchoEngine
+from bonsai.errors import BonsaiError, RunFileError, UsageError
+from bonsai.reports.exports import export
+from bonsai.runs.grid import Grid
+from bonsai.runs.journal import Journal, begin_journal, open_journal, resume_journal
+from bonsai.runs.plan import Plan, plan_of
+from bonsai.runs.progress import keep_all
+from bonsai.runs.run import Run, dumps, loads
+from bonsai.settings import ROOT
+
+VARIANTS = load_variants(ROOT / "prompts")
+QUESTIONS = ("Why does rain smell?", "なぜ盆栽は小さいのですか", "Why does = \u2028 salt | keep\tfood?")
+GRID = Grid(
+    QUESTIONS, (VARIANTS["assistant"], VARIANTS["logician"]), ("two-step", "qtq"), seeds=(1, 2), length=3, candidates=2
+)
+PLAN = Plan(GRID, SamplingParams(max_new_tokens=40), "echo", "", "echo", "words")
+
+
+def fill(journal: Journal, engine: EchoEngine | None = None, most: int = 10**6) -> int:
+    """Let the journal's chains grow until `most` steps are kept, and return how many were."""
+    kept = 0
+    for _, chain in grow(engine or EchoEngine(), journal.unfinished(), journal.plan.sampling):
+        kept += journal.keep(chain)
+        if kept >= most:
+            break
+    return kept
+
+
+def plain(run: Run) -> list[Chain]:
+    """Return the chains of a run without what the clock decides."""
+    return [replace(chain, steps=tuple(replace(step, seconds=0) for step in chain.steps)) for chain in run.chains]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """A journal that was filled without interruption."""
+    journal = begin_journal(tmp_path_factory.mktemp("journal") / "j.jsonl", PLAN)
+    fill(journal)
+    return journal
+
+
+def test_a_journal_holds_the_chains_of_its_plan(whole: Journal) -> None:
+    assert len(whole) == len(GRID) == 3 * 2 * 2 * 2
+    assert whole.finished == len(whole)
+    assert [chain.number for chain in whole] == list(range(1, 25))
+    expected = dict(grow(EchoEngine(), list(PLAN.chains()), PLAN.sampling))
+    assert plain(whole.run) == plain(PLAN.run([expected[place] for place in range(24)]))
+    assert whole[-1] == whole[23] and whole[2:4] == [whole[2], whole[3]]
+    with pytest.raises(IndexError):
+        whole[24]
+
+
+def test_what_is_compared_stands_together() -> None:
+    grid = replace(GRID, adapters=("a", ""))
+    chains = list(grid.chains("m"))
+    assert [(chain.prompt.name, chain.model, chain.adapter) for chain in chains[:4]] == [
+        ("assistant", "", ""), ("assistant", "m", ""), ("logician", "", ""), ("logician", "m", ""),
+    ]  # fmt: skip
+    assert [chain.method for chain in chains[3:5]] == ["two-step", "qtq"]
+    assert [chain.seed for chain in chains[7:9]] == [1, 2]
+    assert [chain.questions[0] for chain in chains[15:17]] == list(QUESTIONS[:2])
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 5, 17, 40])
+def test_a_resumed_journal_ends_as_if_it_had_never_been_interrupted(tmp_path: Path, whole: Journal, steps: int) -> None:
+    file = tmp_path / "j.jsonl"
+    kept = fill(begin_journal(file, PLAN), most=steps) if steps else 0
+    again = resume_journal(file, PLAN)
+    assert again.steps == kept
+    assert fill(again) == whole.steps - kept, "no finished step is written again"
+    opened = open_journal(file)
+    assert opened is not None
+    assert plain(opened.run) == plain(whole.run) == plain(again.run)
+    assert opened.run.id == whole.run.id
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0, 1))
+def test_a_journal_cut_at_any_byte_is_resumed(tmp_path_factory: pytest.TempPathFactory, share: float) -> None:
+    plan = replace(PLAN, grid=replace(GRID, questions=QUESTIONS[:2], seeds=(1,), methods=("qtq",), length=2))
+    folder = tmp_path_factory.mktemp("cut")
+    whole = begin_journal(folder / "whole.jsonl", plan)
+    fill(whole)
+    text = whole.file.read_bytes()
+    cut = folder / "cut.jsonl"
+    cut.write_bytes(text[: round(share * len(text))])
+    journal = resume_journal(cut, plan)
+    fill(journal)
+    assert plain(journal.run) == plain(whole.run)
+    assert cut.read_bytes().count(b"\n") == text.count(b"\n")
+
+
+def test_every_setting_that_is_different_is_named(whole: Journal) -> None:
+    other = Plan(
+        replace(
+            GRID, questions=(*QUESTIONS[:2], "Who?"), seeds=(1, 3), length=4, guarded=False,
+            prompts=(VARIANTS["assistant"], replace(VARIANTS["logician"], persona="You are new.")),
+        ),
+        SamplingParams(max_new_tokens=50, temperature=0.7), "other", "a", "echo", "words",
+    )  # fmt: skip
+    before = whole.file.read_bytes()
+    with pytest.raises(UsageError) as caught:
+        resume_journal(whole.file, other)
+    assert str(caught.value).splitlines()[1:] == [
+        "  model: echo, now other",
+        "  adapter: none, now a",
+        "  max new tokens: 40, now 50",
+        "  temperature: 0.3, now 0.7",
+        f"  question 3: {QUESTIONS[2]!r}, now 'Who?' (3 questions, now 3)",
+        "  prompt variant logician: another persona",
+        "  seeds: 1 2, now 1 3",
+        "  steps: 3, now 4",
+        "  guarded: True, now False",
+    ]
+    assert whole.file.read_bytes() == before
+    more = replace(PLAN, grid=replace(GRID, questions=(*QUESTIONS, "Who?"), prompts=(VARIANTS["creator"],)))
+    assert PLAN.differences(more) == ["questions: 3, now 4", "prompt variants: assistant logician, now creator"]
+    assert PLAN.differences(PLAN) == []
+
+
+def test_a_journal_is_not_begun_over_a_file(whole: Journal, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="exists already; go on with its run by --resume"):
+        begin_journal(whole.file, PLAN)
+    with pytest.raises(RunFileError, match="none/j.jsonl cannot be written: No such file"):
+        begin_journal(tmp_path / "none" / "j.jsonl", PLAN)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"a note of mine", "is not a journal"),
+        (b"a note\nof mine\n", "is not a journal"),
+        (b'{"format": 1, "chains": []}\n', "is not a journal; --journal names the file"),
+        (b'{"kind": "bonsai journal", "format": 2, "plan": {}}\n', "has the format 2; this version reads format 1"),
+        (b'{"kind": "bonsai journal", "format": 1, "plan": {}}\n', "is not a journal"),
+        (b"\x00\x01\x02", "is not a journal"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, data: bytes, sentence: str) -> None:
+    file = tmp_path / "j.jsonl"
+    file.write_bytes(data)
+    with pytest.raises(BonsaiError, match=sentence):
+        resume_journal(file, PLAN)
+    assert file.read_bytes() == data
+
+
+@pytest.mark.parametrize("damage", [b"{}\n", b"nothing\n", b'{"chain": 99, "step": {}, "stop_reason": ""}\n'])
+def test_damage_in_the_midst_is_told_with_its_line(tmp_path: Path, whole: Journal, damage: bytes) -> None:
+    lines = whole.file.read_bytes().splitlines(keepends=True)
+    file = tmp_path / "j.jsonl"
+    file.write_bytes(b"".join([*lines[:4], damage, *lines[5:]]))
+    with pytest.raises(RunFileError, match="is damaged at line 5"):
+        resume_journal(file, PLAN)
+
+
+def test_a_stopped_chain_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    chains: dict[int, Chain] = {}
+    for place, chain in grow(EchoEngine(), journal.unfinished(), PLAN.sampling):
+        chains[place] = chain
+        journal.keep(chain)
+        if journal.steps == 9:
+            break
+    ended = journal.finished
+    assert sum(journal.keep(stop(chain)) for chain in chains.values()) == 0
+    assert (journal.steps, journal.finished) == (9, ended)
+
+
+def test_failed_chains_begin_again_at_the_step_that_failed(tmp_path: Path, whole: Journal) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    fill(journal, EchoEngine(fail_on="rain smell?"))
+    assert journal.failed == list(range(1, 9)), "all chains of the first question, and no other"
+    assert journal.finished == 24
+    resumed = resume_journal(journal.file, PLAN)
+    assert resumed.failed == journal.failed and list(resumed.unfinished()) == []
+    resumed.begin_again(resumed.failed)
+    assert fill(resumed) == 2 * 2 * 1 + 2 * 2 * 3
+    assert resumed.failed == []
+    assert plain(resumed.run) == plain(whole.run)
+    opened = open_journal(journal.file)
+    assert opened is not None and plain(opened.run) == plain(whole.run)
+
+
+def test_a_chain_is_asked_again_alone_with_another_seed(tmp_path: Path, whole: Journal) -> None:
+    file = tmp_path / "j.jsonl"
+    file.write_bytes(whole.file.read_bytes())
+    journal = resume_journal(file, PLAN)
+    journal.ask_again(4, 77)
+    assert (journal.finished, journal.done) == (23, pytest.approx(23 / 24))
+    assert [(chain.number, chain.seed, len(chain.steps)) for chain in journal.unfinished()] == [(4, 77, 1)]
+    fill(journal)
+    opened = open_journal(file)
+    assert opened is not None
+    for now in (journal, opened):
+        assert (now.finished, now[3].seed) == (24, 77)
+        assert now.run.id == loads(dumps(now.run)).id != whole.run.id
+        assert plain(now.run)[:3] + plain(now.run)[4:] == plain(whole.run)[:3] + plain(whole.run)[4:]
+        assert now[3].steps[0].answer != whole[3].steps[0].answer
+    saved = loads(dumps(journal.run))
+    assert plan_of(saved) == PLAN
+    again = begin_journal(tmp_path / "again.jsonl", PLAN)
+    for chain in saved.chains:
+        again.keep(chain)
+    assert plain(again.run) == plain(journal.run)
+    journal.ask_again(4, 2)
+    fill(journal)
+    assert plain(journal.run)[3] != plain(again.run)[3]
+
+
+def test_a_saved_run_is_the_start_of_a_journal(tmp_path: Path, whole: Journal) -> None:
+    part = begin_journal(tmp_path / "part.jsonl", PLAN)
+    fill(part, most=11)
+    saved = loads(dumps(part.run))
+    plan = plan_of(saved)
+    assert plan == PLAN
+    journal = begin_journal(tmp_path / "j.jsonl", plan)
+    assert sum(map(journal.keep, saved.chains)) == part.steps == 11
+    fill(journal)
+    assert plain(journal.run) == plain(whole.run)
+
+
+def test_a_run_with_branches_or_of_some_chains_is_of_no_plan(whole: Journal) -> None:
+    assert plan_of(PLAN.run(whole[:5])) is None
+    assert plan_of(PLAN.run([])) is None
+    assert plan_of(PLAN.run([*whole[:3], replace(whole[3], parent=3), *whole[4:]])) is None
+
+
+@pytest.mark.parametrize(
+    ("axis", "sentence"),
+    [
+        ({"questions": ()}, "No question is chosen"),
+        ({"prompts": ()}, "No prompt variant is chosen"),
+        ({"prompts": (VARIANTS["creator"],) * 2}, "The prompt variant creator is chosen twice"),
+        ({"methods": ("single", "single")}, "The method single is chosen twice"),
+        ({"seeds": (-1,)}, "seed is -1"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused(axis: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        replace(GRID, **axis)  # type: ignore[arg-type]
+
+
+def test_a_journal_that_cannot_be_read_or_written_any_more_is_a_sentence(tmp_path: Path, whole: Journal) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    journal.file.unlink()
+    journal.file.mkdir()
+    with pytest.raises(RunFileError, match="cannot be written: Is a directory"):
+        journal.keep(whole[0])
+    with pytest.raises(RunFileError, match="cannot be read"):
+        list(journal)
+
+
+def test_the_lines_of_a_journal_are_json(whole: Journal) -> None:
+    head, *lines = [json.loads(line) for line in whole.file.read_text(encoding="utf-8").split("\n")[:-1]]
+    assert head["plan"]["grid"]["questions"] == list(QUESTIONS)
+    assert {(line["chain"], line["step"]["number"]) for line in lines} == {
+        (chain.number, step.number) for chain in whole for step in chain.steps
+    }
+
+
+def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
+    # Texts that measures read are kept for a while; a Reasoning is not one of them.
+    engine = EchoEngine(replies={"<|response|>": "So.", "": "word" * 5000})
+    engine.rows_at_once = 8
+
+    def peak(count: int) -> int:
+        """Return the most memory that it takes to grow and draw so many chains, in bytes."""
+        grid = Grid(tuple(f"Why {number}?" for number in range(count)), (VARIANTS["assistant"],), ("two-step",))
+        journal = begin_journal(tmp_path / f"{count}.jsonl", replace(PLAN, grid=grid))
+        tracemalloc.start()
+        for progress in keep_all(journal, grow(engine, journal.unfinished(), PLAN.sampling)):
+            assert progress.chains == count
+        drawn = sum(len(part) for form in ("json", "csv", "markdown", "html") for part in export(journal.run, form))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert drawn > count * 4 * 20_000
+        return most
+
+    few, many = peak(250), peak(550)
+    assert many - few < 2**20 < 300 * 20_000
+
+
+def test_progress_counts_and_expects(tmp_path: Path) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    engine = EchoEngine(fail_on="rain smell?")
+    engine.rows_at_once = 5
+    told = list(keep_all(journal, grow(engine, journal.unfinished(), PLAN.sampling)))
+    assert (told[-1].finished, told[-1].failed, told[-1].chains, told[-1].expected) == (24, 8, 24, 0)
+    assert sum(progress.kept for progress in told) == journal.steps
+    assert [progress.finished for progress in told] == sorted(progress.finished for progress in told)
+    half = next(progress for progress in told if progress.finished == 12)
+    assert half.expected is not None and 0 < half.expected < 4 * half.seconds
+    assert journal.done == 1
+    again = resume_journal(journal.file, PLAN)
+    assert (again.done, again.failures, again.finished) == (1, 8, 24)
+    again.begin_again(again.failed[:2])
+    assert (again.failures, again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
+    first = next(keep_all(again, grow(EchoEngine(), again.unfinished(), PLAN.sampling)))
+    assert first.expected is None, "the pace of another run is not that of this one"

@@ -1,0 +1,285 @@
+"""The endpoints that take a saved run and those with more than a question: what goes in, what comes out."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from bonsai.chains.advance import advance
+from bonsai.chains.chain import new_chain
+from bonsai.chains.prompts import load_variants
+from bonsai.engines.base import SamplingParams
+from bonsai.engines.echo import EchoEngine
+from bonsai.runs.run import Run, dumps, loads
+from bonsai.settings import Settings
+
+SETTINGS = Settings(max_steps=6, max_new_tokens=200)
+QUESTION = "Why did productivity stop growing?"
+ROWS = [
+    {"chain": "x", "question": "Why do birds migrate?", "note": 1},
+    {"chain": 2, "question": "How do reefs store carbon?", "answer": "In their skeletons.", "note": None},
+    {"chain": "x", "question": "Why do birds migrate?", "answer": None},
+]
+
+
+@pytest.fixture(scope="module")
+def address(served: Any) -> Iterator[str]:
+    """The address of a page."""
+    with served(EchoEngine(fail_on="broken"), SETTINGS) as address:
+        yield address
+
+
+def test_rows_come_back_with_their_scores(client: Client) -> None:
+    scored = client.predict(ROWS, api_name="/score")
+    assert [{name: row[name] for name in given} for row, given in zip(scored, ROWS, strict=True)] == ROWS
+    assert [(row["step"], row["similarity"], row["nearest"], row["flags"]) for row in scored] == [
+        (1, None, None, ""), (1, None, None, ""), (2, 1.0, 1, "tautology"),
+    ]  # fmt: skip
+    assert [row["new_content"] for row in scored] == [1.0, 1.0, 0.0]
+    assert client.predict([], api_name="/score") == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([{"question": "Why?"}], "Row 1 must be an object with chain and question"),
+        (["Why?"], "Row 1 must be an object"),
+        ({"chain": "1"}, "a list of rows"),
+        (ROWS * 4000, "There are 12,000 rows; give at most 10,000"),
+    ],
+)
+def test_rows_that_cannot_be_scored_get_a_sentence(client: Client, rows: object, sentence: str) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(rows, api_name="/score")
+
+
+def test_score_is_a_documented_tool(client: Client, address: str) -> None:
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/score"]
+    assert "question chains made elsewhere" in described["description"]
+    assert [parameter["parameter_name"] for parameter in described["parameters"]] == ["rows"]
+    with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
+        (tool,) = [tool for tool in json.load(answer) if tool["name"].removeprefix("_") == "score"]
+    assert "similarity" in tool["description"]
+    assert tool["inputSchema"]["properties"]["rows"]["type"] == "array"
+
+
+def run_of(method: str = "qtq", **sampling: Any) -> Run:
+    """Return a run as the command `ask` makes it with the engine of the page."""
+    engine, params = EchoEngine(), SamplingParams(seed=1, **sampling)
+    variant = load_variants(SETTINGS.prompts)["assistant"]
+    chain = new_chain(QUESTION, method, variant, length=3, candidates=3, seed=1)
+    *_, chains = advance(engine, [chain], params)
+    return Run(chains, params, engine.model_id, engine.adapter_id, engine.name)
+
+
+def data_of(run: Run) -> dict[str, Any]:
+    """Return a run as the JSON object that its file holds."""
+    data: dict[str, Any] = json.loads(dumps(run))
+    return data
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    """A run of one chain of three steps."""
+    return run_of()
+
+
+def call(client: Client, name: str, given: Any, **options: Any) -> Run:
+    """Return the run that an endpoint answers with."""
+    return loads(json.dumps(client.predict(given, api_name=name, **options)))
+
+
+def test_a_branch_asks_a_candidate_after_the_step_and_leaves_the_chain_alone(client: Client, run: Run) -> None:
+    step = run.chains[0].steps[0]
+    number, other = next(
+        (place, one.question)
+        for place, one in enumerate(step.candidates, start=1)
+        if one.question and one.question != step.next_question
+    )
+    tree = call(client, "/branch", data_of(run), candidate=number, steps=2)
+    assert tree.id == run.id
+    assert tree.chains[0] == run.chains[0]
+    new = tree.chains[1]
+    assert (new.number, new.parent, new.shared, new.finished) == (2, 1, 1, True)
+    assert new.steps[0] == step
+    assert [row.question for row in new.own_steps][0] == other
+    assert len(new.own_steps) == 2
+    assert all(row.answer for row in new.own_steps)
+
+
+def test_an_empty_run_begins_one_that_can_branch(client: Client) -> None:
+    begun = call(client, "/branch", {}, question="Why did productivity stop growing?", steps=2)
+    (chain,) = begun.chains
+    assert (chain.method, chain.finished, len(chain.steps)) == ("qtq", True, 2)
+    tree = call(client, "/branch", data_of(begun), step=2, question="Who gains from productivity?")
+    assert [one.parent for one in tree.chains] == [0, 1]
+    with pytest.raises(AppError, match="The question is empty"):
+        call(client, "/branch", {})
+
+
+@pytest.mark.parametrize(
+    ("options", "question", "prompt", "seed"),
+    [
+        ({"step": 2, "question": "Who gains from productivity?"}, "Who gains from productivity?", "assistant", 1),
+        ({"step": 2, "prompt": "logician"}, "", "logician", 1),
+        ({"step": 2, "seed": 0}, "", "assistant", 0),
+    ],
+)
+def test_a_branch_begins_a_step_again(
+    client: Client, run: Run, options: dict[str, Any], question: str, prompt: str, seed: int
+) -> None:
+    old, new = call(client, "/branch", data_of(run), **options).chains
+    assert new.steps[:1] == old.steps[:1]
+    assert [step.question for step in new.own_steps] == [question or old.steps[1].question]
+    assert (new.prompt.name, new.seed, new.stop_reason) == (prompt, seed, "done")
+
+
+def test_a_branch_branches_again_and_no_other_chain_grows(client: Client, run: Run) -> None:
+    tree = call(client, "/branch", data_of(run), step=3, question="Who gains from productivity?")
+    unfinished = replace(tree.chains[0], stop_reason="", length=9)
+    tree = tree.with_chains((unfinished, tree.chains[1]))
+    again = call(client, "/branch", data_of(tree), chain=2, step=3, seed=5)
+    assert again.chains[:2] == tree.chains
+    assert [(chain.number, chain.parent, chain.shared) for chain in again.chains] == [(1, 0, 0), (2, 1, 2), (3, 2, 2)]
+
+
+def test_the_test_of_a_reasoning_fills_its_step_and_no_other(client: Client, run: Run) -> None:
+    tested = call(client, "/test_reasoning", data_of(run), step=2)
+    assert [step.reasoning_test is not None for step in tested.chains[0].steps] == [False, True, False]
+    test = tested.chains[0].steps[1].reasoning_test
+    assert test is not None
+    assert test.answer and test.answer_without and test.answer_shuffled
+    forgotten = replace(tested.chains[0].steps[1], reasoning_test=None)
+    assert forgotten == run.chains[0].steps[1]
+
+
+@pytest.mark.parametrize("name", ["/branch", "/test_reasoning"])
+@pytest.mark.parametrize(
+    ("given", "options", "sentence"),
+    [
+        ({}, {"chain": 9}, "no step 1 in its chain 9; its rows .* are 1.1, 1.2, 1.3"),
+        ({}, {"step": 4}, "no step 4 in its chain 1"),
+        ({}, {"step": 0}, "no step 0 in its chain 1"),
+        ({"model": "phi-2"}, {}, "Another model or another measure made this run"),
+        ({"measure": "all-MiniLM-L6-v2"}, {}, "Another model or another measure made this run"),
+        ({"format": 7}, {}, "What was given as run has the format 7; this version reads format 1"),
+        ({"chains": []}, {}, "its rows .* are none"),
+        ({"chains": [{"number": 1}]}, {}, "not a saved run: the key 'method' is missing"),
+        ({"sampling": {"stop": [], "max_new_tokens": 201}}, {}, "max_new_tokens of the run is 201; .* at most 200"),
+    ],
+)
+def test_a_run_that_cannot_be_taken_gets_a_sentence(
+    client: Client, run: Run, name: str, given: dict[str, Any], options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict({**data_of(run), **given}, api_name=name, **options)
+
+
+@pytest.mark.parametrize("name", ["/branch", "/test_reasoning"])
+@pytest.mark.parametrize("given", [{"question": "Why?"}, [], None, 3])
+def test_what_is_no_run_gets_a_sentence(client: Client, name: str, given: Any) -> None:
+    with pytest.raises(AppError, match="What was given as run is not a saved run: the key 'format' is missing"):
+        client.predict(given, api_name=name)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"candidate": 99}, "Step 1 has no candidate 99; there is 1, 2, 3"),
+        ({"candidate": -1}, "Step 1 has no candidate -1"),
+        ({"candidate": 1, "question": "Why?"}, "either a question of yours or a candidate"),
+        ({"question": " "}, "The question is empty"),
+        ({"prompt": "poet"}, "no prompt variant 'poet'"),
+        ({"seed": -2}, "seed is -2"),
+        ({"seed": 5, "steps": 7}, "steps is 7; it must be between 1 and 6"),
+        ({"seed": 5, "steps": 0}, "steps is 0"),
+        ({}, "This branch would be the chain again"),
+        ({"question": "word " * 3000}, "the model reads at most 2,048"),
+        ({"question": "Is it broken?"}, "told to fail"),
+    ],
+)
+def test_a_branch_that_cannot_be_gets_a_sentence(
+    client: Client, run: Run, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(data_of(run), api_name="/branch", **options)
+
+
+def test_a_branch_draws_no_more_candidates_than_the_page_does(client: Client, run: Run) -> None:
+    greedy = run.with_chains((replace(run.chains[0], candidates=9),))
+    with pytest.raises(AppError, match="candidates of the run is 9; it must be at most 8"):
+        client.predict(data_of(greedy), api_name="/branch", seed=5)
+
+
+def test_a_reasoning_that_is_not_there_or_of_another_model_is_not_tested(client: Client, run: Run) -> None:
+    with pytest.raises(AppError, match="no Reasoning with an answer"):
+        client.predict(data_of(run_of("single")), api_name="/test_reasoning")
+    other = run.with_chains((replace(run.chains[0], model="phi-2"),))
+    with pytest.raises(AppError, match="Another model"):
+        client.predict(data_of(other), api_name="/test_reasoning")
+
+
+@pytest.mark.parametrize("name", ["branch", "test_reasoning"])
+def test_what_takes_a_run_is_a_documented_tool(address: str, name: str) -> None:
+    with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
+        (tool,) = [tool for tool in json.load(answer) if tool["name"].removeprefix("_") == name]
+    properties = tool["inputSchema"]["properties"]
+    assert "saved run" in tool["description"]
+    assert properties["run"]["type"] == "object"
+    assert all(described["description"] for described in properties.values())
+
+
+def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
+    questions = [QUESTION, "Why do we sleep?"]
+    rows = client.predict("\n".join(questions), ["assistant", "logician"], repeats=2, seed=4, api_name="/compare")
+    assert [(row["question"], row["prompt"], row["seed"]) for row in rows] == [
+        (question, prompt, seed) for question in questions for seed in (4, 5) for prompt in ("assistant", "logician")
+    ]
+    assert all(row["reasoning"] and row["answer"] for row in rows)
+    listed = client.predict([*questions, " ", "is broken?", questions[0]], method="qtq", steps=2, api_name="/batch")
+    assert [(row["chain"], row["step"], row["flags"]) for row in listed] == [
+        (1, 1, ""), (1, 2, ""), (2, 1, ""), (2, 2, ""), (3, 1, "error"),
+    ]  # fmt: skip
+    assert listed[0]["prompt"] == "assistant"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "options", "sentence"),
+    [
+        ("/compare", [QUESTION, []], {}, "No prompt variant is chosen"),
+        ("/compare", [QUESTION, ["poet"]], {}, "no prompt variant 'poet'"),
+        ("/compare", [" ", ["assistant"]], {}, "The list has no questions"),
+        ("/compare", [QUESTION, ["assistant"]], {"repeats": 21}, "repeats is 21; it must be between 1 and 20"),
+        ("/compare", [QUESTION, ["assistant"]], {"with_and_without_adapter": True}, "No adapter answers here"),
+        ("/compare", [QUESTION, ["assistant"]], {"method": "magic"}, "no method 'magic'"),
+        ("/batch", [["Why?", 7]], {}, "Give a list of questions"),
+        ("/batch", [[]], {}, "The list has no questions"),
+        ("/batch", [[f"Why {n}?" for n in range(10_001)]], {}, "has 10,001 questions; at most 10,000"),
+        ("/batch", [["Why?"]], {"steps": 7}, "steps is 7; it must be between 1 and 6"),
+    ],
+)
+def test_what_cannot_be_asked_of_many_gets_a_sentence(
+    client: Client, endpoint: str, arguments: list[object], options: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(*arguments, api_name=endpoint, **options)
+
+
+def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> None:
+    asked = [QUESTION, "Who gains from old machines?", "When do wages follow trust?", "How is debt paid back?"]
+    said = "Productivity stopped growing as machines grew old, wages and trust fell, and no gains paid the debt back."
+    replies = {f"The question was: {one}": after for one, after in zip(asked, [*asked[1:], "Which maps?"], strict=True)}
+    with served(EchoEngine(replies={**replies, "<|response|>": said}), SETTINGS) as address:
+        client = Client(address, verbose=False)
+        ended, gone_on = (
+            client.predict(QUESTION, steps=4, stop_without_progress=stops, api_name="/qtq") for stops in (True, False)
+        )
+        client.close()
+    assert [row["question"] for row in ended] == asked[:3]
+    assert ended[-1]["flags"] == "no-progress"
+    assert [row["question"] for row in gone_on] == asked

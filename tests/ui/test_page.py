@@ -1,0 +1,329 @@
+"""The page without a browser: its endpoints, what it refuses, how it opens, and how work ends that nobody awaits."""
+
+import ast
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections import deque
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from bonsai.chains import guard
+from bonsai.chains.advance import advance
+from bonsai.chains.chain import Chain, new_chain
+from bonsai.chains.prompts import load_variants
+from bonsai.chains.roles import check_fit
+from bonsai.engines.base import Request, SamplingParams, Snapshots
+from bonsai.engines.echo import EchoEngine
+from bonsai.errors import BonsaiError, QuestionError, UsageError
+from bonsai.reports.exports import export
+from bonsai.reports.table import COLUMNS
+from bonsai.settings import ROOT, Settings
+from bonsai.ui import context, tabs
+from bonsai.ui.locales import translate
+from bonsai.ui.method_tab import step_events, step_section
+from bonsai.ui.page import build, load_examples, serve
+from bonsai.ui.views import live_step, results, step_details
+from bonsai.ui.work import gpu
+from bonsai.ui.work.streaming import reasoning_test, snapshots
+
+QUESTION = "Why did productivity stop growing?"
+SETTINGS = Settings(engine="echo", max_steps=6, max_new_tokens=200)
+
+
+@pytest.fixture(scope="module")
+def address(served: Any) -> Iterator[str]:
+    """The address of a page on which the echo engine answers."""
+    with served(EchoEngine(fail_on="broken"), SETTINGS) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "options", "rows"), [("/ask", {}, 1), ("/two_step", {}, 1), ("/qtq", {}, 3), ("/qtq", {"steps": 5}, 5)]
+)
+def test_an_endpoint_returns_the_rows(client: Client, endpoint: str, options: dict[str, int], rows: int) -> None:
+    table = client.predict(QUESTION, api_name=endpoint, **options)
+    assert [row["step"] for row in table] == list(range(1, rows + 1))
+    assert list(table[0]) == list(COLUMNS)
+    assert table[0]["question"] == QUESTION
+    assert table[0]["answer"]
+    assert table[0]["similarity"] is None
+
+
+def test_the_same_seed_gives_the_same_rows(client: Client) -> None:
+    def answers(seed: int) -> list[str]:
+        return [row["answer"] for row in client.predict(QUESTION, seed=seed, api_name="/qtq")]
+
+    assert answers(3) == answers(3) != answers(4)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"question": " "}, "The question is empty"),
+        ({"question": "word " * 3000}, "the model reads at most 2,048"),
+        ({"prompt": "poet"}, "no prompt variant 'poet'; choose one of assistant"),
+        ({"steps": 7}, "steps is 7; it must be between 1 and 6"),
+        ({"steps": 0}, "steps is 0"),
+        ({"max_new_tokens": 201}, "max_new_tokens is 201; it must be between 1 and 200"),
+        ({"temperature": -1}, "temperature is -1"),
+        ({"question": "broken?"}, "told to fail"),
+    ],
+)
+def test_what_cannot_be_done_gets_a_sentence(client: Client, options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**{"question": QUESTION, "api_name": "/qtq", **options})
+
+
+def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Client) -> None:
+    described = client.view_api(return_format="dict", print_info=False)
+    assert set(described["named_endpoints"]) == {
+        "/ask", "/two_step", "/qtq", "/compare", "/batch", "/branch", "/test_reasoning", "/score",
+    }  # fmt: skip
+    assert not described["unnamed_endpoints"]
+    for name, endpoint in described["named_endpoints"].items():
+        assert endpoint["description"]
+        first = {"/branch": "run", "/test_reasoning": "run", "/score": "rows", "/batch": "questions"}.get(
+            name, "question"
+        )
+        assert endpoint["parameters"][0]["parameter_name"] == first
+
+
+def test_the_endpoints_are_tools_for_mcp(address: str) -> None:
+    with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
+        tools = json.load(answer)
+    named = {tool["name"].removeprefix("_") for tool in tools}
+    assert named >= {"ask", "two_step", "qtq", "compare", "batch", "branch", "test_reasoning", "score"}
+
+
+def test_two_visitors_at_once_each_get_their_own(address: str) -> None:
+    questions = ["Why do apples fall?", "Why do rivers bend?"]
+    found: dict[str, str] = {}
+
+    def visit(question: str) -> None:
+        visitor = Client(address, verbose=False)
+        found[question] = visitor.predict(question, api_name="/qtq")[0]["question"]
+        visitor.close()
+
+    threads = [threading.Thread(target=visit, args=(question,)) for question in questions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == {question: question for question in questions}
+
+
+def test_the_saved_examples_are_runs_of_the_seedling() -> None:
+    examples = load_examples(ROOT / "examples")
+    assert set(examples) == {"single", "two-step", "qtq", "compare", "batch"}
+    for tab, run in examples.items():
+        assert (run.model, run.adapter) == ("seedling", "seedling")
+        saved = Path(ROOT / "examples" / f"{tab}.json").read_text(encoding="utf-8")
+        assert "".join(export(run, "json")) == saved
+        assert all(chain.finished for chain in run.chains)
+    without = [chain for chain in examples["compare"].chains if chain.model]
+    assert without and all("no-reasoning" in chain.steps[0].flags for chain in without), "only the adapter reasons"
+    assert not any(chain.steps[0].flags for chain in examples["compare"].chains if not chain.model)
+
+
+VARIANTS = load_variants(SETTINGS.prompts)
+
+
+class WatchedEngine(EchoEngine):
+    """An echo engine that counts its snapshots and tells when its work was cut short, or that breaks."""
+
+    def __init__(self, breaks: bool = False) -> None:
+        super().__init__(pause=self._count)
+        self.breaks, self.snapshots = breaks, 0
+        self.cut_short, self.let_on = threading.Event(), threading.Semaphore(5)
+
+    def _count(self) -> None:
+        self.let_on.acquire()
+        self.snapshots += 1
+
+    def serve(self, requests: deque[Request]) -> Snapshots:
+        if self.breaks:
+            raise RuntimeError("the sky fell")
+        try:
+            yield from super().serve(requests)
+        except GeneratorExit:
+            self.cut_short.set()
+            raise
+
+
+@pytest.fixture
+def use() -> Iterator[object]:
+    """A way to let another engine answer, until the end of the test."""
+    before = list(gpu._used)
+    yield gpu.use
+    gpu._used[:] = before
+
+
+def chain(method: str = "qtq", question: str = QUESTION) -> Chain:
+    return new_chain(question, method, VARIANTS["assistant"], length=3, seed=1)
+
+
+@pytest.mark.parametrize("how", ["closed", "cancelled"])
+def test_work_that_nobody_awaits_any_more_ends_within_one_step(use: object, how: str) -> None:
+    engine = WatchedEngine()
+    gpu.use(engine)
+
+    async def leave_early() -> None:
+        async with aclosing(snapshots((chain(),), SamplingParams())) as growing:
+            async for chains in growing:
+                if chains[0].steps[0].reasoning:
+                    break
+            if how == "cancelled":
+                waiting = asyncio.ensure_future(anext(growing))
+                await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.wait([waiting])
+
+    asyncio.run(leave_early())
+    engine.let_on.release()
+    assert engine.cut_short.wait(30)
+    assert engine.snapshots <= 6
+
+
+def test_the_last_snapshot_is_the_end_of_the_chains(use: object) -> None:
+    gpu.use(EchoEngine())
+
+    async def last() -> tuple[Chain, ...]:
+        return [chains async for chains in snapshots((chain(),), SamplingParams())][-1]
+
+    (grown,) = asyncio.run(last())
+    *_, (expected,) = advance(EchoEngine(), [chain()], SamplingParams())
+    steps = [replace(step, seconds=0.0) for step in grown.steps]
+    assert steps == [replace(step, seconds=0.0) for step in expected.steps]
+    assert grown.stop_reason == "done"
+
+
+def test_a_test_of_the_reasoning_ends_with_its_three_answers(use: object) -> None:
+    gpu.use(EchoEngine())
+    *_, (grown,) = advance(EchoEngine(), [chain()], SamplingParams())
+
+    async def last() -> Chain:
+        return [now async for now in reasoning_test(grown, 2, SamplingParams())][-1]
+
+    test = asyncio.run(last()).steps[1].reasoning_test
+    assert test is not None
+    assert test.answer and test.answer_without and test.answer_shuffled
+
+
+def test_a_run_of_another_model_or_measure_is_not_branched() -> None:
+    here = context.Offer(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    run = here.begin("qtq", question=QUESTION)
+    *_, chains = advance(EchoEngine(), run.chains, run.sampling)
+    run = run.with_chains(chains)
+    asked = {"keep": 0, "question": "Why do apples fall?", "prompt": "assistant", "steps": 2, "seed": 1}
+    assert [len(now.steps) for now in here.branch(run, run.chains[0], **asked).chains] == [1, 1]
+    for other in ({"model": "phi-2"}, {"adapter": "lora"}, {"measure": "all-MiniLM-L6-v2"}):
+        with pytest.raises(UsageError, match="Another model or another measure"):
+            here.branch(replace(run, **other), run.chains[0], **asked)
+    for wrong in ({"steps": 7}, {"steps": 0}, {"seed": -1}, {"seed": None}, {"prompt": "poet"}, {"question": ""}):
+        with pytest.raises(UsageError):
+            here.branch(run, run.chains[0], **{**asked, **wrong})
+
+
+def test_a_branch_gets_a_number_of_its_own() -> None:
+    here = context.Offer(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    run = here.begin("qtq", question=QUESTION, stop_without_progress=False)
+    assert not run.chains[0].stop_without_progress
+    for question in ("Why do apples fall?", "Why do rivers bend?"):
+        run = here.branch(run, run.chains[0], keep=0, question=question, prompt="creator", steps=1, seed=1)
+    assert [now.number for now in run.chains] == [1, 2, 3]
+    assert [now.prompt.name for now in run.chains] == ["assistant", "creator", "creator"]
+
+
+def test_what_nobody_expected_is_a_plain_sentence_and_a_traceback_in_the_log(
+    client: Client, use: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu.use(WatchedEngine(breaks=True))
+    with caplog.at_level(logging.ERROR, "bonsai"), pytest.raises(AppError, match="Something unexpected") as caught:
+        client.predict(QUESTION, api_name="/ask")
+    assert "the sky fell" not in str(caught.value)
+    assert "the sky fell" in caplog.text
+
+
+def test_a_port_in_use_is_named(address: str) -> None:
+    port = int(address.rstrip("/").rpartition(":")[2])
+    with pytest.raises(BonsaiError, match=f"port {port}.* in use.*--port {port + 1}"):
+        serve(build(EchoEngine(), SETTINGS, VARIANTS, []), port=port)
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "sentence"),
+    [
+        ({"BONSAI_ENGINE": "steam"}, 2, "BONSAI_ENGINE is 'steam'; it must be one of"),
+        ({"BONSAI_ENGINE": "local", "BONSAI_MODEL": "./no/such/folder"}, 1, "no/such/folder"),
+    ],
+)
+def test_the_space_says_what_is_wrong_and_ends(environment: dict[str, str], code: int, sentence: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_sentence_of_the_page_has_its_japanese() -> None:
+    said = {
+        text.value
+        for file in (ROOT / "bonsai" / "ui").rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "say")
+        for text in call.args[-1:] + call.args[1:2]
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+    }
+    for module in (step_details, live_step, step_events, context, results, step_section, tabs):
+        said |= {
+            value
+            for name, value in vars(module).items()
+            if isinstance(value, str) and name.isupper() and value[0].isupper()
+        }
+    said |= {variant.description for variant in VARIANTS.values()} | set(step_details.REASONING.values())
+    said |= {guard.ACCEPTED, guard.EMPTY, guard.NOT_A_QUESTION, guard.OFF_TOPIC}
+    assert len(said) > 40
+    assert said <= translate.JAPANESE.keys()
+
+
+def test_a_refusal_with_numbers_is_translated_with_its_numbers() -> None:
+    engine = EchoEngine(context_length=10)
+    with pytest.raises(QuestionError) as caught:
+        check_fit(engine, [chain(question="word " * 1200)], SamplingParams())
+    japanese = translate.say_error("ja", str(caught.value))
+    assert "質問が長すぎます" in japanese
+    assert all(number in japanese for number in ("1,2", " 10 "))
+    assert translate.say_error("en", str(caught.value)) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("", "Writing the Reasoning."),
+        ("done", "Done in 1.5 s."),
+        ("tautology", "repeats one that was asked before"),
+        ("off-topic", "leaves the topic"),
+        ("no-progress", "added next to nothing"),
+        ("no-question", "no next question"),
+        ("error", "could not go on"),
+        ("stopped", "Stopped."),
+    ],
+)
+def test_each_state_has_its_own_sentence(reason: str, sentence: str) -> None:
+    state = replace(chain(), stop_reason=reason)
+    assert sentence in live_step.state_of(state, 1.5, True, "en")
+    assert live_step.state_of(state, 1.5, True, "ja") != live_step.state_of(state, 1.5, True, "en")
