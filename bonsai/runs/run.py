@@ -61,7 +61,7 @@ class Run:
         self, parent: Chain, *, keep: int, question: str, prompt: PromptVariant | None, seed: int | None,
         length: int | None,
     ) -> "Run":  # fmt: skip
-        """Return the run with a chain more, a branch of `parent` (see `bonsai.chains.chain.branch`) with the next number."""
+        """Return the run with a chain more, a branch of `parent` with the next number."""
         number = max(chain.number for chain in self.chains) + 1
         new = branch(parent, number=number, keep=keep, question=question, prompt=prompt, seed=seed, length=length)
         return self.with_chains((*self.chains, new))
