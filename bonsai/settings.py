@@ -37,13 +37,15 @@ class Settings:
         "none", "Weights in 8 or 4 bits, to save memory (bitsandbytes)", choices=("none", "8bit", "4bit")
     )
     dtype: str = _setting(
-        "auto", "Number format; `auto` is bfloat16 on a GPU that has it, else float32",
+        "auto",
+        "Number format; `auto` is bfloat16 on a GPU that has it, else float32",
         choices=("auto", "bfloat16", "float32", "float16"),
-    )  # fmt: skip
+    )
     engine: str = _setting(
-        "auto", "What completes the prompts; see the table of engines",
+        "auto",
+        "What completes the prompts; see the table of engines",
         choices=("auto", "local", "batching", "remote", "echo"),
-    )  # fmt: skip
+    )
     base_url: str = _setting("", "Address of a server for the engine `remote`, as `http://host:8000/v1`")
     api_key: str = _setting("", "The server's API key, if it asks for one; it is never shown", secret=True)
     embedder: str = _setting(

@@ -140,9 +140,21 @@ def transformers_server(model_folder: Path, tmp_path_factory: pytest.TempPathFac
         port = free.getsockname()[1]
     home = tmp_path_factory.mktemp("server")
     command = [
-        Path(sys.executable).with_name("transformers"), "serve", model_folder, "--device", "cpu", "--port", str(port),
-        "--host", "127.0.0.1", "--continuous-batching", "--cb-num-blocks", "64", "--cb-max-batch-tokens", "512",
-    ]  # fmt: skip
+        Path(sys.executable).with_name("transformers"),
+        "serve",
+        model_folder,
+        "--device",
+        "cpu",
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+        "--continuous-batching",
+        "--cb-num-blocks",
+        "64",
+        "--cb-max-batch-tokens",
+        "512",
+    ]
     environment = {**os.environ, "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
     with (home / "log").open("wb") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server:
         try:

@@ -25,10 +25,17 @@ def make_model(hidden: int = 64, seed: int = 0) -> PhiForCausalLM:
     torch.manual_seed(seed)
     return PhiForCausalLM(
         PhiConfig(
-            vocab_size=448, hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=2,
-            num_attention_heads=4, max_position_embeddings=256, initializer_range=0.2, bos_token_id=0, eos_token_id=0,
+            vocab_size=448,
+            hidden_size=hidden,
+            intermediate_size=2 * hidden,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=256,
+            initializer_range=0.2,
+            bos_token_id=0,
+            eos_token_id=0,
         )
-    ).eval()  # fmt: skip
+    ).eval()
 
 
 def make_adapter(model: PhiForCausalLM, folder: Path) -> None:

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from itertools import count, islice
 
 from bonsai.chains.chain import Chain
-from bonsai.chains.roles import Want, finished, shown, want
+from bonsai.chains.roles import RoleRequest, next_request, with_completions, with_partial_text
 from bonsai.engines.base import Completion, Engine, Request, SamplingParams
 from bonsai.measures.similarity import WORDS, Measure
 
 
 @dataclass
-class _Role:
+class _PendingRole:
     """A role in the making: the latest snapshots of its completions, and the chain at `place` as it is with them."""
 
     place: int
-    want: Want
+    request: RoleRequest
     completions: list[Completion]
     chain: Chain
 
 
-def grow(
+def advance_each(
     engine: Engine,
     chains: Iterable[Chain],
     sampling: SamplingParams,
     measure: Measure = WORDS,
-    alone: Engine | None = None,
+    base_engine: Engine | None = None,
 ) -> Generator[tuple[int, Chain], None, None]:
     """Yield (place, chain) each time that the text of a chain has grown, until every one of them is finished.
 
@@ -44,31 +44,31 @@ def grow(
         for place, chain in enumerate(chains):
             if chain.finished:
                 continue
-            if alone and chain.model and not chain.adapter:
+            if base_engine and chain.model and not chain.adapter:
                 aside.append((place, chain))
             else:
                 yield place, chain
 
     yield from _grow(engine, with_adapter(), sampling, measure)
-    if alone and aside:
-        yield from _grow(alone, iter(aside), sampling, measure)
+    if base_engine and aside:
+        yield from _grow(base_engine, iter(aside), sampling, measure)
 
 
 def _grow(
     engine: Engine, coming: Iterator[tuple[int, Chain]], sampling: SamplingParams, measure: Measure
 ) -> Generator[tuple[int, Chain], None, None]:
     requests: deque[Request] = deque()
-    roles: dict[int, tuple[_Role, int]] = {}
+    roles: dict[int, tuple[_PendingRole, int]] = {}
     numbers = count()
 
     def ask(place: int, chain: Chain) -> None:
-        wanted = want(engine, chain, sampling)
-        role = _Role(place, wanted, [Completion()] * len(wanted.sampling), chain)
+        wanted = next_request(engine, chain, sampling)
+        role = _PendingRole(place, wanted, [Completion()] * len(wanted.sampling), chain)
         for k, params in enumerate(wanted.sampling):
             roles[next(numbers)] = role, k
             requests.append(Request(wanted.prompt, params))
 
-    for place, chain in islice(coming, engine.rows_at_once):
+    for place, chain in islice(coming, engine.max_batch_size):
         ask(place, chain)
     with closing(engine.serve(requests)) as snapshots:
         for number, completion in snapshots:
@@ -78,10 +78,10 @@ def _grow(
                 del roles[number]
             if not all(item.finished for item in role.completions):
                 if k == 0:
-                    role.chain = shown(role.want, completion)
+                    role.chain = with_partial_text(role.request, completion)
                 yield role.place, role.chain
                 continue
-            chain = finished(role.want, role.completions, measure)
+            chain = with_completions(role.request, role.completions, measure)
             following = next(coming, None) if chain.finished else (role.place, chain)
             if following:
                 ask(*following)
@@ -97,7 +97,7 @@ def advance(
     """
     current = list(chains)
     yield tuple(current)
-    with closing(grow(engine, chains, sampling, measure)) as growing:
+    with closing(advance_each(engine, chains, sampling, measure)) as growing:
         for place, chain in growing:
             current[place] = chain
             yield tuple(current)

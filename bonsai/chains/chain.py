@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from bonsai.chains.prompts import PromptVariant
-from bonsai.chains.step import Step, measured
+from bonsai.chains.step import Step, with_measures
 from bonsai.errors import UsageError
 from bonsai.measures.similarity import WORDS, Measure
 
@@ -102,10 +102,18 @@ def branch(
     if length <= keep:
         raise UsageError(f"A branch after step {keep} has at least {keep + 1} steps in all, not {length}.")
     new = replace(
-        chain, number=number, parent=chain.number, shared=keep, length=length, stop_reason="", model="", adapter="",
+        chain,
+        number=number,
+        parent=chain.number,
+        shared=keep,
+        length=length,
+        stop_reason="",
+        model="",
+        adapter="",
         steps=(*chain.steps[:keep], Step(keep + 1, question, METHODS[chain.method][0])),
-        prompt=prompt or chain.prompt, seed=chain.seed if seed is None else seed,
-    )  # fmt: skip
+        prompt=prompt or chain.prompt,
+        seed=chain.seed if seed is None else seed,
+    )
     if (new.questions, new.prompt, new.seed) == (chain.questions[: keep + 1], chain.prompt, chain.seed):
         raise UsageError("This branch would be the chain again; change the question, candidate, variant or seed.")
     return new
@@ -120,12 +128,12 @@ def stop(chain: Chain, measure: Measure = WORDS) -> Chain:
         return replace(chain, steps=chain.steps[:-1], stop_reason="stopped")
     if last.writing == "next_question":
         last = replace(last, next_question="")
-    return ended(with_last(chain, last.flagged("stopped")), "stopped", measure)
+    return finish(with_last(chain, last.flagged("stopped")), "stopped", measure)
 
 
-def ended(chain: Chain, reason: str, measure: Measure) -> Chain:
+def finish(chain: Chain, reason: str, measure: Measure) -> Chain:
     """Return the chain with its last step measured and finished, and why it goes no further."""
-    return replace(with_last(chain, measured(chain.steps[-1], chain.steps[:-1], measure)), stop_reason=reason)
+    return replace(with_last(chain, with_measures(chain.steps[-1], chain.steps[:-1], measure)), stop_reason=reason)
 
 
 def with_last(chain: Chain, step: Step) -> Chain:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bonsai.chains.questions import first_question, is_question
-from bonsai.measures.segments import is_word, keys, pieces
+from bonsai.measures.segments import is_word, match_keys, segments
 from bonsai.measures.similarity import WORDS, Measure
 
 ACCEPTED = "accepted"
@@ -46,7 +46,7 @@ def judge(text: str, seed: int, asked: Sequence[str], answer: str = "", measure:
         return Candidate("", EMPTY, seed)
     if not is_question(question):
         return Candidate(question, NOT_A_QUESTION, seed)
-    look = measure.look_back(question, asked)
+    look = measure.compare_with_earlier(question, asked)
     closeness = measure.closeness(question, asked[-1] if asked else "", answer)
     verdict = ACCEPTED
     if look.rejected is not None:
@@ -79,9 +79,9 @@ def aligned(question: str, other: str) -> tuple[list[tuple[str, bool]], list[tup
 
 
 def _runs(text: str, other: str) -> list[tuple[str, bool]]:
-    parts = pieces(text)
-    known = frozenset[str]().union(*keys(pieces(other)))
-    shared = [bool(found & known) for found in keys(parts)]
+    parts = segments(text)
+    known = frozenset[str]().union(*match_keys(segments(other)))
+    shared = [bool(found & known) for found in match_keys(parts)]
     for place in range(1, len(parts) - 1):
         if not is_word(parts[place]):
             shared[place] = shared[place - 1] and shared[place + 1]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bonsai.chains.chain import METHODS, Chain, ended, stop, with_last
+from bonsai.chains.chain import METHODS, Chain, finish, stop, with_last
 from bonsai.chains.guard import OFF_TOPIC, Candidate, choose, first_asked, judge
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import first_question
-from bonsai.chains.step import Step, measured, stalls
+from bonsai.chains.step import Step, adds_nothing, with_measures
 from bonsai.engines.base import Completion, Engine, SamplingParams
 from bonsai.errors import QuestionError
 from bonsai.measures.reasoning import COPIED_FROM_ANSWER, COPIED_FROM_QUESTION, EMPTY, TRUNCATED, state
@@ -21,7 +21,7 @@ _WORTH_ANOTHER_TRY = {"reasoning": (EMPTY, COPIED_FROM_QUESTION), "answer": (COP
 
 
 @dataclass(frozen=True)
-class Want:
+class RoleRequest:
     """What a chain asks of the engine for its next role: the same prompt, once for each sampling."""
 
     chain: Chain
@@ -50,7 +50,7 @@ def with_stops(chain: Chain, sampling: SamplingParams) -> SamplingParams:
     return replace(sampling, stop=(*chain.prompt.stop, *own))
 
 
-def check_fit(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> None:
+def check_context(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> None:
     """Raise QuestionError, naming both token counts, for the first question that the engine cannot read."""
     for chain in chains:
         tokens = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
@@ -61,7 +61,7 @@ def check_fit(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams)
             )
 
 
-def want(engine: Engine, chain: Chain, sampling: SamplingParams) -> Want:
+def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> RoleRequest:
     """Return what an unfinished chain asks of the engine now: candidates come with one seed after the other."""
     step = chain.steps[-1]
     prompt, truncated = next_prompt(engine, chain, sampling)
@@ -75,7 +75,7 @@ def want(engine: Engine, chain: Chain, sampling: SamplingParams) -> Want:
             # The likeliest tokens would be the same again, whatever the seed.
             sampling = replace(sampling, temperature=SamplingParams.temperature)
     each = tuple(replace(sampling, seed=(chain.seed + tries + k) % 2**31) for k in range(count))
-    return Want(chain, prompt, each, truncated)
+    return RoleRequest(chain, prompt, each, truncated)
 
 
 def _render(variant: PromptVariant, step: Step, earlier: Sequence[tuple[str, str]]) -> str:
@@ -84,14 +84,14 @@ def _render(variant: PromptVariant, step: Step, earlier: Sequence[tuple[str, str
     )
 
 
-def shown(want: Want, completion: Completion) -> Chain:
+def with_partial_text(request: RoleRequest, completion: Completion) -> Chain:
     """Return the chain with the text so far, of the first of its completions, in the step being written."""
-    return with_last(want.chain, _written(want.chain.steps[-1], completion.text))
+    return with_last(request.chain, _written(request.chain.steps[-1], completion.text))
 
 
-def finished(want: Want, completions: Sequence[Completion], measure: Measure) -> Chain:
+def with_completions(request: RoleRequest, completions: Sequence[Completion], measure: Measure) -> Chain:
     """Return the chain after a role: the step goes on to its next role, ends, or is followed by the next step."""
-    step = want.chain.steps[-1]
+    step = request.chain.steps[-1]
     step = replace(
         step,
         # Candidates share one prompt, which the engine reads once.
@@ -99,15 +99,15 @@ def finished(want: Want, completions: Sequence[Completion], measure: Measure) ->
         completion_tokens=step.completion_tokens + sum(item.completion_tokens for item in completions),
         seconds=step.seconds + max(item.seconds for item in completions),
     )
-    if want.truncated:
+    if request.truncated:
         step = step.flagged("truncated")
     errors = [item.error for item in completions if item.finish_reason == "error"]
     if len(errors) == len(completions):
         step = replace(step, next_question="", error=errors[0]).flagged("error")
-        return ended(with_last(want.chain, step), "error", measure)
+        return finish(with_last(request.chain, step), "error", measure)
     if step.writing == "next_question":
-        return _finish_next_question(with_last(want.chain, step), want, completions, measure)
-    return _finish_text(with_last(want.chain, step), completions[0], measure)
+        return _finish_next_question(with_last(request.chain, step), request, completions, measure)
+    return _finish_text(with_last(request.chain, step), completions[0], measure)
 
 
 def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chain:
@@ -127,18 +127,20 @@ def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chai
         return with_last(chain, replace(step, reasoning_tries=2))
     place = roles.index(step.writing) + 1
     if place == len(roles):
-        return ended(with_last(chain, step), "done", measure)
-    if step.writing == "answer" and chain.stop_without_progress and stalls(step, chain.steps[:-1]):
-        return ended(with_last(chain, step), "no-progress", measure)
+        return finish(with_last(chain, step), "done", measure)
+    if step.writing == "answer" and chain.stop_without_progress and adds_nothing(step, chain.steps[:-1]):
+        return finish(with_last(chain, step), "no-progress", measure)
     return with_last(chain, replace(step, writing=roles[place]))
 
 
-def _finish_next_question(chain: Chain, want: Want, completions: Sequence[Completion], measure: Measure) -> Chain:
+def _finish_next_question(
+    chain: Chain, request: RoleRequest, completions: Sequence[Completion], measure: Measure
+) -> Chain:
     step = chain.steps[-1]
     measure.read([first_question(completion.text) for completion in completions], [step.answer])
     judged = tuple(
         judge(completion.text, sampling.seed, chain.questions, step.answer, measure)
-        for completion, sampling in zip(completions, want.sampling, strict=True)
+        for completion, sampling in zip(completions, request.sampling, strict=True)
         if completion.finish_reason != "error"
     )
     step = replace(step, candidates=(*step.candidates, *judged), next_question="")
@@ -146,11 +148,11 @@ def _finish_next_question(chain: Chain, want: Want, completions: Sequence[Comple
     if chosen is None:
         if len(step.candidates) < chain.candidates * (1 + NEW_TRIES):
             return with_last(chain, step)
-        return ended(with_last(chain, step), _why_none(step.candidates), measure)
+        return finish(with_last(chain, step), _why_none(step.candidates), measure)
     step = replace(step, next_question=chosen.question)
     if step.number >= chain.length:
-        return ended(with_last(chain, step), "done", measure)
-    chain = with_last(chain, measured(step, chain.steps[:-1], measure))
+        return finish(with_last(chain, step), "done", measure)
+    chain = with_last(chain, with_measures(step, chain.steps[:-1], measure))
     return replace(chain, steps=(*chain.steps, Step(step.number + 1, chosen.question, METHODS[chain.method][0])))
 
 

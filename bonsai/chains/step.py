@@ -55,10 +55,10 @@ class Step:
         return self if flag in self.flags else replace(self, flags=(*self.flags, flag))
 
 
-def measured(step: Step, earlier: Sequence[Step], measure: Measure) -> Step:
+def with_measures(step: Step, earlier: Sequence[Step], measure: Measure) -> Step:
     """Return the finished step with its measures and the flags that follow from its texts and those `earlier`."""
     asked = [past.question for past in earlier]
-    look = measure.look_back(step.question, asked)
+    look = measure.compare_with_earlier(step.question, asked)
     step = replace(
         step,
         writing="",
@@ -72,7 +72,7 @@ def measured(step: Step, earlier: Sequence[Step], measure: Measure) -> Step:
     return step
 
 
-def stalls(step: Step, earlier: Sequence[Step]) -> bool:
+def adds_nothing(step: Step, earlier: Sequence[Step]) -> bool:
     """Say whether a step and the one before it were answered and add next to nothing; a first step always adds."""
     if len(earlier) < 2 or not (step.answer and earlier[-1].answer):
         return False
@@ -89,7 +89,7 @@ def _findings(step: Step, earlier: Sequence[Step], measure: Measure) -> list[str
         "tautology": step.repeats is not None and step.repeats == len(earlier),
         "circular": step.repeats is not None and step.repeats < len(earlier),
         "off-topic": measure.off_topic(step.question, asked, answers),
-        "no-progress": stalls(step, earlier),
+        "no-progress": adds_nothing(step, earlier),
         "not-a-question": bool(proposed) and not any(is_question(question) for question in proposed),
     }
     return [flag for flag, holds in found.items() if holds]

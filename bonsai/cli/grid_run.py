@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 METHODS = ("single", "two-step", "qtq")
 _SECONDS_BETWEEN = 2.0
-_MOST_TOLD = 10
+_MAX_TOLD = 10
 
 
 def add_axes(command: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_axes(command: argparse.ArgumentParser) -> None:
 def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequence[str], methods: Sequence[str]) -> int:
     """Ask all questions with all that the options name, draw the run, and return the exit code."""
     from bonsai.chains.prompts import choose_variant, default_variant, load_variants
-    from bonsai.engines import open_alone
+    from bonsai.engines import open_base_engine
     from bonsai.runs.plan import Plan
 
     settings = with_model(options, settings)
@@ -54,28 +54,36 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
     if not chosen:
         usual = default_variant(engine.model_id, engine.adapter_id)
         grid = replace(grid, prompts=(choose_variant(variants, usual),))
-    alone = open_alone(settings, engine) if options.with_and_without_adapter else None
-    grid = replace(grid, adapters=(engine.adapter_id, "") if alone else (engine.adapter_id,))
+    base_engine = open_base_engine(settings, engine) if options.with_and_without_adapter else None
+    grid = replace(grid, adapters=(engine.adapter_id, "") if base_engine else (engine.adapter_id,))
     plan = Plan(grid, sampling, engine.model_id, engine.adapter_id, engine.name, measure.name)
     with tempfile.TemporaryDirectory() as folder:
         journal = _journal(options, plan, Path(folder))
-        code = _grow(journal, engine, alone, measure)
+        code = _grow(journal, engine, base_engine, measure)
         _tell_end(journal, code, options.journal)
         draw(journal.run, options)
     return code
 
 
 def _grid(
-    options: argparse.Namespace, questions: Sequence[str], prompts: "Sequence[PromptVariant]", methods: Sequence[str],
+    options: argparse.Namespace,
+    questions: Sequence[str],
+    prompts: "Sequence[PromptVariant]",
+    methods: Sequence[str],
     seed: int,
-) -> "Grid":  # fmt: skip
+) -> "Grid":
     from bonsai.runs.grid import Grid, seeds_from
 
     return Grid(
-        tuple(questions), tuple(prompts), tuple(methods), seeds=seeds_from(seed, options.repeats),
-        length=or_default(options.steps, STEPS), candidates=or_default(options.candidates, CANDIDATES),
-        guarded=not options.no_guard, stop_without_progress=not options.keep_going,
-    )  # fmt: skip
+        tuple(questions),
+        tuple(prompts),
+        tuple(methods),
+        seeds=seeds_from(seed, options.repeats),
+        length=or_default(options.steps, STEPS),
+        candidates=or_default(options.candidates, CANDIDATES),
+        guarded=not options.no_guard,
+        stop_without_progress=not options.keep_going,
+    )
 
 
 def _journal(options: argparse.Namespace, plan: "Plan", folder: Path) -> "Journal":
@@ -93,15 +101,15 @@ def _journal(options: argparse.Namespace, plan: "Plan", folder: Path) -> "Journa
     return journal
 
 
-def _grow(journal: "Journal", engine: "Engine", alone: "Engine | None", measure: "Measure") -> int:
+def _grow(journal: "Journal", engine: "Engine", base_engine: "Engine | None", measure: "Measure") -> int:
     """Let the chains of the journal grow to their end, and return the exit code."""
-    from bonsai.chains.advance import grow
-    from bonsai.runs.progress import keep_all
+    from bonsai.chains.advance import advance_each
+    from bonsai.runs.progress import record
 
-    growing = grow(engine, journal.unfinished(), journal.plan.sampling, measure, alone)
+    growing = advance_each(engine, journal.unfinished(), journal.plan.sampling, measure, base_engine)
     telling = _Telling()
     try:
-        for progress in keep_all(journal, growing):
+        for progress in record(journal, growing):
             telling.tell(progress)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -113,11 +121,11 @@ def _tell_end(journal: "Journal", code: int, file: Path | None) -> None:
     if code == INTERRUPTED:
         more = f"; go on with --journal {file} --resume" if file else ""
         say(f"bonsai: interrupted after {journal.finished:,} of {len(journal):,} chains{more}")
-    for number in journal.failed[:_MOST_TOLD]:
+    for number in journal.failed[:_MAX_TOLD]:
         chain = journal[number - 1]
         say(f"bonsai: chain {number} ({chain.questions[0]!r}, {chain.prompt.name}): {chain.steps[-1].error}")
-    if journal.failures > _MOST_TOLD:
-        say(f"bonsai: and {journal.failures - _MOST_TOLD:,} more chains failed")
+    if journal.failures > _MAX_TOLD:
+        say(f"bonsai: and {journal.failures - _MAX_TOLD:,} more chains failed")
 
 
 class _Telling:

@@ -28,9 +28,11 @@ def add_chain_options(command: argparse.ArgumentParser) -> None:
         "--temperature", type=float, metavar="T", help=f"0 to 5 (default: {SamplingParams.temperature})"
     )
     command.add_argument(
-        "--max-new-tokens", type=int, metavar="N",
+        "--max-new-tokens",
+        type=int,
+        metavar="N",
         help=f"of each completion (default: {SamplingParams.max_new_tokens})",
-    )  # fmt: skip
+    )
     command.add_argument(
         "--no-guard", action="store_true", help="ask the first question proposed, even if it repeats one"
     )

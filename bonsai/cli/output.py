@@ -31,11 +31,11 @@ def check_out(out: Path | None) -> None:
 
 def draw(run: "Run", options: argparse.Namespace) -> None:
     """Write a run as the options of `add_drawing_options` ask: without a form the ending of --out tells it."""
-    from bonsai.reports.exports import export, form_of
-    from bonsai.reports.sections import View
+    from bonsai.reports.exports import export, format_of
+    from bonsai.reports.sections import ReportOptions
 
-    form = options.format or (form_of(options.out) if options.out else None) or "markdown"
-    write(export(run, form, View(options.language, options.columns)), options.out)
+    form = options.format or (format_of(options.out) if options.out else None) or "markdown"
+    write(export(run, form, ReportOptions(options.language, options.columns)), options.out)
 
 
 def write(parts: Iterable[str], out: Path | None) -> None:

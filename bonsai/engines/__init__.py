@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine
-from bonsai.engines.deferred import LateEngine, Prospect
+from bonsai.engines.deferred import DeferredEngine, EngineInfo
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
 from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
@@ -30,7 +30,7 @@ def _usual(settings: Settings) -> str:
     return "remote" if settings.base_url else "batching"
 
 
-def open_soon(settings: Settings) -> Engine:
+def open_deferred_engine(settings: Settings) -> Engine:
     """Return the engine that `settings` ask for, perhaps before its model is loaded; see `LateEngine`.
 
     On ZeroGPU the model is loaded: there that has to be done before the page is opened. Raises as `open_engine` does
@@ -46,21 +46,27 @@ def open_soon(settings: Settings) -> Engine:
     model, adapter = settings.models(gpu=device != "CPU")
     # Whether repetition can be penalised is known when the model is there; on a GPU it seldom can.
     options = DEFAULT_OPTIONS - ({"repetition_penalty"} if name == "batching" and device != "CPU" else set())
-    prospect = Prospect(
-        name, model, "" if adapter == NO_ADAPTER else adapter, device, model == SEEDLING, options,
-        settings.concurrency, settings.concurrency if name == "batching" else 1,
-    )  # fmt: skip
-    return LateEngine(lambda: open_engine(settings), prospect)
+    prospect = EngineInfo(
+        name,
+        model,
+        "" if adapter == NO_ADAPTER else adapter,
+        device,
+        model == SEEDLING,
+        options,
+        settings.concurrency,
+        settings.concurrency if name == "batching" else 1,
+    )
+    return DeferredEngine(lambda: open_engine(settings), prospect)
 
 
-def open_alone(settings: Settings, engine: Engine) -> Engine:
+def open_base_engine(settings: Settings, engine: Engine) -> Engine:
     """Return an engine with the model of `engine` without its adapter, to be compared with it.
 
     Raises UsageError if no adapter answers, and EngineError, saying why not, if both do not fit beside each other.
     """
     if not engine.adapter_id:
         raise UsageError("No adapter answers here, so there is nothing to compare it with.")
-    if isinstance(engine, LateEngine):
-        return LateEngine(lambda: open_alone(settings, engine.wait()), replace(engine.prospect, adapter_id=""))
-    engine.check_room()
+    if isinstance(engine, DeferredEngine):
+        return DeferredEngine(lambda: open_base_engine(settings, engine.wait()), replace(engine.info, adapter_id=""))
+    engine.check_memory()
     return open_engine(replace(settings, model=engine.model_id, adapter=NO_ADAPTER))

@@ -91,8 +91,8 @@ class Engine(Protocol):
     is_stand_in: bool
     context_length: int
     options: frozenset[str]
-    rows_at_once: int
-    runs_at_once: int
+    max_batch_size: int
+    max_concurrent_runs: int
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens of the context `text` takes as a prompt."""
@@ -103,7 +103,7 @@ class Engine(Protocol):
         """Say whether nobody has to wait for a model that is being loaded."""
         return True
 
-    def check_room(self) -> None:
+    def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
         return
 

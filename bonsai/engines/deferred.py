@@ -13,7 +13,7 @@ _USUAL_CONTEXT = 2048
 
 
 @dataclass(frozen=True)
-class Prospect:
+class EngineInfo:
     """What is known of an engine before it is opened; see Engine for the names."""
 
     name: str
@@ -22,22 +22,22 @@ class Prospect:
     device: str
     is_stand_in: bool
     options: frozenset[str]
-    rows_at_once: int
-    runs_at_once: int
+    max_batch_size: int
+    max_concurrent_runs: int
 
 
-class LateEngine(Engine):
+class DeferredEngine(Engine):
     """An engine that is made by `open`; whoever asks it before, on another thread, waits until it is there.
 
     What it will be is told from the beginning. Raises EngineError, to everyone who asks, if it could not be opened.
     """
 
-    def __init__(self, opening: Callable[[], Engine], prospect: Prospect) -> None:
+    def __init__(self, opening: Callable[[], Engine], prospect: EngineInfo) -> None:
         self.name, self.model_id, self.adapter_id = prospect.name, prospect.model_id, prospect.adapter_id
         self.device, self.is_stand_in, self.options = prospect.device, prospect.is_stand_in, prospect.options
-        self.rows_at_once, self.runs_at_once = prospect.rows_at_once, prospect.runs_at_once
+        self.max_batch_size, self.max_concurrent_runs = prospect.max_batch_size, prospect.max_concurrent_runs
         self.context_length = _USUAL_CONTEXT
-        self.prospect = prospect
+        self.info = prospect
         self._opening = opening
         self._engine: Engine | None = None
         self._failure: Exception | None = None
@@ -70,9 +70,9 @@ class LateEngine(Engine):
         """Return how many tokens of the context `text` takes as a prompt."""
         return self.wait().count_tokens(text)
 
-    def check_room(self) -> None:
+    def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        self.wait().check_room()
+        self.wait().check_memory()
 
     def serve(self, requests: deque[Request]) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""

@@ -23,13 +23,71 @@ from bonsai.engines.base import (
 )
 
 _ASPECTS = (
-    "cost", "time", "trust", "history", "language", "measurement", "risk", "habit", "chance", "memory", "structure",
-    "scale", "energy", "attention", "law", "weather", "craft", "culture", "training", "supply", "rhythm", "health",
-    "freedom", "evidence", "balance", "design", "distance", "patience", "feedback", "tools", "belief", "growth",
-    "silence", "water", "music", "numbers", "children", "custom", "hunger", "machines", "stories", "debt", "sleep",
-    "neighbours", "paper", "luck", "travel", "winter", "fashion", "anger", "gardens", "money", "light", "doubt",
-    "teachers", "harvest", "soil", "rivers", "games", "ritual", "gossip", "iron", "maps", "bread",
-)  # fmt: skip
+    "cost",
+    "time",
+    "trust",
+    "history",
+    "language",
+    "measurement",
+    "risk",
+    "habit",
+    "chance",
+    "memory",
+    "structure",
+    "scale",
+    "energy",
+    "attention",
+    "law",
+    "weather",
+    "craft",
+    "culture",
+    "training",
+    "supply",
+    "rhythm",
+    "health",
+    "freedom",
+    "evidence",
+    "balance",
+    "design",
+    "distance",
+    "patience",
+    "feedback",
+    "tools",
+    "belief",
+    "growth",
+    "silence",
+    "water",
+    "music",
+    "numbers",
+    "children",
+    "custom",
+    "hunger",
+    "machines",
+    "stories",
+    "debt",
+    "sleep",
+    "neighbours",
+    "paper",
+    "luck",
+    "travel",
+    "winter",
+    "fashion",
+    "anger",
+    "gardens",
+    "money",
+    "light",
+    "doubt",
+    "teachers",
+    "harvest",
+    "soil",
+    "rivers",
+    "games",
+    "ritual",
+    "gossip",
+    "iron",
+    "maps",
+    "bread",
+)
 # The aspects come last, so that the next question is about them.
 _QUESTIONS = (
     "Beyond {topic}, how does {first} change {second}?",
@@ -43,10 +101,29 @@ _ORDERS = re.compile(r"(?:Asked before|First write|Ask) ?\b")
 _ASKS = re.compile(r"\bask\b.*\bquestion\b", re.IGNORECASE)
 _SMALL_WORDS = frozenset(
     (
-        "what", "which", "would", "could", "should", "does", "this", "that", "with", "from", "have", "about", "beyond",
-        "besides", "after", "without", "when", "gains", "change", "need", "give",
+        "what",
+        "which",
+        "would",
+        "could",
+        "should",
+        "does",
+        "this",
+        "that",
+        "with",
+        "from",
+        "have",
+        "about",
+        "beyond",
+        "besides",
+        "after",
+        "without",
+        "when",
+        "gains",
+        "change",
+        "need",
+        "give",
     )
-)  # fmt: skip
+)
 
 
 @dataclass
@@ -69,9 +146,12 @@ class _Row:
             reason = "length"
         shown = text if reason else hold_back(text, self.stop)
         return Completion(
-            shown, reason, prompt_tokens=self.prompt_tokens, completion_tokens=self.written,
+            shown,
+            reason,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.written,
             seconds=time.monotonic() - self.started,
-        )  # fmt: skip
+        )
 
 
 class EchoEngine(Engine):
@@ -87,8 +167,8 @@ class EchoEngine(Engine):
     device = "no device"
     is_stand_in = True
     options = DEFAULT_OPTIONS
-    rows_at_once = 64
-    runs_at_once = 64
+    max_batch_size = 64
+    max_concurrent_runs = 64
 
     def __init__(
         self,
@@ -112,7 +192,7 @@ class EchoEngine(Engine):
         rows: list[_Row] = []
         taken = 0
         while rows or requests:
-            for request in self.take(requests, self.rows_at_once - len(rows)):
+            for request in self.take(requests, self.max_batch_size - len(rows)):
                 check_options(self, request.sampling)
                 tokens = self.count_tokens(request.prompt)
                 if tokens >= self.context_length:

@@ -25,8 +25,15 @@ from bonsai.errors import PromptError, UsageError
 from bonsai.settings import NO_ADAPTER, Settings
 
 CATEGORIES = (
-    "open_qa", "closed_qa", "classification", "creative", "translation", "reasoning", "brainstorm", "q_to_q",
-)  # fmt: skip
+    "open_qa",
+    "closed_qa",
+    "classification",
+    "creative",
+    "translation",
+    "reasoning",
+    "brainstorm",
+    "q_to_q",
+)
 _TEXTS = ("question", "reasoning", "answer", "next_question", "persona", "category", "language", "field")
 _NOT_TRAINED = -100
 

@@ -122,7 +122,7 @@ class Embedder:
         self._lock.release()
 
 
-class LateEmbedder(Embedder):
+class DeferredEmbedder(Embedder):
     """An embedder that is loaded by `open`; whoever asks it before, on another thread, waits until it is there."""
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -163,12 +163,12 @@ def open_embedder(name: str) -> Embedder | None:
     return None
 
 
-def open_embedder_soon(name: str) -> Embedder | None:
+def open_deferred_embedder(name: str) -> Embedder | None:
     """Return the embedder `name` before it is loaded if its files are at hand; else as `open_embedder` does."""
     if name == EMBEDDER and not Path(name).expanduser().is_dir():
         folder = _packaged(name) or _cached(name)
         if folder is not None:
-            return LateEmbedder(name, folder)
+            return DeferredEmbedder(name, folder)
     return open_embedder(name)
 
 
@@ -221,8 +221,10 @@ def _fetched(name: str) -> Path | None:
         except Exception as error:
             _log.warning(
                 "The embedder %s could not be fetched from the hub (%s). Check its name and the network, set "
-                "BONSAI_EMBEDDER to a folder, or install requirements-local.txt.", name, first_line(error),
-            )  # fmt: skip
+                "BONSAI_EMBEDDER to a folder, or install requirements-local.txt.",
+                name,
+                first_line(error),
+            )
 
     download = threading.Thread(target=fetch, name="embedder download", daemon=True)
     download.start()
@@ -230,8 +232,9 @@ def _fetched(name: str) -> Path | None:
     if download.is_alive():
         _log.warning(
             "The embedder %s is being fetched from the hub in the background; once it is here, the next start uses it. "
-            "To have it at once, set BONSAI_EMBEDDER to a folder, or install requirements-local.txt.", name,
-        )  # fmt: skip
+            "To have it at once, set BONSAI_EMBEDDER to a folder, or install requirements-local.txt.",
+            name,
+        )
     return fetched[0] if fetched else None
 
 
@@ -255,9 +258,12 @@ def _load(name: str, folder: Path) -> Embedder:
 
     with _quiet():
         model = SentenceTransformer(
-            str(folder), device="cpu", local_files_only=True, trust_remote_code=False,
+            str(folder),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": "float32"},
-        )  # fmt: skip
+        )
     embedder = Embedder(name, model)
     (trial,) = embedder.encode(["Is this a question?"])
     # Without its files a tokenizer is made all the same, and knows no word.

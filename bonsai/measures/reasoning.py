@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bonsai.measures.segments import content, is_word, pieces
+from bonsai.measures.segments import content_terms, is_word, segments
 
 PRESENT = "present"
 EMPTY = "empty"
@@ -57,10 +57,10 @@ def copies(reasoning: str, other: str) -> bool:
     """
     if _words(reasoning) == _words(other):
         return True
-    words = [word for word in content(reasoning) if word not in _ANNOUNCING]
+    words = [word for word in content_terms(reasoning) if word not in _ANNOUNCING]
     if not words:
         return False
-    blocks = difflib.SequenceMatcher(None, words, content(other), autojunk=False).get_matching_blocks()
+    blocks = difflib.SequenceMatcher(None, words, content_terms(other), autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks if block.size >= _SHORTEST_RUN) >= _COPIED_SHARE * len(words)
 
 
@@ -75,7 +75,7 @@ def shuffled(reasoning: str, seed: int) -> str:
 
     What is between the words stays where it is.
     """
-    parts = pieces(reasoning)
+    parts = segments(reasoning)
     places = [place for place, part in enumerate(parts) if is_word(part)]
     mixed = random.Random(seed).sample(places, len(places))
     moved = dict(zip(places, mixed, strict=True))
@@ -89,4 +89,4 @@ def compare(answers: Sequence[str]) -> ReasoningTest:
 
 
 def _words(text: str) -> list[str]:
-    return [piece.casefold() for piece in pieces(text) if is_word(piece)]
+    return [piece.casefold() for piece in segments(text) if is_word(piece)]

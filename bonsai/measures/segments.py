@@ -11,7 +11,7 @@ _PIECE = re.compile(rf"[{_JAPANESE}]|[^\W_{_JAPANESE}]+(?:'[^\W_{_JAPANESE}]+)?|
 _CHARACTER = re.compile(f"[{_JAPANESE}]")
 
 
-def pieces(text: str) -> list[str]:
+def segments(text: str) -> list[str]:
     """Return `text` cut into words, single Japanese characters, and what is between them; joined, they are the text."""
     return _PIECE.findall(text)
 
@@ -21,7 +21,7 @@ def is_word(piece: str) -> bool:
     return piece[0].isalnum()
 
 
-def keys(parts: Sequence[str]) -> list[frozenset[str]]:
+def match_keys(parts: Sequence[str]) -> list[frozenset[str]]:
     """Return for each piece what it is found by in another text; nothing for space and punctuation.
 
     A word is found by its stem; a Japanese character, which says nothing alone, by its pairs with its neighbours.
@@ -29,9 +29,9 @@ def keys(parts: Sequence[str]) -> list[frozenset[str]]:
     return [_keys(parts, place) for place in range(len(parts))]
 
 
-def content(text: str) -> list[str]:
+def content_terms(text: str) -> list[str]:
     """Return the content words of `text` in order, as stems; pairs of characters where there are no spaces."""
-    parts = [part for part in pieces(text) if is_word(part)]
+    parts = [part for part in segments(text) if is_word(part)]
     found = []
     for place, part in enumerate(parts):
         if _CHARACTER.match(part):

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bonsai.measures.embedder import Embedder, Encoded
-from bonsai.measures.terms import Contrast, content_words, contrast, has_no_word_breaks, read, share_only, shared, topic
+from bonsai.measures.terms import (
+    Contrast,
+    content_words,
+    contrast,
+    has_no_word_breaks,
+    parse_question,
+    share_only_topic,
+    shared,
+    topic,
+)
 
 # A step that adds less than this share of new content words adds next to nothing.
 NO_PROGRESS = 0.15
@@ -31,41 +40,89 @@ class Rule:
 
     flag: float
     guard: float
-    otherwise: float
-    clash: float
-    opposed: float
+    different_intent: float
+    conflicting_kind: float
+    opposite: float
     negated: float
-    added: float
-    aside: float
+    added_share: float
+    topic_only: float
 
-    def sameness(self, likeness: float, apart: Contrast, aside: bool) -> float:
+    def repeat_score(self, likeness: float, apart: Contrast, aside: bool) -> float:
         """Return the likeness less what sets two questions apart; `aside`: they share but the topic of their chain."""
         return (
             likeness
-            - self.otherwise * apart.otherwise
-            - self.clash * apart.clash
-            - self.opposed * apart.opposed
+            - self.different_intent * apart.different_intent
+            - self.conflicting_kind * apart.conflicting_kind
+            - self.opposite * apart.opposite
             - self.negated * apart.negated
-            - self.added * apart.added
-            - self.aside * aside
+            - self.added_share * apart.added_share
+            - self.topic_only * aside
         )
 
 
-_WORDS_APART = {"otherwise": 0.22, "clash": 0.31, "opposed": 0.60, "negated": 0.05, "added": 0.08, "aside": 0.08}
-BY_MEANING = Rule(0.69, 0.61, otherwise=0.13, clash=0.18, opposed=0.40, negated=0.12, added=0.12, aside=0.08)
+_WORDS_APART = {
+    "different_intent": 0.22,
+    "conflicting_kind": 0.31,
+    "opposite": 0.60,
+    "negated": 0.05,
+    "added_share": 0.08,
+    "topic_only": 0.08,
+}
+BY_MEANING = Rule(
+    0.69,
+    0.61,
+    different_intent=0.13,
+    conflicting_kind=0.18,
+    opposite=0.40,
+    negated=0.12,
+    added_share=0.12,
+    topic_only=0.08,
+)
 BY_CHARACTERS = Rule(0.72, 0.60, **_WORDS_APART)
 BY_WORDS = Rule(0.79, 0.62, **_WORDS_APART)
 # Parts of the likeness by meaning: the whole question's vector, and its worst understood word.
 WHOLE, WEAKEST, OPPOSED = 0.77, 0.23, 0.08
 OFF_TOPIC = 0.2
 _NO_CONTENT = frozenset(
-    ("?", ".", ",", "!", "'", '"', "-", ":", ";", "(", ")", "a", "an", "the", "is", "are", "was", "were", "do", "does",
-     "did", "to", "of", "in", "on", "for", "and", "it", "i", "you", "my", "your")
-)  # fmt: skip
+    (
+        "?",
+        ".",
+        ",",
+        "!",
+        "'",
+        '"',
+        "-",
+        ":",
+        ";",
+        "(",
+        ")",
+        "a",
+        "an",
+        "the",
+        "is",
+        "are",
+        "was",
+        "were",
+        "do",
+        "does",
+        "did",
+        "to",
+        "of",
+        "in",
+        "on",
+        "for",
+        "and",
+        "it",
+        "i",
+        "you",
+        "my",
+        "your",
+    )
+)
 
 
 @dataclass(frozen=True)
-class Look:
+class EarlierMatch:
     """What a look back at the earlier questions of a chain finds; step numbers count from 1.
 
     `similarity` (0 to 1) is to the most similar question, that of step `nearest`, the latest of equals; None if there
@@ -76,7 +133,7 @@ class Look:
 
     similarity: float | None = None
     nearest: int | None = None
-    sameness: float | None = None
+    repeat_score: float | None = None
     repeated: int | None = None
     rejected: int | None = None
 
@@ -101,22 +158,24 @@ class Measure:
     def read(self, questions: Iterable[str], answers: Iterable[str] = ()) -> None:
         """Encode many texts in one go; what was read lately is kept. Without an embedder there is nothing to do."""
         if self._embedder is not None:
-            self._encode([*(read(question).plain for question in questions), *filter(str.strip, answers)])
+            self._encode(
+                [*(parse_question(question).normalised for question in questions), *filter(str.strip, answers)]
+            )
 
     def similarity(self, question: str, other: str) -> float:
         """Return how alike two questions are, 0 to 1; symmetric. The same letters and digits make it 1."""
         return self._compare(question, other)[0]
 
-    def look_back(self, question: str, earlier: Sequence[str]) -> Look:
+    def compare_with_earlier(self, question: str, earlier: Sequence[str]) -> EarlierMatch:
         """Return how a question stands to the questions asked earlier, oldest first."""
         if not earlier:
-            return Look()
+            return EarlierMatch()
         compared = self._compare_all(question, earlier)
         likeness, nearest = max((likeness, number) for likeness, _, _, number in compared)
         sameness = max(sameness for _, sameness, _, _ in compared)
         flagged = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.flag]
         guarded = [(sameness, number) for _, sameness, rule, number in compared if sameness >= rule.guard]
-        return Look(
+        return EarlierMatch(
             likeness, nearest, sameness, max(flagged)[1] if flagged else None, max(guarded)[1] if guarded else None
         )
 
@@ -125,7 +184,10 @@ class Measure:
         if self._rule(question, asked, answer) is not BY_MEANING:
             words = content_words(question)
             return len(words & (content_words(asked) | content_words(answer))) / max(1, len(words))
-        plain, near = read(question).plain, [read(asked).plain, *filter(str.strip, [answer])]
+        plain, near = (
+            parse_question(question).normalised,
+            [parse_question(asked).normalised, *filter(str.strip, [answer])],
+        )
         return max(0.0, min(1.0, max(self._cosine(plain, text) for text in near)))
 
     def off_topic(self, question: str, asked: Sequence[str], answers: Sequence[str]) -> bool:
@@ -135,7 +197,10 @@ class Measure:
         """
         if not asked or self._rule(question, *asked, *answers) is not BY_MEANING:
             return False
-        plain, texts = read(question).plain, [*(read(text).plain for text in asked), *filter(str.strip, answers)]
+        plain, texts = (
+            parse_question(question).normalised,
+            [*(parse_question(text).normalised for text in asked), *filter(str.strip, answers)],
+        )
         return all(self._cosine(plain, text) < OFF_TOPIC for text in texts)
 
     def _start_anew(self) -> None:
@@ -148,18 +213,18 @@ class Measure:
         if len(earlier) > CLOSEST:
             far = [-self._glance(question, other) for other in earlier]
             numbers = sorted(numbers, key=lambda number: (far[number - 1], -number))[:CLOSEST]
-        about = topic([read(other) for other in earlier])
+        about = topic([parse_question(other) for other in earlier])
         return [(*self._compare(question, earlier[number - 1], about), number) for number in numbers]
 
     def _compare(self, question: str, other: str, about: frozenset[str] = frozenset()) -> tuple[float, float, Rule]:
         rule = self._rule(question, other)
         if _plain(question) == _plain(other):
             return 1.0, 1.0, rule
-        one, another = read(question), read(other)
+        one, another = parse_question(question), parse_question(other)
         apart = contrast(one, another)
         likeness = self._meaning(question, other) if rule is BY_MEANING else shared(one, another)
-        sameness = rule.sameness(likeness, apart, share_only(one, another, about))
-        return min(1.0, max(0.0, likeness - OPPOSED * apart.opposed)), sameness, rule
+        sameness = rule.repeat_score(likeness, apart, share_only_topic(one, another, about))
+        return min(1.0, max(0.0, likeness - OPPOSED * apart.opposite)), sameness, rule
 
     def _rule(self, *texts: str) -> Rule:
         if any(map(has_no_word_breaks, texts)):
@@ -168,14 +233,17 @@ class Measure:
 
     def _glance(self, question: str, other: str) -> float:
         return (
-            shared(read(question), read(other))
+            shared(parse_question(question), parse_question(other))
             if self._embedder is None
-            else self._cosine(read(question).plain, read(other).plain)
+            else self._cosine(parse_question(question).normalised, parse_question(other).normalised)
         )
 
     def _meaning(self, question: str, other: str) -> float:
         """Return the likeness of two questions as wholes, mixed with that of the word that has the least like it."""
-        ours, theirs = self._encoded(read(question).plain), self._encoded(read(other).plain)
+        ours, theirs = (
+            self._encoded(parse_question(question).normalised),
+            self._encoded(parse_question(other).normalised),
+        )
         whole = float(ours.vector @ theirs.vector)
         if not len(ours.token_vectors) or not len(theirs.token_vectors):
             return min(1.0, whole)

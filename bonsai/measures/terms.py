@@ -43,13 +43,24 @@ _OPEN = ("whether", "what")
 _KINDS = frozenset(("cause", "method", "time", "place", "person", "count", "amount", "cost", "frequency", "duration"))
 _PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "mis", "anti", "de", "counter")
 _OPPOSITE_PREFIXES = (
-    ("en", "de"), ("in", "ex"), ("im", "ex"), ("in", "out"), ("in", "de"), ("over", "under"), ("up", "down"),
-    ("pre", "post"), ("hyper", "hypo"), ("macro", "micro"), ("max", "min"), ("inter", "intra"), ("on", "off"),
-)  # fmt: skip
+    ("en", "de"),
+    ("in", "ex"),
+    ("im", "ex"),
+    ("in", "out"),
+    ("in", "de"),
+    ("over", "under"),
+    ("up", "down"),
+    ("pre", "post"),
+    ("hyper", "hypo"),
+    ("macro", "micro"),
+    ("max", "min"),
+    ("inter", "intra"),
+    ("on", "off"),
+)
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedQuestion:
     """A question as it is read here.
 
     `asks` are the ways in which it asks (cause, time, advantage ...). `words` are what it asks about: stems, one
@@ -57,10 +68,10 @@ class Reading:
     what something is, and nothing else. `plain` is the question without courtesy and contractions.
     """
 
-    asks: frozenset[str]
+    intents: frozenset[str]
     words: frozenset[str]
-    bare: bool
-    plain: str
+    definition_only: bool
+    normalised: str
 
 
 @dataclass(frozen=True)
@@ -72,15 +83,15 @@ class Contrast:
     the other lacks. `added` (0 to 1): the share of one question's words that it adds to all words of the other.
     """
 
-    otherwise: bool
-    clash: bool
-    opposed: bool
+    different_intent: bool
+    conflicting_kind: bool
+    opposite: bool
     negated: bool
-    added: float
+    added_share: float
 
 
 @lru_cache(maxsize=8192)
-def read(question: str) -> Reading:
+def parse_question(question: str) -> ParsedQuestion:
     """Return a question's ways of asking and the words that it asks about."""
     text = _fold(question)
     asks = set[str]()
@@ -99,7 +110,7 @@ def read(question: str) -> Reading:
         if len(asks) > 1:
             asks.discard(open_way)
     asks = asks or {"what"}
-    return Reading(frozenset(asks), _words(text), bare and asks <= {"what", "person"}, plain)
+    return ParsedQuestion(frozenset(asks), _words(text), bare and asks <= {"what", "person"}, plain)
 
 
 @lru_cache(maxsize=8192)
@@ -113,35 +124,35 @@ def has_no_word_breaks(text: str) -> bool:
     return bool(_NO_WORD_BREAKS.search(text))
 
 
-def shared(one: Reading, other: Reading) -> float:
+def shared(one: ParsedQuestion, other: ParsedQuestion) -> float:
     """Return the share of words that two questions have in common, 0 to 1: the cosine of their sets of words."""
     common, ours, theirs = _common(one, other)
     if not common + ours + theirs:
-        return float(one.asks == other.asks)
+        return float(one.intents == other.intents)
     return float(common / max(1, (common + ours) * (common + theirs)) ** 0.5)
 
 
-def contrast(one: Reading, other: Reading) -> Contrast:
+def contrast(one: ParsedQuestion, other: ParsedQuestion) -> Contrast:
     """Return what keeps two questions from being the same; symmetric."""
     common, ours, theirs = _common(one, other)
-    one_sided = ("compare" in one.asks) != ("compare" in other.asks)
-    kinds, their_kinds = one.asks & _KINDS, other.asks & _KINDS
-    none = not one.asks & other.asks or bool(kinds and their_kinds and not kinds & their_kinds)
+    one_sided = ("compare" in one.intents) != ("compare" in other.intents)
+    kinds, their_kinds = one.intents & _KINDS, other.intents & _KINDS
+    none = not one.intents & other.intents or bool(kinds and their_kinds and not kinds & their_kinds)
     added = max(ours, theirs) / (common + max(ours, theirs)) if not (ours and theirs) and (ours or theirs) else 0.0
     only, opposite = one.words - other.words, other.words - one.words
     return Contrast(
-        otherwise=none
+        different_intent=none
         or one_sided
-        or (one.bare and one.words < other.words)
-        or (other.bare and other.words < one.words),
-        clash=one_sided or (none and not (one.asks <= set(_OPEN) or other.asks <= set(_OPEN))),
-        opposed=(any(map(_is_time, only)) and any(map(_is_time, opposite))) or _opposed(only, opposite),
+        or (one.definition_only and one.words < other.words)
+        or (other.definition_only and other.words < one.words),
+        conflicting_kind=one_sided or (none and not (one.intents <= set(_OPEN) or other.intents <= set(_OPEN))),
+        opposite=(any(map(_is_time, only)) and any(map(_is_time, opposite))) or _opposed(only, opposite),
         negated=bool((only | opposite) & _NEGATIONS),
-        added=added,
+        added_share=added,
     )
 
 
-def topic(questions: Sequence[Reading]) -> frozenset[str]:
+def topic(questions: Sequence[ParsedQuestion]) -> frozenset[str]:
     """Return the words that most questions of a chain have; none for less than three, which share them by chance."""
     if len(questions) < 3:
         return frozenset()
@@ -149,7 +160,7 @@ def topic(questions: Sequence[Reading]) -> frozenset[str]:
     return frozenset(word for word, count in counted.items() if 2 * count > len(questions))
 
 
-def share_only(one: Reading, other: Reading, words: frozenset[str]) -> bool:
+def share_only_topic(one: ParsedQuestion, other: ParsedQuestion, words: frozenset[str]) -> bool:
     """Say whether each of two questions has words beyond those given, and none of these in common with the other.
 
     Without any words given they cannot be all that is shared.
@@ -160,7 +171,7 @@ def share_only(one: Reading, other: Reading, words: frozenset[str]) -> bool:
     return bool(ours.words and theirs.words) and not _common(ours, theirs)[0]
 
 
-def _common(one: Reading, other: Reading) -> tuple[int, int, int]:
+def _common(one: ParsedQuestion, other: ParsedQuestion) -> tuple[int, int, int]:
     """Return how many words two questions share, a misspelt one included, and how many each has alone."""
     ours, theirs = set(one.words - other.words), set(other.words - one.words)
     common = len(one.words & other.words)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
-from bonsai.measures.segments import pieces
+from bonsai.measures.segments import segments
 from bonsai.reports.markdown import TextTable
 from bonsai.runs.grid import AXES
 from bonsai.runs.run import Run
@@ -96,7 +96,7 @@ def value_of(run: Run, chain: Chain, axis: str) -> str:
 def values(run: Run) -> dict[str, list[str]]:
     """Return the values that each axis has in a run, in the order in which they come."""
     found: dict[str, dict[str, None]] = {axis: {} for axis in AXES}
-    for chain in _rooted(run):
+    for chain in _unbranched(run):
         for axis in AXES:
             found[axis][value_of(run, chain, axis)] = None
     return {axis: list(names) for axis, names in found.items()}
@@ -116,7 +116,7 @@ def side_by_side(run: Run, axis: str) -> Comparison:
     found = values(run)
     others = [name for name in AXES if name not in (axis, "seed")]
     table: dict[tuple[tuple[str, ...], int], dict[str, list[Entry]]] = {}
-    for chain in _rooted(run):
+    for chain in _unbranched(run):
         column = value_of(run, chain, axis)
         key = tuple(value_of(run, chain, name) for name in others)
         for step in chain.steps:
@@ -140,7 +140,7 @@ def difference(text: str, other: str) -> list[tuple[str, Kind]]:
 
     All but what is added, joined, is the text; all but what is removed is the other one.
     """
-    ours, theirs = pieces(text), pieces(other)
+    ours, theirs = segments(text), segments(other)
     parts: list[tuple[str, Kind]] = []
     for kind, start, end, begin, stop in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -153,7 +153,7 @@ def difference(text: str, other: str) -> list[tuple[str, Kind]]:
     return parts
 
 
-def _rooted(run: Run) -> Iterator[Chain]:
+def _unbranched(run: Run) -> Iterator[Chain]:
     """Yield the chains that stand on the axes: a branch does not, since it was not asked as the others were."""
     return (chain for chain in run.chains if not chain.parent)
 

@@ -11,7 +11,7 @@ from bonsai.errors import UsageError
 from bonsai.reports.comparison import columns_axis
 from bonsai.reports.llm_comparator import comparator_json
 from bonsai.reports.markdown import header, inline, printable, row
-from bonsai.reports.sections import View, comparison_tables, sections
+from bonsai.reports.sections import ReportOptions, comparison_tables, sections
 from bonsai.reports.statistics import statistics
 from bonsai.reports.statistics import to_csv as statistics_csv
 from bonsai.reports.summary import Language, heading, summary
@@ -19,29 +19,29 @@ from bonsai.reports.table import COLUMNS, csv_parts, rows
 from bonsai.runs.run import Run, json_parts
 
 _TEMPLATE = "run.html.jinja"
-DEFAULT = View()
+DEFAULT = ReportOptions()
 
 
 @dataclass(frozen=True)
-class Form:
+class ExportFormat:
     """A form of file: the ending of its name, and how the parts of its text are made of a run."""
 
     suffix: str
-    parts: Callable[[Run, View], Iterator[str]]
+    parts: Callable[[Run, ReportOptions], Iterator[str]]
 
 
-def export(run: Run, form: str, view: View = DEFAULT) -> Iterator[str]:
+def export(run: Run, form: str, view: ReportOptions = DEFAULT) -> Iterator[str]:
     """Yield the parts of a run's text in one of FORMS; raise UsageError if the run cannot be drawn so."""
-    return FORMS[form].parts(run, replace(view, axis=view.axis or columns_axis(run)))
+    return FORMATS[form].parts(run, replace(view, axis=view.axis or columns_axis(run)))
 
 
-def form_of(file: Path) -> str | None:
+def format_of(file: Path) -> str | None:
     """Return the form that the ending of a file's name asks for, or None."""
-    endings = {form.suffix: name for name, form in FORMS.items()}
+    endings = {form.suffix: name for name, form in FORMATS.items()}
     return next((endings[end] for end in ("".join(file.suffixes[-2:]), file.suffix) if end in endings), None)
 
 
-def to_markdown(run: Run, view: View = DEFAULT) -> str:
+def to_markdown(run: Run, view: ReportOptions = DEFAULT) -> str:
     """Return the report of a run in GitHub's Markdown, as one text."""
     return "".join(export(run, "markdown", view))
 
@@ -57,7 +57,7 @@ def summary_markdown(run: Run, language: Language = "en") -> str:
     return "\n".join([f"**{heading(language)}**", "", *lines])
 
 
-def _markdown(run: Run, view: View) -> Iterator[str]:
+def _markdown(run: Run, view: ReportOptions) -> Iterator[str]:
     yield f"# Bonsai run {run.id}\n\nMeasured with {inline(run.measure)}.\n\n{summary_markdown(run, view.language)}\n\n"
     tables = comparison_tables(run, view.axis) if view.axis else []
     for table in tables:
@@ -71,33 +71,41 @@ def _markdown(run: Run, view: View) -> Iterator[str]:
         yield _lines(["", f"## {section.title}", *(line for pair in parts for line in pair), *end])
 
 
-def _csv(run: Run, view: View) -> Iterator[str]:
+def _csv(run: Run, view: ReportOptions) -> Iterator[str]:
     return csv_parts(run)
 
 
-def _json(run: Run, view: View) -> Iterator[str]:
+def _json(run: Run, view: ReportOptions) -> Iterator[str]:
     return json_parts(run, {"statistics": statistics(run, view.axis).records()} if view.axis else {})
 
 
-def _html(run: Run, view: View) -> Iterator[str]:
+def _html(run: Run, view: ReportOptions) -> Iterator[str]:
     """Yield one page that needs no other file and runs nothing."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         finalize=_shown,
-    )  # fmt: skip
+    )
     page = environment.get_template(_TEMPLATE)
     return page.generate(
-        run=run, language=view.language, heading=heading(view.language), summary=summary(run, view.language),
-        tables=comparison_tables(run, view.axis) if view.axis else [], columns=COLUMNS, rows=rows(run),
+        run=run,
+        language=view.language,
+        heading=heading(view.language),
+        summary=summary(run, view.language),
+        tables=comparison_tables(run, view.axis) if view.axis else [],
+        columns=COLUMNS,
+        rows=rows(run),
         sections=sections(run),
-    )  # fmt: skip
+    )
 
 
-def _comparator(run: Run, view: View) -> Iterator[str]:
+def _comparator(run: Run, view: ReportOptions) -> Iterator[str]:
     yield comparator_json(run, view.axis)
 
 
-def _statistics(run: Run, view: View) -> Iterator[str]:
+def _statistics(run: Run, view: ReportOptions) -> Iterator[str]:
     if not view.axis:
         raise UsageError("There are no statistics of this run, since it has but one column; ask with two variants.")
     yield statistics_csv(statistics(run, view.axis))
@@ -111,11 +119,11 @@ def _lines(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-FORMS = {
-    "markdown": Form(".md", _markdown),
-    "csv": Form(".csv", _csv),
-    "json": Form(".json", _json),
-    "html": Form(".html", _html),
-    "statistics": Form(".statistics.csv", _statistics),
-    "llm-comparator": Form(".comparator.json", _comparator),
+FORMATS = {
+    "markdown": ExportFormat(".md", _markdown),
+    "csv": ExportFormat(".csv", _csv),
+    "json": ExportFormat(".json", _json),
+    "html": ExportFormat(".html", _html),
+    "statistics": ExportFormat(".statistics.csv", _statistics),
+    "llm-comparator": ExportFormat(".comparator.json", _comparator),
 }

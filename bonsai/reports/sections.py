@@ -23,11 +23,11 @@ STOP_REASONS = {
     "stopped": "The chain was stopped here.",
 }
 # A comparison of more chains is read in the table: side by side it would be the whole run once more.
-MOST_SIDE_BY_SIDE = 200
+MAX_SIDE_BY_SIDE = 200
 
 
 @dataclass(frozen=True)
-class View:
+class ReportOptions:
     """How a run is looked at: the language of its summary, and the axis whose values are the columns; "" finds one."""
 
     language: Language = "en"
@@ -45,7 +45,7 @@ class Section:
 
 def comparison_tables(run: Run, axis: str) -> list[TextTable]:
     """Return the tables of a comparison with the values of an axis as columns: answers side by side, and figures."""
-    shown = [side_by_side(run, axis).table("answer")] if len(run.chains) <= MOST_SIDE_BY_SIDE else []
+    shown = [side_by_side(run, axis).table("answer")] if len(run.chains) <= MAX_SIDE_BY_SIDE else []
     return [*shown, *tables(statistics(run, axis))]
 
 
@@ -67,10 +67,16 @@ def ending(chain: Chain) -> str:
 
 def _parts(chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
     parts = {
-        "Question": step.question, "Reasoning": step.reasoning, "State of the Reasoning": _reasoning_state(step),
-        "Answer": step.answer, "Was the Reasoning used?": _reasoning_test(step), "Next question": step.next_question,
-        "Rejected": _rejected(step) if chain.guarded else "", "Flags": " ".join(step.flags), "Error": step.error,
-    }  # fmt: skip
+        "Question": step.question,
+        "Reasoning": step.reasoning,
+        "State of the Reasoning": _reasoning_state(step),
+        "Answer": step.answer,
+        "Was the Reasoning used?": _reasoning_test(step),
+        "Next question": step.next_question,
+        "Rejected": _rejected(step) if chain.guarded else "",
+        "Flags": " ".join(step.flags),
+        "Error": step.error,
+    }
     return ((name, text) for name, text in parts.items() if text)
 
 

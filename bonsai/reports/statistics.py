@@ -14,7 +14,7 @@ from bonsai.chains.step import Step
 from bonsai.reports.comparison import value_of, values
 from bonsai.reports.markdown import TextTable
 from bonsai.runs.run import Run
-from bonsai.runs.text_files import inert
+from bonsai.runs.text_files import escape_formula
 
 FEWEST = 15
 TOO_FEW = "too few"
@@ -89,9 +89,12 @@ def statistics(run: Run, axis: str) -> Statistics:
     present = {column: set(_pick(table[MEASURES[-1]], column)) for column in columns}
     dropped = {item: tuple(column for column in columns if item not in present[column]) for item in items}
     return Statistics(
-        axis, f"{unit}s", tuple(columns), (*own, *_corrected(paired)),
+        axis,
+        f"{unit}s",
+        tuple(columns),
+        (*own, *_corrected(paired)),
         {item: missing for item, missing in dropped.items() if missing},
-    )  # fmt: skip
+    )
 
 
 Table = dict[str, dict[tuple[str, str], float]]
@@ -149,7 +152,7 @@ def _difference(
     if len(sample) < FEWEST:
         return Figure(quantity, column, other, len(sample), None, note=TOO_FEW)
     low, high = _interval(sample)
-    return Figure(quantity, column, other, len(sample), _rounded(sample.mean()), low, high, _chance(sample))
+    return Figure(quantity, column, other, len(sample), _rounded(sample.mean()), low, high, _p_value(sample))
 
 
 def _interval(sample: np.ndarray[Any, Any]) -> tuple[float, float]:
@@ -158,21 +161,29 @@ def _interval(sample: np.ndarray[Any, Any]) -> tuple[float, float]:
     from scipy import stats
 
     found = stats.bootstrap(
-        (sample,), np.mean, n_resamples=_RESAMPLES, confidence_level=_LEVEL, method="percentile",
+        (sample,),
+        np.mean,
+        n_resamples=_RESAMPLES,
+        confidence_level=_LEVEL,
+        method="percentile",
         rng=np.random.default_rng(_SEED),
-    )  # fmt: skip
+    )
     return _rounded(found.confidence_interval.low), _rounded(found.confidence_interval.high)
 
 
-def _chance(sample: np.ndarray[Any, Any]) -> float:
+def _p_value(sample: np.ndarray[Any, Any]) -> float:
     if not sample.any():
         return 1.0
     from scipy import stats
 
     found = stats.permutation_test(
-        (sample,), np.mean, permutation_type="samples", vectorized=True, n_resamples=_RESAMPLES,
+        (sample,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=_RESAMPLES,
         rng=np.random.default_rng(_SEED),
-    )  # fmt: skip
+    )
     return float(found.pvalue)
 
 
@@ -206,9 +217,10 @@ def tables(figures: Statistics) -> list[TextTable]:
         ),
         TextTable(
             f"Differences, paired over {figures.unit}",
-            ("quantity", figures.axis, "items", "mean", "95% interval", "p, corrected"), tuple(differences),
+            ("quantity", figures.axis, "items", "mean", "95% interval", "p, corrected"),
+            tuple(differences),
         ),
-    ]  # fmt: skip
+    ]
     if figures.dropped:
         rows = [(item, ", ".join(columns)) for item, columns in figures.dropped.items()]
         found.append(TextTable("Left out of the differences", (figures.unit, "lacking in"), tuple(rows)))
@@ -218,7 +230,7 @@ def tables(figures: Statistics) -> list[TextTable]:
 def to_csv(figures: Statistics) -> str:
     """Return the figures as RFC 4180 text with the COLUMNS, safe to open in a spreadsheet."""
     text = io.StringIO(newline="")
-    rows = ([inert(value) for value in astuple(figure)] for figure in figures.figures)
+    rows = ([escape_formula(value) for value in astuple(figure)] for figure in figures.figures)
     csv.writer(text, lineterminator="\r\n").writerows([COLUMNS, *rows])
     return "\ufeff" + text.getvalue()
 

@@ -12,8 +12,8 @@ from bonsai.runs.run import Run
 
 Language = Literal["en", "ja"]
 
-_MOST_NAMED = 3
-_MOST_PLACES = 8
+_MAX_NAMED = 3
+_MAX_PLACES = 8
 _NO_DEPTH = frozenset(("tautology", "circular", "no-progress", "off-topic", "error", "stopped"))
 
 _JAPANESE = {
@@ -34,11 +34,12 @@ _JAPANESE = {
     "Reasoning missing or copied": "推論がないか写しになっているところ",
     "chain {}, step {}": "連鎖 {} のステップ {}",
     "Went deepest": "最も深く進んだ連鎖",
-    "chain {}, {} steps that each add something: from {} to {}":
-        "連鎖 {}。新しい内容のあるステップが {} つ。「{}」から「{}」へ",
+    "chain {}, {} steps that each add something: from {} to {}": (
+        "連鎖 {}。新しい内容のあるステップが {} つ。「{}」から「{}」へ"
+    ),
     "Failed": "失敗",
     "chain {}: {}": "連鎖 {}: {}",
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -68,7 +69,7 @@ def summary(run: Run, language: Language = "en") -> list[tuple[str, str]]:
     if len(found["seed"]) > 1:
         written += _say(language, "; seeds {}", _listed(found["seed"]))
     lines = {
-        "Asked": _first(language, found["question"], _MOST_NAMED, " / "),
+        "Asked": _first(language, found["question"], _MAX_NAMED, " / "),
         "Written by": written,
         "Finished": _say(language, "chains {} of {}, steps {}", counts.finished, counts.chains, counts.steps),
         "Flags": _flags(language, counts.flags),
@@ -130,16 +131,16 @@ def _flags(language: Language, flags: Counter[str]) -> str:
 
 
 def _repeated(language: Language, repeated: Counter[str]) -> str:
-    most = [_say(language, "{} ({})", question, f"{count}×") for question, count in repeated.most_common(_MOST_NAMED)]
+    most = [_say(language, "{} ({})", question, f"{count}×") for question, count in repeated.most_common(_MAX_NAMED)]
     return " / ".join(most)
 
 
 def _places(language: Language, places: Sequence[tuple[int, int]]) -> str:
-    return _first(language, [_say(language, "chain {}, step {}", *place) for place in places], _MOST_PLACES, "; ")
+    return _first(language, [_say(language, "chain {}, step {}", *place) for place in places], _MAX_PLACES, "; ")
 
 
 def _failures(language: Language, failures: Sequence[tuple[int, str]]) -> str:
-    return _first(language, [_say(language, "chain {}: {}", *failure) for failure in failures], _MOST_NAMED, " / ")
+    return _first(language, [_say(language, "chain {}: {}", *failure) for failure in failures], _MAX_NAMED, " / ")
 
 
 def _deepest(language: Language, deepest: tuple[int, float, int, str, str]) -> str:

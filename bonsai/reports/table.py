@@ -9,12 +9,29 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
 from bonsai.reports.markdown import printable
 from bonsai.runs.run import Run
-from bonsai.runs.text_files import inert
+from bonsai.runs.text_files import escape_formula
 
 COLUMNS = (
-    "run", "chain", "step", "method", "prompt", "question", "reasoning", "answer", "next_question", "similarity",
-    "nearest", "new_content", "flags", "model", "adapter", "seed", "prompt_tokens", "completion_tokens", "seconds",
-)  # fmt: skip
+    "run",
+    "chain",
+    "step",
+    "method",
+    "prompt",
+    "question",
+    "reasoning",
+    "answer",
+    "next_question",
+    "similarity",
+    "nearest",
+    "new_content",
+    "flags",
+    "model",
+    "adapter",
+    "seed",
+    "prompt_tokens",
+    "completion_tokens",
+    "seconds",
+)
 _NUMBERS = {"similarity": "Float64", "nearest": "Int64", "new_content": "Float64", "seconds": "Float64"}
 _ROWS_AT_ONCE = 100
 
@@ -38,7 +55,7 @@ def csv_parts(run: Run) -> Iterator[str]:
     yield "\ufeff" + _frame(()).to_csv(index=False, lineterminator="\r\n")
     found = rows(run)
     while some := tuple(islice(found, _ROWS_AT_ONCE)):
-        yield _frame(some).map(inert).to_csv(index=False, header=False, lineterminator="\r\n")
+        yield _frame(some).map(escape_formula).to_csv(index=False, header=False, lineterminator="\r\n")
 
 
 def _frame(some: Iterable[dict[str, object]]) -> pd.DataFrame:
@@ -48,10 +65,20 @@ def _frame(some: Iterable[dict[str, object]]) -> pd.DataFrame:
 def _row(run: Run, run_id: str, chain: Chain, step: Step) -> dict[str, object]:
     texts = {name: printable(getattr(step, name)) for name in ("question", "reasoning", "answer", "next_question")}
     return {
-        "run": run_id, "chain": chain.number, "step": step.number, "method": chain.method, "prompt": chain.prompt.name,
-        **texts, "similarity": step.similarity, "nearest": step.nearest, "new_content": step.new_content,
-        "flags": " ".join(step.flags), "model": chain.model or run.model,
-        "adapter": chain.adapter if chain.model else run.adapter, "seed": chain.seed,
-        "prompt_tokens": step.prompt_tokens, "completion_tokens": step.completion_tokens,
+        "run": run_id,
+        "chain": chain.number,
+        "step": step.number,
+        "method": chain.method,
+        "prompt": chain.prompt.name,
+        **texts,
+        "similarity": step.similarity,
+        "nearest": step.nearest,
+        "new_content": step.new_content,
+        "flags": " ".join(step.flags),
+        "model": chain.model or run.model,
+        "adapter": chain.adapter if chain.model else run.adapter,
+        "seed": chain.seed,
+        "prompt_tokens": step.prompt_tokens,
+        "completion_tokens": step.completion_tokens,
         "seconds": round(step.seconds, 3),
-    }  # fmt: skip
+    }

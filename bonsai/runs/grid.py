@@ -32,9 +32,12 @@ class Grid:
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.prompts]
         axes: dict[str, Sequence[object]] = {
-            "question": self.questions, "prompt variant": names, "method": self.methods, "adapter": self.adapters,
+            "question": self.questions,
+            "prompt variant": names,
+            "method": self.methods,
+            "adapter": self.adapters,
             "seed": self.seeds,
-        }  # fmt: skip
+        }
         for axis, values in axes.items():
             if not values:
                 raise UsageError(f"No {axis} is chosen; choose at least one.")
@@ -61,9 +64,14 @@ class Grid:
         rest, method = divmod(rest, len(self.methods))
         question, seed = divmod(rest, len(self.seeds))
         chain = new_chain(
-            self.questions[question], self.methods[method], self.prompts[prompt], number=number, length=self.length,
-            candidates=self.candidates, seed=self.seeds[seed],
-        )  # fmt: skip
+            self.questions[question],
+            self.methods[method],
+            self.prompts[prompt],
+            number=number,
+            length=self.length,
+            candidates=self.candidates,
+            seed=self.seeds[seed],
+        )
         chain = replace(chain, guarded=self.guarded, stop_without_progress=self.stop_without_progress)
         return replace(chain, model=model, adapter=self.adapters[adapter]) if adapter else chain
 

@@ -69,7 +69,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
     return Plan(**{**data, "grid": Grid(**{**grid, **axes, "prompts": prompts}), "sampling": sampling})
 
 
-def plan_of(run: Run) -> Plan | None:
+def infer_plan(run: Run) -> Plan | None:
     """Return the plan whose chains a run holds, all of them and in their order; None if it is no such run."""
     if not run.chains:
         return None
@@ -82,10 +82,16 @@ def plan_of(run: Run) -> Plan | None:
             found[name][value] = None
     together = math.prod(len(found[name]) for name in ("prompts", "methods", "adapters"))
     grid = Grid(
-        tuple(found["questions"]), tuple({chain.prompt.name: chain.prompt for chain in run.chains}.values()),
-        tuple(found["methods"]), tuple(found["adapters"]), _seeds(run, together, len(found["questions"])),
-        max(chain.length for chain in run.chains), first.candidates, first.guarded, first.stop_without_progress,
-    )  # fmt: skip
+        tuple(found["questions"]),
+        tuple({chain.prompt.name: chain.prompt for chain in run.chains}.values()),
+        tuple(found["methods"]),
+        tuple(found["adapters"]),
+        _seeds(run, together, len(found["questions"])),
+        max(chain.length for chain in run.chains),
+        first.candidates,
+        first.guarded,
+        first.stop_without_progress,
+    )
     plan = Plan(grid, run.sampling, run.model, run.adapter, run.engine, run.measure)
     same = len(grid) == len(run.chains) and all(map(_begins_as, run.chains, plan.chains()))
     return plan if same else None

@@ -29,7 +29,7 @@ class Progress:
     kept: bool
 
 
-def keep_all(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) -> Generator[Progress, None, None]:
+def record(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) -> Generator[Progress, None, None]:
     """Keep each step that is finished while chains of the journal grow, and yield how far it is.
 
     `growing` yields (place, chain), as `bonsai.chains.advance.grow` does. Closing the iterator ends the work.

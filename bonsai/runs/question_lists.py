@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bonsai.chains.questions import clean_question, is_question
 from bonsai.errors import QuestionError, UsageError
-from bonsai.runs.text_files import Sheet, missing_column, plain, read_sheet, read_text
+from bonsai.runs.text_files import Sheet, missing_column, normalised_name, read_sheet, read_text
 
 FORMS = ("csv", "tsv", "jsonl", "txt")
 # The names of a question column that are found by themselves, the likeliest first.
 COLUMNS = ("question", "questions", "質問", "問い", "問題", "prompt", "query", "text")
-_MOST_LINES_TOLD = 10
+_MAX_LINES_TOLD = 10
 
 Line = tuple[int, str | None]
 
@@ -54,7 +54,7 @@ def pasted(text: str, most: int) -> QuestionList:
 
 
 def _of_sheet(file: Path, sheet: Sheet, column: str) -> Iterator[Line]:
-    wanted = [plain(column)] if column else COLUMNS
+    wanted = [normalised_name(column)] if column else COLUMNS
     place = next((sheet.names.index(name) for name in wanted if name in sheet.names), None)
     if place is None and not column and len(sheet.header) == 1:
         place = 0
@@ -115,5 +115,5 @@ def _chosen(lines: Iterable[Line], name: str, most: int) -> QuestionList:
 
 
 def _listed(lines: list[str]) -> str:
-    shown = ", ".join(lines[:_MOST_LINES_TOLD])
-    return shown if len(lines) <= _MOST_LINES_TOLD else f"{shown} and {len(lines) - _MOST_LINES_TOLD:,} more"
+    shown = ", ".join(lines[:_MAX_LINES_TOLD])
+    return shown if len(lines) <= _MAX_LINES_TOLD else f"{shown} and {len(lines) - _MAX_LINES_TOLD:,} more"

@@ -58,9 +58,15 @@ class Run:
         return replace(self, chains=chains)
 
     def with_branch(
-        self, parent: Chain, *, keep: int, question: str, prompt: PromptVariant | None, seed: int | None,
+        self,
+        parent: Chain,
+        *,
+        keep: int,
+        question: str,
+        prompt: PromptVariant | None,
+        seed: int | None,
         length: int | None,
-    ) -> "Run":  # fmt: skip
+    ) -> "Run":
         """Return the run with a chain more, a branch of `parent` with the next number."""
         number = max(chain.number for chain in self.chains) + 1
         new = branch(parent, number=number, keep=keep, question=question, prompt=prompt, seed=seed, length=length)
@@ -73,9 +79,16 @@ def step_key(chain: Chain, step: Step) -> str:
 
 
 def branched(
-    run: Run, chain: int, step: int, *, question: str = "", candidate: int | None = None,
-    prompt: PromptVariant | None = None, seed: int | None = None, length: int | None = None,
-) -> Run:  # fmt: skip
+    run: Run,
+    chain: int,
+    step: int,
+    *,
+    question: str = "",
+    candidate: int | None = None,
+    prompt: PromptVariant | None = None,
+    seed: int | None = None,
+    length: int | None = None,
+) -> Run:
     """Return the run with a chain more, which branches from a step of one of its chains (all numbers from 1).
 
     With a `candidate`, that step is kept and the candidate asked after it; else the step is begun again, with another

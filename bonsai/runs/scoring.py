@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bonsai.chains.questions import is_question
-from bonsai.chains.step import Step, measured
+from bonsai.chains.step import Step, with_measures
 from bonsai.errors import UsageError
 from bonsai.measures.similarity import Measure
 from bonsai.runs.text_files import Sheet, missing_column, read_sheet
@@ -102,7 +102,7 @@ def _scored(step: Step, steps: Sequence[Step], measure: Measure) -> Step:
     if not step.question.strip():
         return step.flagged("not-a-question")
     earlier = [past for past in steps[-LOOKBACK:] if past.question.strip()]
-    step = measured(step, earlier, measure)
+    step = with_measures(step, earlier, measure)
     numbers = {None: None} | {place: past.number for place, past in enumerate(earlier, start=1)}
     step = replace(step, nearest=numbers[step.nearest], repeats=numbers[step.repeats])
     return step if is_question(step.question) else step.flagged("not-a-question")

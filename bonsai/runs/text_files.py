@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bonsai.errors import UsageError
 
-MOST_BYTES = 32 * 2**20
+MAX_BYTES = 32 * 2**20
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _KANA = re.compile("[\u3041-\u30ff]")
@@ -27,12 +27,12 @@ class Sheet:
     @property
     def names(self) -> list[str]:
         """The names of the columns as they are compared: without regard to case and surrounding space."""
-        return [plain(name) for name in self.header]
+        return [normalised_name(name) for name in self.header]
 
     def to_csv(self) -> str:
         """Return the sheet as RFC 4180 text that begins with a byte order mark, safe to open in a spreadsheet."""
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows([inert(cell) for cell in row] for row in self._all())
+        csv.writer(text, lineterminator="\r\n").writerows([escape_formula(cell) for cell in row] for row in self._all())
         return "\ufeff" + text.getvalue()
 
     def _all(self) -> Iterator[tuple[str, ...]]:
@@ -40,7 +40,7 @@ class Sheet:
         yield from self.rows
 
 
-def plain(name: str) -> str:
+def normalised_name(name: str) -> str:
     """Return the name of a column as it is compared."""
     return name.strip().casefold()
 
@@ -83,9 +83,9 @@ def read_text(file: Path, form: str) -> str:
     """
     try:
         size = file.stat().st_size
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise UsageError(
-                f"{file} has {size / 2**20:,.0f} MB; at most {MOST_BYTES // 2**20} MB are read. Split it into parts."
+                f"{file} has {size / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} MB are read. Split it into parts."
             )
         data = file.read_bytes()
     except OSError as error:
@@ -97,7 +97,7 @@ def read_text(file: Path, form: str) -> str:
     return text
 
 
-def inert(value: object) -> object:
+def escape_formula(value: object) -> object:
     """Return a cell that no spreadsheet runs as a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 

@@ -8,7 +8,7 @@ from typing import Any
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.prompts import PromptVariant, choose_variant, default_variant
 from bonsai.chains.questions import Starter, clean_question
-from bonsai.chains.roles import check_fit
+from bonsai.chains.roles import check_context
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import UsageError
 from bonsai.measures.similarity import WORDS, Measure
@@ -17,8 +17,8 @@ from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run
 from bonsai.settings import Settings
 
-MOST_CANDIDATES = 8
-MOST_REPEATS = 20
+MAX_CANDIDATES = 8
+MAX_REPEATS = 20
 NO_ADAPTER_HERE = "No adapter answers here, so there is nothing to compare it with."
 OTHER_MODEL = (
     "Another model or another measure made this run, so it cannot go on here. Press Run to begin one that can."
@@ -28,7 +28,7 @@ DEFAULT_SAMPLING = SamplingParams(max_new_tokens=128, seed=1)
 
 
 @dataclass(frozen=True)
-class Offer:
+class PageContext:
     """An engine and a measure with the prompt variants, starters and limits of their page, and a saved run a tab.
 
     `alone` is the engine's model without its adapter, if there is one; else `why_not_alone` says why there is none.
@@ -40,8 +40,8 @@ class Offer:
     starters: Sequence[Starter]
     examples: Mapping[str, Run]
     measure: Measure = WORDS
-    alone: Engine | None = None
-    why_not_alone: str = ""
+    base_engine: Engine | None = None
+    base_engine_error: str = ""
 
     @property
     def prompt(self) -> str:
@@ -62,14 +62,14 @@ class Offer:
         question = clean_question(question)
         variant = choose_variant(self.variants, prompt or self.prompt)
         steps = _number("steps", steps, 1, 1, self.settings.max_steps)
-        candidates = _number("candidates", candidates, 1, 1, MOST_CANDIDATES)
+        candidates = _number("candidates", candidates, 1, 1, MAX_CANDIDATES)
         params = self._sampling(sampling)
         chain = new_chain(question, method, variant, length=steps, candidates=candidates, seed=params.seed)
         chain = replace(chain, stop_without_progress=bool(stop_without_progress))
         engine = self.engine
         # Of a model that is being loaded, its own refusal will tell.
         if engine.is_ready:
-            check_fit(engine, [chain], params)
+            check_context(engine, [chain], params)
         return Run((chain,), params, engine.model_id, engine.adapter_id, engine.name, self.measure.name)
 
     def plan(
@@ -90,15 +90,18 @@ class Offer:
         `adapters` says whether answers are with the adapter (True), without it (False), or both.
         """
         params = self._sampling(sampling)
-        if False in adapters and self.alone is None:
-            raise UsageError(self.why_not_alone or NO_ADAPTER_HERE)
+        if False in adapters and self.base_engine is None:
+            raise UsageError(self.base_engine_error or NO_ADAPTER_HERE)
         grid = Grid(
-            tuple(questions), tuple(prompts), tuple(methods),
+            tuple(questions),
+            tuple(prompts),
+            tuple(methods),
             tuple(self.engine.adapter_id if with_it else "" for with_it in adapters),
-            seeds_from(params.seed, _number("repeats", repeats, 1, 1, MOST_REPEATS)),
+            seeds_from(params.seed, _number("repeats", repeats, 1, 1, MAX_REPEATS)),
             _number("steps", steps, 1, 1, self.settings.max_steps),
-            _number("candidates", candidates, 1, 1, MOST_CANDIDATES), stop_without_progress=bool(stop_without_progress),
-        )  # fmt: skip
+            _number("candidates", candidates, 1, 1, MAX_CANDIDATES),
+            stop_without_progress=bool(stop_without_progress),
+        )
         if len(grid) > self.settings.max_questions:
             raise UsageError(
                 f"That would be {len(grid):,} chains; at most {self.settings.max_questions:,} can be run at once."
@@ -115,10 +118,14 @@ class Offer:
         variant = choose_variant(self.variants, prompt)
         steps = _number("steps", steps, 1, 1, self.settings.max_steps)
         run = run.with_branch(
-            chain, keep=keep, question=clean_question(question), prompt=variant,
-            seed=_number("seed", seed, 1, 0), length=keep + steps,
-        )  # fmt: skip
-        check_fit(self.engine, run.chains[-1:], run.sampling)
+            chain,
+            keep=keep,
+            question=clean_question(question),
+            prompt=variant,
+            seed=_number("seed", seed, 1, 0),
+            length=keep + steps,
+        )
+        check_context(self.engine, run.chains[-1:], run.sampling)
         return run
 
     def _sampling(self, given: Mapping[str, Any]) -> SamplingParams:

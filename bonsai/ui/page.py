@@ -12,17 +12,17 @@ from gradio.http_server import INITIAL_PORT_VALUE
 from bonsai.chains.chain import METHODS
 from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.chains.questions import Starter, load_starters
-from bonsai.engines import open_alone, open_soon
+from bonsai.engines import open_base_engine, open_deferred_engine
 from bonsai.engines.base import Engine
-from bonsai.engines.deferred import LateEngine
+from bonsai.engines.deferred import DeferredEngine
 from bonsai.errors import BonsaiError, EngineError
-from bonsai.measures.embedder import LateEmbedder, open_embedder, open_embedder_soon
+from bonsai.measures.embedder import DeferredEmbedder, open_deferred_embedder, open_embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
 from bonsai.settings import PHI_2, ROOT, Settings
 from bonsai.ui import api, tabs
-from bonsai.ui.context import Offer
-from bonsai.ui.locales.translate import I18N, short_name, t
+from bonsai.ui.context import PageContext
+from bonsai.ui.locales.translate import I18N, short_name, translatable
 from bonsai.ui.work import gpu, session
 
 EXAMPLES = ROOT / "examples"
@@ -43,25 +43,25 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
     if settings.prompt:
         choose_variant(variants, settings.prompt)
     starters = load_starters(EXAMPLES / "questions.csv")
-    engine = open_soon(settings)
-    alone, why_not = None, ""
+    engine = open_deferred_engine(settings)
+    base_engine, why_not = None, ""
     if engine.adapter_id:
         try:
-            alone = open_alone(settings, engine)
+            base_engine = open_base_engine(settings, engine)
         except EngineError as error:
             why_not = str(error)
     # On ZeroGPU workers are forked, with all that is loaded by then.
-    embedder = open_embedder(settings.embedder) if settings.zero_gpu else open_embedder_soon(settings.embedder)
-    demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), Measure(embedder), alone, why_not)
+    embedder = open_embedder(settings.embedder) if settings.zero_gpu else open_deferred_embedder(settings.embedder)
+    demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), Measure(embedder), base_engine, why_not)
     serve(demo, host, port)
     try:
-        if isinstance(engine, LateEngine):
+        if isinstance(engine, DeferredEngine):
             engine.open()
             engine.wait()
             print("The model is loaded.", file=sys.stderr, flush=True)
         # One after the other: transformers cannot be imported on two threads at a time.
-        for late in (embedder, alone):
-            if isinstance(late, LateEmbedder | LateEngine):
+        for late in (embedder, base_engine):
+            if isinstance(late, DeferredEmbedder | DeferredEngine):
                 late.open()
         demo.block_thread()
     except KeyboardInterrupt:
@@ -82,31 +82,31 @@ def build(
     starters: Sequence[Starter],
     examples: Mapping[str, Run] | None = None,
     measure: Measure = WORDS,
-    alone: Engine | None = None,
-    why_not_alone: str = "",
+    base_engine: Engine | None = None,
+    base_engine_error: str = "",
 ) -> gr.Blocks:
     """Return the page on which `engine` answers and `measure` compares questions.
 
     `alone` is the same model without its adapter, to be compared with it, or `why_not_alone` says why there is none.
     """
-    offer = Offer(engine, settings, variants, starters, examples or {}, measure, alone, why_not_alone)
-    choose_variant(variants, offer.prompt)
-    gpu.use(engine, measure, alone)
+    context = PageContext(engine, settings, variants, starters, examples or {}, measure, base_engine, base_engine_error)
+    choose_variant(variants, context.prompt)
+    gpu.use(engine, measure, base_engine)
     demo: gr.Blocks
     with gr.Blocks(title="Bonsai", analytics_enabled=False, delete_cache=FILES_ARE_DELETED) as demo:
-        _header(offer)
+        _header(context)
         with gr.Tabs():
-            kept: list[session.Kept] = [
-                tabs.build_single(offer),
-                tabs.build_two_step(offer),
-                tabs.build_qtq(offer),
-                tabs.build_compare(offer),
-                tabs.build_batch(offer),
+            kept: list[session.RestorableTab] = [
+                tabs.build_single(context),
+                tabs.build_two_step(context),
+                tabs.build_qtq(context),
+                tabs.build_compare(context),
+                tabs.build_batch(context),
             ]
-            tabs.build_about(offer)
+            tabs.build_about(context)
         session.connect(demo, kept)
-        api.publish(offer)
-        demo.queue(default_concurrency_limit=engine.runs_at_once, max_size=settings.queue_size)
+        api.publish(context)
+        demo.queue(default_concurrency_limit=engine.max_concurrent_runs, max_size=settings.queue_size)
     return demo
 
 
@@ -121,11 +121,22 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
         # Gradio tells of its MCP server on stdout, which is for tables alone.
         with contextlib.redirect_stdout(sys.stderr):
             _, address, _ = demo.launch(
-                server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, theme=theme(),
-                css_paths=Path(__file__).with_name("page.css"), i18n=I18N, mcp_server=True, ssr_mode=False,
-                share=False, show_error=True, run_history=False, enable_monitoring=False, footer_links=["api"],
+                server_name=host,
+                server_port=port,
+                prevent_thread_lock=True,
+                quiet=True,
+                theme=theme(),
+                css_paths=Path(__file__).with_name("page.css"),
+                i18n=I18N,
+                mcp_server=True,
+                ssr_mode=False,
+                share=False,
+                show_error=True,
+                run_history=False,
+                enable_monitoring=False,
+                footer_links=["api"],
                 max_file_size="40mb",
-            )  # fmt: skip
+            )
     except OSError as error:
         raise BonsaiError(
             f"The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
@@ -138,37 +149,60 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
 def theme() -> gr.themes.Base:
     """Return the look of the page: calm greens and greys, and the fonts of the visitor's own system."""
     base = gr.themes.Base(
-        primary_hue="emerald", secondary_hue="emerald", neutral_hue="stone", font=FONTS,
-        font_mono=("ui-monospace", "monospace"), radius_size="md",
-    )  # fmt: skip
+        primary_hue="emerald",
+        secondary_hue="emerald",
+        neutral_hue="stone",
+        font=FONTS,
+        font_mono=("ui-monospace", "monospace"),
+        radius_size="md",
+    )
     return base.set(
-        body_background_fill="*neutral_50", body_background_fill_dark="*neutral_950",
-        block_background_fill="white", block_background_fill_dark="*neutral_900",
-        block_label_text_weight="500", block_title_text_weight="500", block_title_text_color="*body_text_color",
-        body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_400",
-        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_400",
-        input_background_fill="white", input_background_fill_dark="*neutral_950",
-        input_border_color="*neutral_300", input_border_color_dark="*neutral_700", input_border_width="1px",
-        button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_700", button_primary_background_fill_hover_dark="*primary_600",
-        button_primary_text_color="white", button_primary_text_color_dark="white",
-        color_accent="*primary_700", slider_color="*primary_600",
-    )  # fmt: skip
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_label_text_weight="500",
+        block_title_text_weight="500",
+        block_title_text_color="*body_text_color",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        input_background_fill="white",
+        input_background_fill_dark="*neutral_950",
+        input_border_color="*neutral_300",
+        input_border_color_dark="*neutral_700",
+        input_border_width="1px",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        color_accent="*primary_700",
+        slider_color="*primary_600",
+    )
 
 
-def _header(offer: Offer) -> None:
-    engine = offer.engine
+def _header(context: PageContext) -> None:
+    engine = context.engine
     with gr.Column(elem_classes="bonsai-header"):
-        gr.HTML(f'<h1>Bonsai</h1><p class="promise">{t(PROMISE)}</p>')
+        gr.HTML(f'<h1>Bonsai</h1><p class="promise">{translatable(PROMISE)}</p>')
         with gr.Row(elem_classes="bonsai-chips"):
             for name, value in (
-                ("Model", engine.model_id), ("Adapter", engine.adapter_id),
-                ("Device", engine.device), ("Engine", engine.name), ("Measure", short_name(offer.measure.name)),
-            ):  # fmt: skip
+                ("Model", engine.model_id),
+                ("Adapter", engine.adapter_id),
+                ("Device", engine.device),
+                ("Engine", engine.name),
+                ("Measure", short_name(context.measure.name)),
+            ):
                 # One mark of `t` to a component: the name is the browser's to translate, unless the value is.
-                gr.HTML(f"<b>{t(name)}</b> {escape(value)}" if value else f"{t('no adapter')}", min_width=0)
+                gr.HTML(
+                    f"<b>{translatable(name)}</b> {escape(value)}" if value else f"{translatable('no adapter')}",
+                    min_width=0,
+                )
         if engine.is_stand_in:
             with gr.Row(elem_classes="bonsai-notice"):
-                gr.HTML(f"<p>{t(STAND_IN)}</p>")
-                gr.HTML(f"<p>{t('To load PHI-2:')} <code>BONSAI_MODEL={PHI_2} make run</code></p>")
-                gr.HTML(f"<p>{t('or open this page on a Space with a GPU.')}</p>")
+                gr.HTML(f"<p>{translatable(STAND_IN)}</p>")
+                gr.HTML(f"<p>{translatable('To load PHI-2:')} <code>BONSAI_MODEL={PHI_2} make run</code></p>")
+                gr.HTML(f"<p>{translatable('or open this page on a Space with a GPU.')}</p>")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bonsai.chains.prompts import parse_variant
 from bonsai.reports.exports import export, to_csv, to_markdown
-from bonsai.reports.sections import View
+from bonsai.reports.sections import ReportOptions
 from bonsai.reports.statistics import statistics
 from bonsai.runs.run import Run, loads
 from bonsai.settings import ROOT, Settings
@@ -147,7 +147,7 @@ def test_two_variants_are_compared_with_an_edited_copy(visit: Visit) -> None:
     assert _without(shown.inner_html(), "del") == theirs
 
     assert download(page, "Download CSV").decode() == to_csv(run)
-    assert download(page, "Download Markdown").decode() == to_markdown(run, View(axis="prompt"))
+    assert download(page, "Download Markdown").decode() == to_markdown(run, ReportOptions(axis="prompt"))
     assert json.loads(download(page, "Download for LLM Comparator"))["models"][0] == {"name": "assistant"}
     assert b"<title>Bonsai run" in download(page, "Download HTML")
 
@@ -242,7 +242,7 @@ def test_a_visitors_variant_is_the_visitors_alone(visit: Visit) -> None:
 
 
 def test_the_nine_starters_are_stopped_gone_on_with_and_found_again(visit: Visit, tmp_path: Path) -> None:
-    ENGINE.rows_at_once = 3
+    ENGINE.max_batch_size = 3
     ENGINE.reset(hold_at_call=9)
     page = visit("Batch")
     button(page, "Take the nine starters").click()
@@ -282,7 +282,7 @@ def test_the_nine_starters_are_stopped_gone_on_with_and_found_again(visit: Visit
     button(other, "Go on").click()
     done(other)
     assert table(other) == rows
-    ENGINE.rows_at_once = 64
+    ENGINE.max_batch_size = 64
 
 
 def test_the_saved_example_is_opened(visit: Visit, tmp_path: Path) -> None:

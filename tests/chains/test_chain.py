@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from bonsai.chains.advance import advance, grow
+from bonsai.chains.advance import advance, advance_each
 from bonsai.chains.chain import Chain, branch, new_chain, stop
 from bonsai.chains.prompts import PromptVariant, load_variants
-from bonsai.chains.roles import NEXT_QUESTION_TOKENS, check_fit
+from bonsai.chains.roles import NEXT_QUESTION_TOKENS, check_context
 from bonsai.chains.step import Step
 from bonsai.engines.base import Request, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import QuestionError, UsageError
-from bonsai.measures.similarity import WORDS, Look, Measure
+from bonsai.measures.similarity import WORDS, EarlierMatch, Measure
 from bonsai.settings import ROOT
 
 VARIANT = load_variants(ROOT / "prompts")["assistant"]
@@ -54,9 +54,9 @@ class ScriptedEngine(CountingEngine):
 class Literal(Measure):
     """A measure that anyone can follow: the same text repeats, and only what has no "cats" in it is on topic."""
 
-    def look_back(self, question: str, earlier: Sequence[str]) -> Look:
+    def compare_with_earlier(self, question: str, earlier: Sequence[str]) -> EarlierMatch:
         same = next((number for number in range(len(earlier), 0, -1) if earlier[number - 1] == question), None)
-        return replace(super().look_back(question, earlier), repeated=same, rejected=same)
+        return replace(super().compare_with_earlier(question, earlier), repeated=same, rejected=same)
 
     def off_topic(self, question: str, asked: Sequence[str], answers: Sequence[str]) -> bool:
         return "cats" in question
@@ -131,7 +131,7 @@ def test_all_chains_share_the_engine_and_none_waits_for_another() -> None:
 
 def test_no_more_chains_are_begun_than_the_engine_has_rows_for() -> None:
     engine = CountingEngine()
-    engine.rows_at_once = 2
+    engine.max_batch_size = 2
     begun: list[int] = []
 
     def coming() -> Iterator[Chain]:
@@ -140,7 +140,7 @@ def test_no_more_chains_are_begun_than_the_engine_has_rows_for() -> None:
             yield qtq(1, f"Why does the number {number} matter?", number=number)
 
     done: list[int] = []
-    for place, chain in grow(engine, coming(), SAMPLING):
+    for place, chain in advance_each(engine, coming(), SAMPLING):
         assert len(begun) <= len(done) + 2 + chain.finished
         if chain.finished:
             done.append(place)
@@ -149,9 +149,9 @@ def test_no_more_chains_are_begun_than_the_engine_has_rows_for() -> None:
 
 
 def test_a_chain_alone_is_the_same_as_among_others() -> None:
-    (alone,) = run(EchoEngine(), qtq(number=1))
+    (base_engine,) = run(EchoEngine(), qtq(number=1))
     _, among = run(EchoEngine(), new_chain("What is rain?", "single", VARIANT), qtq(number=1))
-    assert [step.answer for step in alone.steps] == [step.answer for step in among.steps]
+    assert [step.answer for step in base_engine.steps] == [step.answer for step in among.steps]
 
 
 def test_candidates_use_one_seed_after_the_other_and_few_tokens() -> None:
@@ -330,7 +330,7 @@ def test_an_answer_cut_by_the_token_limit_is_flagged() -> None:
 def test_a_question_that_cannot_fit_is_refused_with_both_counts() -> None:
     engine = EchoEngine(context_length=100)
     with pytest.raises(QuestionError, match=r"tokens, and the model reads at most 100"):
-        check_fit(engine, [qtq(question="word " * 120)], SAMPLING)
+        check_context(engine, [qtq(question="word " * 120)], SAMPLING)
 
 
 @pytest.mark.parametrize(("method", "length", "candidates"), [("three-step", 1, 1), ("qtq", 0, 1), ("qtq", 1, 0)])

@@ -12,9 +12,16 @@ from bonsai.settings import ROOT
 def test_nine_starters_ship_one_for_each_field() -> None:
     starters = load_starters(ROOT / "examples" / "questions.csv")
     assert [starter.field for starter in starters] == [
-        "economy", "productivity", "exchange rates", "quality control", "management habits", "technology", "culture",
-        "learning", "nature",
-    ]  # fmt: skip
+        "economy",
+        "productivity",
+        "exchange rates",
+        "quality control",
+        "management habits",
+        "technology",
+        "culture",
+        "learning",
+        "nature",
+    ]
     assert all(is_question(starter.question) for starter in starters)
 
 

@@ -87,9 +87,7 @@ def test_a_branch_with_another_candidate_keeps_the_old_chain(saved: Path) -> Non
 
 
 def test_a_branch_with_another_question_variant_and_seed(saved: Path) -> None:
-    tree = tree_of(
-        saved, "Who gained from it?", "--step", "2", "--prompt", "creator", "--seed", "7", "--steps", "4"
-    )  # fmt: skip
+    tree = tree_of(saved, "Who gained from it?", "--step", "2", "--prompt", "creator", "--seed", "7", "--steps", "4")
     old, new = tree.chains
     assert new.questions[:2] == (QUESTION, "Who gained from it?")
     assert (new.prompt.name, new.seed, len(new.steps)) == ("creator", 7, 4)
@@ -103,10 +101,13 @@ def test_a_branch_of_a_branch_is_drawn_whole(saved: Path, capsys: pytest.Capture
     assert main(["show", str(saved)]) == 0
     titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("## ")]
     assert titles == [
-        "## Chain 1, step 1", "## Chain 1, step 2", "## Chain 1, step 3",
-        "## Chain 2 (from chain 1, step 1), step 2", "## Chain 2 (from chain 1, step 1), step 3",
+        "## Chain 1, step 1",
+        "## Chain 1, step 2",
+        "## Chain 1, step 3",
+        "## Chain 2 (from chain 1, step 1), step 2",
+        "## Chain 2 (from chain 1, step 1), step 3",
         "## Chain 3 (from chain 2, step 2), step 3",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_branch_by_another_model_or_measure_says_so(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,8 +174,12 @@ def test_the_reasoning_of_each_step_is_tested_if_asked(saved: Path, capsys: pyte
 def test_prompts_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prompts"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        "assistant", "creator", "instruct", "logician", "translator",
-    ]  # fmt: skip
+        "assistant",
+        "creator",
+        "instruct",
+        "logician",
+        "translator",
+    ]
 
 
 @pytest.mark.parametrize(

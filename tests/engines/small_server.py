@@ -164,9 +164,10 @@ class Handler(BaseHTTPRequestHandler):
         assert self.small.engine
         names = ("temperature", "top_p", "top_k", "repetition_penalty", "seed")
         params = SamplingParams(
-            max_new_tokens=body["max_tokens"], stop=tuple(body.get("stop", ())),
+            max_new_tokens=body["max_tokens"],
+            stop=tuple(body.get("stop", ())),
             **{name: body[name] for name in names if name in body},
-        )  # fmt: skip
+        )
         each = [replace(params, seed=params.seed + place) for place in range(body.get("n", 1))]
         requests = deque(Request(body["prompt"], params) for params in each)
         self.begin()

@@ -30,7 +30,7 @@ from bonsai.engines.base import Completion, Engine, SamplingParams
 from bonsai.engines.batching import engine as batching
 from bonsai.engines.batching import shared_batch
 from bonsai.engines.batching.engine import BatchingEngine
-from bonsai.engines.batching.seeded_sampling import SeededDraw, gumbel
+from bonsai.engines.batching.seeded_sampling import SeededSampler, gumbel
 from bonsai.engines.local import engine as local
 from bonsai.errors import EngineError, SettingError, UsageError
 from bonsai.settings import ROOT, Settings
@@ -73,14 +73,16 @@ def passes(engine: BatchingEngine) -> Iterator[list[list[int]]]:
 
 def draw(logits: torch.Tensor, each: Sequence[SamplingParams], places: Sequence[int], **options: Any) -> torch.Tensor:
     """Return the scores that SeededDraw leaves of the logits (rows, vocabulary)."""
-    seeded = SeededDraw(options.get("vocabulary", logits.shape[1]), recorded=options.get("recorded", False))
+    seeded = SeededSampler(options.get("vocabulary", logits.shape[1]), recorded=options.get("recorded", False))
     states = [
         SimpleNamespace(
-            logit_processor_kwargs={"sampling": params}, position_offset=place, initial_tokens=[3, 5, 3],
+            logit_processor_kwargs={"sampling": params},
+            position_offset=place,
+            initial_tokens=[3, 5, 3],
             generated_tokens=[7],
         )
         for params, place in zip(each, places, strict=True)
-    ]  # fmt: skip
+    ]
     requests = [SimpleNamespace(has_new_token=True, state=state) for state in states]
     storage = torch.zeros(seeded.tensors_required, len(each) + 3, dtype=torch.int32)
     return seeded(torch.empty(0), logits.clone(), seeded.prepare_tensor_args(requests, storage)[:, : len(each)])
@@ -125,9 +127,11 @@ def test_noise_is_gumbel_noise_without_a_pattern() -> None:
     expected = noise.numel() / 100
     assert ((bins - expected) ** 2 / expected).sum() < 99 + 5 * (2 * 99) ** 0.5
     for neighbours in (
-        (noise[1:], noise[:-1]), (noise[:, 1:], noise[:, :-1]), (noise[..., 1:], noise[..., :-1]),
+        (noise[1:], noise[:-1]),
+        (noise[:, 1:], noise[:, :-1]),
+        (noise[..., 1:], noise[..., :-1]),
         (noise[1:, :-1], noise[:-1, 1:]),
-    ):  # fmt: skip
+    ):
         pair = torch.stack([part.flatten() for part in neighbours])
         assert abs(torch.corrcoef(pair)[0, 1]) < 5 / pair.shape[1] ** 0.5
     far = torch.tensor([[0], [2**31 - 1]])
@@ -137,9 +141,13 @@ def test_noise_is_gumbel_noise_without_a_pattern() -> None:
 def test_a_draw_depends_on_nothing_beside_it() -> None:
     logits = torch.randn(6, 300, generator=torch.Generator().manual_seed(2))
     each = [
-        PARAMS, replace(PARAMS, top_k=0, top_p=1), replace(PARAMS, temperature=0), replace(PARAMS, top_k=3),
-        replace(PARAMS, seed=8), replace(PARAMS, repetition_penalty=1.3),
-    ]  # fmt: skip
+        PARAMS,
+        replace(PARAMS, top_k=0, top_p=1),
+        replace(PARAMS, temperature=0),
+        replace(PARAMS, top_k=3),
+        replace(PARAMS, seed=8),
+        replace(PARAMS, repetition_penalty=1.3),
+    ]
     places = [4, 4, 5, 1000, 2047, 7]
     together = draw(logits, each, places)
     assert (together.isfinite().sum(dim=-1) == 1).all()
@@ -178,17 +186,17 @@ def test_logits_that_are_no_numbers_are_told_by_what_is_left() -> None:
 def seedling() -> BatchingEngine:
     """A batching engine with the seedling, whose end of text ends nothing, so that texts get long."""
     loaded = batching.load_model(Settings(model="seedling"))
-    return BatchingEngine(replace(loaded, ends=frozenset()), 32)
+    return BatchingEngine(replace(loaded, eos_token_ids=frozenset()), 32)
 
 
 def test_hundreds_of_tokens_are_the_same_alone_in_a_crowd_and_again(seedling: BatchingEngine) -> None:
     params = replace(PARAMS, max_new_tokens=300, top_k=0, top_p=1)
-    alone = last(seedling, [QUESTION], params)[0]
-    assert alone.completion_tokens == 300
+    base_engine = last(seedling, [QUESTION], params)[0]
+    assert base_engine.completion_tokens == 300
     others = [QUESTION * (1 + number % 3) + "Why?" * number for number in range(5)]
     sampling = [replace(params, max_new_tokens=40 + 60 * number, seed=number) for number in range(5)]
-    assert texts(seedling, [*others, QUESTION], [*sampling, params])[-1] == alone.text, "with a warm cache"
-    assert texts(BatchingEngine(seedling._loaded, 32), [QUESTION], params)[0] == alone.text, "with a cold cache"
+    assert texts(seedling, [*others, QUESTION], [*sampling, params])[-1] == base_engine.text, "with a warm cache"
+    assert texts(BatchingEngine(seedling._loaded, 32), [QUESTION], params)[0] == base_engine.text, "with a cold cache"
 
 
 def test_the_likeliest_text_is_that_of_the_local_engine(batching_engine: BatchingEngine, local_engine: Engine) -> None:
@@ -286,7 +294,7 @@ def test_closing_frees_the_cache(batching_engine: BatchingEngine) -> None:
     reached(lambda: in_the_batch(batching_engine) == 4)
     snapshots.close()
     reached(lambda: in_the_batch(batching_engine) == 0)
-    assert not batching_engine._batch._asked
+    assert not batching_engine._batch._pending
 
 
 def test_a_request_that_is_cancelled_too_early_is_cancelled_again(batching_engine: BatchingEngine) -> None:
@@ -367,9 +375,17 @@ def test_a_quantised_model_with_its_adapter_beside_it_can_be_batched(
 def test_a_model_that_is_no_phi_is_batched_with_transformers_own_attention(model_folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=448, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=256, bos_token_id=0, eos_token_id=0, initializer_range=0.2,
-    )  # fmt: skip
+        vocab_size=448,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=0,
+        eos_token_id=0,
+        initializer_range=0.2,
+    )
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     for file in model_folder.glob("tokenizer*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -408,7 +424,7 @@ def test_where_penalties_cannot_be_honoured_they_are_refused_by_name(
 
     def open_recorded(batch: shared_batch.SharedBatch) -> Any:
         manager = opened(batch)
-        batch.penalises = False
+        batch.supports_repetition_penalty = False
         return manager
 
     monkeypatch.setattr(shared_batch.SharedBatch, "_open", open_recorded)

@@ -127,9 +127,12 @@ def remote_echo_subject(_request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 SUBJECTS = {
-    "echo": echo_subject, "local": local_subject, "batching": batching_subject, "remote": remote_subject,
+    "echo": echo_subject,
+    "local": local_subject,
+    "batching": batching_subject,
+    "remote": remote_subject,
     "remote-echo": remote_echo_subject,
-}  # fmt: skip
+}
 
 
 def collect(snapshots: Iterator[tuple[int, Completion]], count: int) -> list[list[Completion]]:
@@ -214,8 +217,8 @@ def test_a_text_does_not_depend_on_what_shares_its_batch(subject: Subject) -> No
     ]
     each = [subject.honoured(params) for params in each]
     crowd = texts(subject.engine, PROMPTS, each)
-    alone = [texts(subject.engine, [prompt], params)[0] for prompt, params in zip(PROMPTS, each, strict=True)]
-    assert crowd == alone
+    base_engine = [texts(subject.engine, [prompt], params)[0] for prompt, params in zip(PROMPTS, each, strict=True)]
+    assert crowd == base_engine
 
 
 def test_runs_that_take_turns_do_not_disturb_each_other(subject: Subject) -> None:
@@ -296,7 +299,7 @@ def test_requests_that_come_later_are_completed_in_the_same_call(subject: Subjec
 
 def test_there_are_never_more_completions_in_the_making_than_rows(subject: Subject) -> None:
     wanted = texts(subject.engine, PROMPTS, PARAMS)
-    subject.engine.rows_at_once = 2
+    subject.engine.max_batch_size = 2
     begun, ended, found = set(), set(), [""] * len(PROMPTS)
     for number, completion in subject.engine.generate(PROMPTS, PARAMS):
         begun.add(number)
@@ -343,10 +346,16 @@ def test_an_option_that_is_not_honoured_is_refused_by_name(subject: Subject, nam
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("max_new_tokens", 0), ("temperature", -0.1), ("temperature", float("nan")), ("top_p", 0), ("top_k", -1),
-        ("repetition_penalty", 3), ("seed", -1), ("seed", 2**31),
+        ("max_new_tokens", 0),
+        ("temperature", -0.1),
+        ("temperature", float("nan")),
+        ("top_p", 0),
+        ("top_k", -1),
+        ("repetition_penalty", 3),
+        ("seed", -1),
+        ("seed", 2**31),
     ],
-)  # fmt: skip
+)
 def test_sampling_outside_its_range_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=f"{name} is {value}"):
         SamplingParams(**{name: value})

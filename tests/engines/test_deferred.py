@@ -15,28 +15,28 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bonsai.engines import open_alone, open_engine, open_soon
+from bonsai.engines import open_base_engine, open_deferred_engine, open_engine
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine, Request, SamplingParams
-from bonsai.engines.deferred import LateEngine, Prospect
+from bonsai.engines.deferred import DeferredEngine, EngineInfo
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError
-from bonsai.measures.embedder import Embedder, LateEmbedder, open_embedder_soon
+from bonsai.measures.embedder import DeferredEmbedder, Embedder, open_deferred_embedder
 from bonsai.settings import EMBEDDER, NO_ADAPTER, NO_EMBEDDER, ROOT, SEEDLING, Settings
 from bonsai.ui.work import gpu
 from tests.browser.visits import QUESTION, Visit, ask, status, table
 
 PARAMS = SamplingParams(max_new_tokens=12, seed=3)
-PROSPECT = Prospect("echo", "echo", "", "CPU", True, DEFAULT_OPTIONS, 32, 1)
+PROSPECT = EngineInfo("echo", "echo", "", "CPU", True, DEFAULT_OPTIONS, 32, 1)
 
 
-def held(there: threading.Event) -> LateEngine:
+def held(there: threading.Event) -> DeferredEngine:
     """Return an engine that is being opened until `there` is set."""
 
     def opening() -> Engine:
         assert there.wait(60)
         return EchoEngine()
 
-    engine = LateEngine(opening, PROSPECT)
+    engine = DeferredEngine(opening, PROSPECT)
     threading.Thread(target=engine.open).start()
     return engine
 
@@ -68,7 +68,7 @@ def test_everyone_who_asks_hears_why_there_is_no_model() -> None:
     def opening() -> Engine:
         raise EngineError("The folder is empty.")
 
-    engine = LateEngine(opening, PROSPECT)
+    engine = DeferredEngine(opening, PROSPECT)
     engine.open()
     for ask_it in (engine.wait, lambda: list(engine.generate([QUESTION], PARAMS)), lambda: engine.count_tokens("a")):
         with pytest.raises(EngineError, match="The folder is empty"):
@@ -79,39 +79,39 @@ def test_everyone_who_asks_hears_why_there_is_no_model() -> None:
 @pytest.mark.parametrize("adapter", ["", NO_ADAPTER])
 def test_what_is_told_of_a_model_beforehand_is_true(name: str, adapter: str) -> None:
     settings = Settings(engine=name, model=SEEDLING, adapter=adapter, concurrency=5)
-    soon, there = open_soon(settings), open_engine(settings)
-    assert isinstance(soon, LateEngine)
-    assert asdict(soon.prospect) == {field: getattr(there, field) for field in asdict(PROSPECT)}
+    soon, there = open_deferred_engine(settings), open_engine(settings)
+    assert isinstance(soon, DeferredEngine)
+    assert asdict(soon.info) == {field: getattr(there, field) for field in asdict(PROSPECT)}
     soon.open()
     assert soon.wait().context_length == soon.context_length == there.context_length
 
 
 def test_the_model_without_its_adapter_comes_after_it() -> None:
-    soon = open_soon(Settings(engine="local", model=SEEDLING))
-    assert isinstance(soon, LateEngine)
-    alone = open_alone(Settings(engine="local", model=SEEDLING), soon)
-    assert isinstance(alone, LateEngine)
+    soon = open_deferred_engine(Settings(engine="local", model=SEEDLING))
+    assert isinstance(soon, DeferredEngine)
+    base_engine = open_base_engine(Settings(engine="local", model=SEEDLING), soon)
+    assert isinstance(base_engine, DeferredEngine)
     soon.open()
-    alone.open()
-    assert (soon.wait().adapter_id, alone.wait().adapter_id) == (SEEDLING, "")
-    assert soon.wait().model_id == alone.wait().model_id == SEEDLING
+    base_engine.open()
+    assert (soon.wait().adapter_id, base_engine.wait().adapter_id) == (SEEDLING, "")
+    assert soon.wait().model_id == base_engine.wait().model_id == SEEDLING
 
 
 def test_engines_without_a_model_of_their_own_are_opened_at_once() -> None:
-    assert isinstance(open_soon(Settings(engine="echo")), EchoEngine)
+    assert isinstance(open_deferred_engine(Settings(engine="echo")), EchoEngine)
 
 
 def test_on_zero_gpu_the_model_is_loaded_before_the_page_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Settings] = []
     monkeypatch.setattr("bonsai.engines.open_engine", lambda settings: asked.append(settings) or EchoEngine())
     settings = Settings(engine="local", zero_gpu=True)
-    assert isinstance(open_soon(settings), EchoEngine)
+    assert isinstance(open_deferred_engine(settings), EchoEngine)
     assert asked == [settings]
 
 
 def test_a_late_embedder_is_the_same(embedder: Embedder) -> None:
-    soon = open_embedder_soon(EMBEDDER)
-    assert isinstance(soon, LateEmbedder)
+    soon = open_deferred_embedder(EMBEDDER)
+    assert isinstance(soon, DeferredEmbedder)
     assert soon.name == embedder.name
     soon.open()
     for one, two in zip(soon.encode([QUESTION, "石"]), embedder.encode([QUESTION, "石"]), strict=True):
@@ -119,11 +119,11 @@ def test_a_late_embedder_is_the_same(embedder: Embedder) -> None:
 
 
 def test_a_late_embedder_that_cannot_be_loaded_says_what_to_do(tmp_path: Path) -> None:
-    soon = LateEmbedder(EMBEDDER, tmp_path)
+    soon = DeferredEmbedder(EMBEDDER, tmp_path)
     soon.open()
     with pytest.raises(EngineError, match="cannot be loaded; set BONSAI_EMBEDDER"):
         soon.encode([QUESTION])
-    assert open_embedder_soon(NO_EMBEDDER) is None
+    assert open_deferred_embedder(NO_EMBEDDER) is None
 
 
 @pytest.fixture
@@ -159,9 +159,12 @@ def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: P
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     done = subprocess.run(
-        [sys.executable, "-m", "bonsai", "serve", "--port", port], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "-m", "bonsai", "serve", "--port", port],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         env={**os.environ, "BONSAI_ENGINE": "batching", "BONSAI_MODEL": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"bonsai: The model {tmp_path} has no config.json in {tmp_path}."
     assert "Traceback" not in done.stderr

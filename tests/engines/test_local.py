@@ -18,7 +18,7 @@ from transformers.utils import logging
 from bonsai.engines.base import Completion, SamplingParams
 from bonsai.engines.local.engine import LocalEngine, load
 from bonsai.engines.model.fast_layers import use_fast_layers
-from bonsai.engines.model.rows import TokenText
+from bonsai.engines.model.rows import IncrementalText
 from bonsai.errors import EngineError, SettingError
 from bonsai.settings import Settings
 
@@ -61,9 +61,14 @@ def test_the_texts_are_those_of_transformers_own_decoding(local_engine: LocalEng
     for prompt, text in zip(prompts, texts(local_engine, prompts, greedy), strict=True):
         ids = local_engine._tokenizer(prompt, return_tensors="pt")["input_ids"]
         out = local_engine._model.generate(
-            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False, pad_token_id=0,
-            repetition_penalty=1.2, suppress_tokens=list(range(local_engine._vocabulary, 448)),
-        )  # fmt: skip
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=20,
+            do_sample=False,
+            pad_token_id=0,
+            repetition_penalty=1.2,
+            suppress_tokens=list(range(local_engine._vocabulary, 448)),
+        )
         wanted = local_engine._tokenizer.decode(out[0, ids.shape[1] :])
         assert text == wanted.removesuffix("<|endoftext|>").rstrip("\ufffd")
 
@@ -311,12 +316,12 @@ def test_the_prefix_cache_is_bounded_and_forgets_the_oldest(local_engine: LocalE
 
 
 def test_many_prompts_go_in_groups(local_engine: LocalEngine) -> None:
-    local_engine.rows_at_once = 3
+    local_engine.max_batch_size = 3
     prompts = [f"Who gains {number}?" for number in range(7)]
     with passes(local_engine) as seen:
         grouped = texts(local_engine, prompts)
     assert max(rows for rows, _ in seen) == 3
-    local_engine.rows_at_once = 32
+    local_engine.max_batch_size = 32
     assert grouped == texts(local_engine, prompts)
 
 
@@ -351,7 +356,7 @@ def test_a_character_of_several_tokens_is_shown_when_it_is_whole(local_engine: L
     text = "Ω§ö 盆栽は小さい🌳。" * 12
     ids = local_engine._tokenizer(text)["input_ids"]
     assert len(ids) > 2 * 32 and len(ids) > len(text), "long enough that early tokens are settled"
-    grown = TokenText(local_engine._tokenizer)
+    grown = IncrementalText(local_engine._tokenizer)
     shown = [grown.add(token) for token in ids]
     assert shown[-1] == text
     assert all(text.startswith(snapshot.rstrip("\ufffd")) for snapshot in shown)

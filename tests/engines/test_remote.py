@@ -19,8 +19,8 @@ from bonsai.engines.base import Completion, Request, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.remote import engine as remote
 from bonsai.engines.remote.engine import RemoteEngine
-from bonsai.engines.remote.retries import Patience, Trouble, wait_asked
-from bonsai.engines.remote.streamed_completion import Diverged, Streamed
+from bonsai.engines.remote.retries import RetryPolicy, ServerError, retry_after
+from bonsai.engines.remote.streamed_completion import Diverged, StreamedCompletion
 from bonsai.engines.remote.token_counting import estimate, known_model
 from bonsai.errors import EngineError, SettingError
 from bonsai.settings import SEEDLING, Settings
@@ -29,10 +29,10 @@ from tests.engines.small_server import Body, Handler, SmallServer
 PARAMS = SamplingParams(max_new_tokens=9, seed=3)
 PROMPT = "How do rivers shape cities?"
 KEY = "sk-very-secret"
-HASTY = Patience(tries=3, first_wait=0.01, longest_wait=0.02, silence=5, deadline=20)
+HASTY = RetryPolicy(tries=3, first_wait=0.01, longest_wait=0.02, silence=5, deadline=20)
 
 
-def open_remote(server: SmallServer, patience: Patience = HASTY, **settings: Any) -> RemoteEngine:
+def open_remote(server: SmallServer, patience: RetryPolicy = HASTY, **settings: Any) -> RemoteEngine:
     return RemoteEngine(Settings(base_url=server.url, **settings), patience)
 
 
@@ -129,10 +129,19 @@ def hang_in_mid_stream(handler: Handler, _body: Body) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        drop, drop_in_mid_stream, end_in_mid_stream, end_before_anything, say_in_mid_stream, abort,
-        refuse(429, Retry_After="0"), refuse(500), refuse(502, "<html>"), refuse(503), refuse(408),
+        drop,
+        drop_in_mid_stream,
+        end_in_mid_stream,
+        end_before_anything,
+        say_in_mid_stream,
+        abort,
+        refuse(429, Retry_After="0"),
+        refuse(500),
+        refuse(502, "<html>"),
+        refuse(503),
+        refuse(408),
     ],
-)  # fmt: skip
+)
 def test_what_fails_in_passing_is_asked_for_again(
     server: SmallServer, engine: RemoteEngine, fault: Callable[[Handler, Body], None]
 ) -> None:
@@ -166,7 +175,7 @@ def test_what_fails_in_passing_is_asked_for_again(
         (send("text/event-stream", 'data: {"error": "no memory"}\n\n'), 1, "broke off: no memory."),
         (send("text/event-stream", 'data: [1, "a"]\n\ndata: {"choices": [{}]}\n\n'), 3, "broke off before the text"),
     ],
-)  # fmt: skip
+)
 def test_what_lasts_is_said_in_a_sentence(
     server: SmallServer, engine: RemoteEngine, fault: Callable[[Handler, Body], None], tries: int, sentence: str
 ) -> None:
@@ -225,22 +234,22 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(server: SmallServer, engi
 
 
 def test_a_wait_is_read_as_seconds_or_as_a_date() -> None:
-    assert wait_asked({"retry-after": "7"}) == 7
-    assert wait_asked({"retry-after": formatdate(time.time() + 60, usegmt=True)}) == pytest.approx(60, abs=3)
-    assert wait_asked({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
-    assert wait_asked({"retry-after": "soon"}) == wait_asked({"retry-after": "-3"}) == wait_asked({}) == 0
+    assert retry_after({"retry-after": "7"}) == 7
+    assert retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) == pytest.approx(60, abs=3)
+    assert retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
+    assert retry_after({"retry-after": "soon"}) == retry_after({"retry-after": "-3"}) == retry_after({}) == 0
 
 
 def test_waits_grow_and_differ_and_end() -> None:
-    patience, trouble = Patience(tries=9, first_wait=1, longest_wait=10), Trouble("refused", 500)
+    patience, trouble = RetryPolicy(tries=9, first_wait=1, longest_wait=10), ServerError("refused", 500)
     waits = [[patience.pause(trouble, tries) or 0 for tries in range(1, 9)] for _ in range(20)]
     for wait in waits:
         assert all(0.75 * 2**place <= pause <= 1.25 * 2**place for place, pause in enumerate(wait[:4]))
         assert max(wait) <= 12.5
     assert len({wait[0] for wait in waits}) > 10
     assert patience.pause(trouble, 9) is None
-    assert patience.pause(Trouble("refused", 400), 1) is None
-    assert (patience.pause(Trouble("refused", 429, wait=33), 1) or 0) >= 33
+    assert patience.pause(ServerError("refused", 400), 1) is None
+    assert (patience.pause(ServerError("refused", 429, wait=33), 1) or 0) >= 33
 
 
 def test_a_text_that_becomes_another_goes_on_from_what_was_shown(server: SmallServer, engine: RemoteEngine) -> None:
@@ -258,7 +267,7 @@ def test_a_text_that_becomes_another_goes_on_from_what_was_shown(server: SmallSe
 
 
 def test_a_text_is_begun_again_without_taking_anything_back() -> None:
-    row = Streamed(0, Request(PROMPT, replace(PARAMS, stop=("END",))), 5, 9, lambda text: len(text.split()))
+    row = StreamedCompletion(0, Request(PROMPT, replace(PARAMS, stop=("END",))), 5, 9, lambda text: len(text.split()))
     for pieces in (["one", " two EN"], ["one two"], ["one", " two", " three E"]):
         row.begin()
         for piece in pieces:
@@ -432,9 +441,13 @@ def test_an_estimate_is_on_the_safe_side() -> None:
     known = known_model(SEEDLING, "")
     assert known
     for text in (
-        "Why do exchange rates move, and who gains?", "日本の庭では、石と水が季節を語ります。", "x = {1:  2}\n\n",
-        "<|system|>You are a helpful assistant.\n<|prompt|>", "🌳 1984", "",
-    ):  # fmt: skip
+        "Why do exchange rates move, and who gains?",
+        "日本の庭では、石と水が季節を語ります。",
+        "x = {1:  2}\n\n",
+        "<|system|>You are a helpful assistant.\n<|prompt|>",
+        "🌳 1984",
+        "",
+    ):
         assert known.count(text) <= estimate(text)
     assert known_model("no/such-model", "") is None
     assert known_model("no such name", "") is None

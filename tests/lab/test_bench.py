@@ -14,8 +14,8 @@ from bonsai.cli.main import main
 from bonsai.engines.base import Request, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.lab.bench.report import problems, table
-from bonsai.lab.bench.script import Scripted
-from bonsai.lab.bench.usual import UsualWay
+from bonsai.lab.bench.script import ScriptedEngine
+from bonsai.lab.bench.usual import BaselineEngine
 from bonsai.lab.bench.workloads import run, workloads
 from bonsai.settings import ROOT
 
@@ -40,9 +40,11 @@ def test_a_quick_run_does_the_same_work_in_both_ways(
         assert 0 < one["first_text_seconds"] <= one["bonsai_seconds"]
         assert one["peak_memory_bytes"] > 2**20
     assert data["same_texts"]["seedling"] == {
-        "dtype": "float32", "likeliest_text_is_the_usual_ways": True,
-        "texts": data["same_texts"]["seedling"]["texts"], "texts_that_changed": 0,
-    }  # fmt: skip
+        "dtype": "float32",
+        "likeliest_text_is_the_usual_ways": True,
+        "texts": data["same_texts"]["seedling"]["texts"],
+        "texts_that_changed": 0,
+    }
     assert {"torch", "transformers"} <= data["versions"].keys() and data["machine"]["cores"]
     assert table(data) in capsys.readouterr().out
 
@@ -59,7 +61,7 @@ def test_work_that_is_not_the_same_is_told() -> None:
 
 
 def test_all_completions_have_their_full_length_and_are_read_from_the_script() -> None:
-    scripted = Scripted(EchoEngine(replies={"": "word " * 200}), time.monotonic)
+    scripted = ScriptedEngine(EchoEngine(replies={"": "word " * 200}), time.monotonic)
     for workload in workloads(VARIANT, STARTERS):
         scripted.begin()
         outcome = run(scripted, workload, time.monotonic)
@@ -70,9 +72,13 @@ def test_all_completions_have_their_full_length_and_are_read_from_the_script() -
         assert len(outcome.steps) == steps
     counts = {workload.name: len(workload.chains) for workload in workloads(VARIANT, STARTERS)}
     assert list(counts.items()) == [
-        ("one-chain", 1), ("nine-chains", 9), ("eight-variants", 8), ("visitors-8", 8), ("visitors-32", 32),
+        ("one-chain", 1),
+        ("nine-chains", 9),
+        ("eight-variants", 8),
+        ("visitors-8", 8),
+        ("visitors-32", 32),
         ("twenty-steps", 1),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_visitor_whose_run_breaks_is_not_passed_over() -> None:
@@ -81,22 +87,23 @@ def test_a_visitor_whose_run_breaks_is_not_passed_over() -> None:
 
     visitors = next(one for one in workloads(VARIANT, STARTERS) if one.visitors)
     with pytest.raises(ConnectionError, match="gone"):
-        run(Scripted(EchoEngine(pause=gone), time.monotonic), visitors, time.monotonic)
+        run(ScriptedEngine(EchoEngine(pause=gone), time.monotonic), visitors, time.monotonic)
 
 
 def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: Path) -> None:
-    usual = UsualWay(str(model_folder), str(adapter_folder), torch.device("cpu"), torch.float32)
+    usual = BaselineEngine(str(model_folder), str(adapter_folder), torch.device("cpu"), torch.float32)
     requests = deque(Request("Why?", SamplingParams(max_new_tokens=9, temperature=heat)) for heat in (0, 0.7))
     found = list(usual.serve(requests))
     assert [(number, one.finish_reason, one.completion_tokens) for number, one in found] == [
-        (0, "length", 9), (1, "length", 9),
-    ]  # fmt: skip
+        (0, "length", 9),
+        (1, "length", 9),
+    ]
     assert type(usual._model).__name__.startswith("PeftModel"), "the adapter stands beside the weights"
 
 
 def test_every_run_reads_prompts_of_its_own() -> None:
     one, other = (workloads(VARIANT, STARTERS)[0].anew(f"one-chain {number}") for number in (1, 2))
-    scripted = Scripted(EchoEngine(), time.monotonic, 1 / 12)
+    scripted = ScriptedEngine(EchoEngine(), time.monotonic, 1 / 12)
     prompts = []
     for workload in (one, other):
         scripted.begin()

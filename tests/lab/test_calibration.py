@@ -13,9 +13,27 @@ from bonsai.settings import ROOT
 
 DATA = ROOT / "tests" / "data"
 TOPICS = [
-    "rain", "iron", "bread", "jazz", "chess", "coral", "wool", "steam", "amber", "glass",
-    "cotton", "paper", "sugar", "salt", "gold", "tin", "oak", "ivy", "moss", "clay",
-]  # fmt: skip
+    "rain",
+    "iron",
+    "bread",
+    "jazz",
+    "chess",
+    "coral",
+    "wool",
+    "steam",
+    "amber",
+    "glass",
+    "cotton",
+    "paper",
+    "sugar",
+    "salt",
+    "gold",
+    "tin",
+    "oak",
+    "ivy",
+    "moss",
+    "clay",
+]
 PAIRS = "\n".join(
     [
         "duplicate\tquestion_1\tquestion_2",
@@ -164,9 +182,11 @@ def test_the_rules_keep_their_quality(
     measure = Measure(embedder) if by == "meaning" else WORDS
     reworded = [pair.case for pair in read_kinds(DATA / "rewordings.tsv", same=True) if pair.split == "test"]
     deeper = [pair.case for pair in read_kinds(DATA / "deeper.tsv", same=False) if pair.split == "test"]
-    assert sum(measure.look_back(*case).repeated is not None for case in reworded) >= found * len(reworded)
-    assert sum(measure.look_back(*case).repeated is not None for case in deeper) <= alarms * len(deeper)
-    assert sum(measure.look_back(*case).rejected is not None for case in reworded) >= kept_out * len(reworded)
+    assert sum(measure.compare_with_earlier(*case).repeated is not None for case in reworded) >= found * len(reworded)
+    assert sum(measure.compare_with_earlier(*case).repeated is not None for case in deeper) <= alarms * len(deeper)
+    assert sum(measure.compare_with_earlier(*case).rejected is not None for case in reworded) >= kept_out * len(
+        reworded
+    )
 
 
 def test_the_published_report_explains_the_rules_as_they_are() -> None:

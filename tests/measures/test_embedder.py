@@ -64,9 +64,9 @@ def test_vectors_have_unit_length_and_stand_in_order(embedder: Embedder) -> None
         assert one.token_vectors.shape == (len(one.tokens), len(one.vector))
         assert np.linalg.norm(one.vector) == pytest.approx(1, abs=1e-5)
         assert np.linalg.norm(one.token_vectors, axis=1) == pytest.approx(np.ones(len(one.tokens)), abs=1e-5)
-        (alone,) = embedder.encode([text])
-        assert alone.tokens == one.tokens
-        assert alone.vector == pytest.approx(one.vector, abs=1e-5)
+        (base_engine,) = embedder.encode([text])
+        assert base_engine.tokens == one.tokens
+        assert base_engine.vector == pytest.approx(one.vector, abs=1e-5)
     assert embedder.encode([]) == []
 
 
@@ -91,10 +91,10 @@ def test_any_texts_can_be_encoded(embedder: Embedder, texts: list[str]) -> None:
 
 def test_threads_share_an_embedder(embedder: Embedder) -> None:
     texts = [f"{ASKED} {'And why? ' * number}" for number in range(12)]
-    alone = [embedder.encode([text])[0].vector for text in texts]
+    base_engine = [embedder.encode([text])[0].vector for text in texts]
     with ThreadPoolExecutor(4) as pool:
         together = [found[0].vector for found in pool.map(lambda text: embedder.encode([text]), texts)]
-    assert np.array_equal(alone, together)
+    assert np.array_equal(base_engine, together)
 
 
 def test_a_forked_process_can_encode() -> None:
@@ -221,8 +221,12 @@ def test_a_run_neither_waits_nor_fails_for_a_silent_hub(tmp_path: Path) -> None:
         environ |= {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path), "BONSAI_EMBEDDER": "someone/embedder"}
         done = subprocess.run(
             [sys.executable, "-m", "bonsai", "ask", ASKED, "--steps", "2"],
-            cwd=ROOT, env=environ | {"BONSAI_ENGINE": "echo"}, capture_output=True, text=True, timeout=30,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environ | {"BONSAI_ENGINE": "echo"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
     assert done.returncode == 0, done.stderr
     assert "being fetched from the hub in the background" in done.stderr
     assert done.stdout.count("## Step") == 2

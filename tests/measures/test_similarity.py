@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bonsai.measures import similarity
 from bonsai.measures.embedder import Embedder
-from bonsai.measures.similarity import CLOSEST, WORDS, Look, Measure, new_content
+from bonsai.measures.similarity import CLOSEST, WORDS, EarlierMatch, Measure, new_content
 
 ANY_TEXT = st.text(max_size=200) | st.sampled_from(
     ["", "🌱", "a", "?", "\x00\x1b[0m", "なぜ", "Ω か 🌱 why?", "\ud83c"]
@@ -45,19 +45,24 @@ def by_meaning(embedder: Embedder) -> Measure:
 
 @pytest.mark.parametrize(("question", "other"), REWORDINGS)
 def test_a_plain_rewording_repeats_a_question(measure: Measure, question: str, other: str) -> None:
-    assert measure.look_back(other, [question]).repeated == 1
-    assert measure.look_back(other, [question]).rejected == 1
+    assert measure.compare_with_earlier(other, [question]).repeated == 1
+    assert measure.compare_with_earlier(other, [question]).rejected == 1
 
 
 @pytest.mark.parametrize(("question", "other"), DEEPER)
 def test_a_deeper_question_does_not(measure: Measure, question: str, other: str) -> None:
-    assert measure.look_back(other, [question]).repeated is None
+    assert measure.compare_with_earlier(other, [question]).repeated is None
 
 
 def test_the_guard_is_stricter_than_the_flag(by_meaning: Measure) -> None:
     earlier = ["What is the largest mammal in the world?"]
-    assert by_meaning.look_back("What about the largest mammal to ever walk the earth?", earlier).repeated is None
-    assert by_meaning.look_back("What about the largest mammal to ever walk the earth?", earlier).rejected == 1
+    assert (
+        by_meaning.compare_with_earlier("What about the largest mammal to ever walk the earth?", earlier).repeated
+        is None
+    )
+    assert (
+        by_meaning.compare_with_earlier("What about the largest mammal to ever walk the earth?", earlier).rejected == 1
+    )
 
 
 def test_meaning_sees_what_words_do_not(by_meaning: Measure) -> None:
@@ -67,16 +72,16 @@ def test_meaning_sees_what_words_do_not(by_meaning: Measure) -> None:
 
 def test_the_nearest_is_the_most_like_and_the_latest_of_equals(measure: Measure) -> None:
     earlier = ["What is rain?", "What is snow?", "What is rain?"]
-    look = measure.look_back("What is rain?", earlier)
+    look = measure.compare_with_earlier("What is rain?", earlier)
     assert (look.similarity, look.nearest) == (1, 3)
-    assert measure.look_back("What is rain?", earlier).repeated == 3
-    assert measure.look_back("What is rain?", []) == Look()
+    assert measure.compare_with_earlier("What is rain?", earlier).repeated == 3
+    assert measure.compare_with_earlier("What is rain?", []) == EarlierMatch()
 
 
 def test_a_repeat_is_found_in_a_long_chain(measure: Measure) -> None:
     earlier = [f"What do we know of {topic}?" for topic in map(chr, range(ord("a"), ord("a") + CLOSEST + 9))]
     earlier[3] = "Why do cats purr?"
-    assert measure.look_back("What is the reason that cats purr?", earlier).repeated == 4
+    assert measure.compare_with_earlier("What is the reason that cats purr?", earlier).repeated == 4
 
 
 def test_a_question_about_something_else_is_off_topic(by_meaning: Measure) -> None:
@@ -108,7 +113,7 @@ def test_measures_of_any_text_are_shares_and_symmetric(measure: Measure, text: s
     assert 0 <= measure.similarity(text, other) <= 1
     assert measure.similarity(text, other) == pytest.approx(measure.similarity(other, text), abs=1e-6)
     assert measure.similarity(text, text) == 1
-    assert measure.look_back(text, [other, text]).repeated == 2
+    assert measure.compare_with_earlier(text, [other, text]).repeated == 2
     assert 0 <= measure.closeness(text, other, text) <= 1
     assert 0 <= new_content(text, [other]) <= 1
     assert measure.off_topic(text, [text], [other]) is False
@@ -125,7 +130,7 @@ def test_what_was_read_is_kept_within_bounds(embedder: Embedder, monkeypatch: py
     measure = Measure(embedder)
     questions = [f"What is number {number}?" for number in range(40)]
     measure.read(questions)
-    assert measure.look_back("What is number 7?", questions).nearest == 8
+    assert measure.compare_with_earlier("What is number 7?", questions).nearest == 8
 
 
 def test_threads_may_share_a_measure(by_meaning: Measure) -> None:
@@ -133,7 +138,9 @@ def test_threads_may_share_a_measure(by_meaning: Measure) -> None:
 
     def ask() -> None:
         found.append(
-            by_meaning.look_back("Why is the sky blue?", ["What is rain?", "What makes the sky blue?"]).repeated
+            by_meaning.compare_with_earlier(
+                "Why is the sky blue?", ["What is rain?", "What makes the sky blue?"]
+            ).repeated
         )
 
     threads = [threading.Thread(target=ask) for _ in range(4)]

@@ -9,7 +9,7 @@ import snowballstemmer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bonsai.measures.terms import Reading, content_words, contrast, read, shared
+from bonsai.measures.terms import ParsedQuestion, content_words, contrast, parse_question, shared
 
 ANY_TEXT = st.text() | st.sampled_from(["", "🌱", "a", "?", "\x00\x1b", "なぜ", "What is Ωμέγα か 🌱?", "\ud83c"])
 
@@ -39,35 +39,35 @@ ANY_TEXT = st.text() | st.sampled_from(["", "🌱", "a", "?", "\x00\x1b", "な�
     ],
 )
 def test_how_a_question_asks_and_about_what(question: str, asks: set[str], words: set[str]) -> None:
-    reading = read(question)
-    assert (reading.asks, reading.words) == (asks, words)
+    reading = parse_question(question)
+    assert (reading.intents, reading.words) == (asks, words)
 
 
 def test_courtesy_is_left_out_of_the_plain_question() -> None:
-    assert read("Hello, could you please tell me why cats purr?").plain == "why cats purr?"
-    assert read("Why don't cats purr?").plain == "why do not cats purr?"
+    assert parse_question("Hello, could you please tell me why cats purr?").normalised == "why cats purr?"
+    assert parse_question("Why don't cats purr?").normalised == "why do not cats purr?"
 
 
 @pytest.mark.parametrize(
     ("question", "other", "difference"),
     [
-        ("When did it become popular?", "How did it become popular?", "clash"),
-        ("What is a 529 plan?", "How does a 529 plan work?", "otherwise"),
-        ("What is the film?", "What are the main themes of the film?", "otherwise"),
-        ("Is cycling safe?", "Is cycling safer than walking?", "otherwise"),
-        ("Where is the oldest crust found?", "Where is the youngest crust found?", "opposed"),
-        ("Can money make us happy?", "Can money make us unhappy?", "opposed"),
-        ("What did bread cost in 1920?", "What did bread cost in 1980?", "opposed"),
-        ("What is the deepest part of the sea?", "What is the shallowest part of the sea?", "opposed"),
-        ("Which shrubs like a sunny corner?", "Which shrubs like a shady corner?", "opposed"),
-        ("How is an email encrypted?", "How is an email decrypted?", "opposed"),
-        ("How do I hide a column?", "How do I unhide a column?", "opposed"),
-        ("血圧を上げる食べ物は何ですか？", "血圧を下げる食べ物は何ですか？", "opposed"),
+        ("When did it become popular?", "How did it become popular?", "conflicting_kind"),
+        ("What is a 529 plan?", "How does a 529 plan work?", "different_intent"),
+        ("What is the film?", "What are the main themes of the film?", "different_intent"),
+        ("Is cycling safe?", "Is cycling safer than walking?", "different_intent"),
+        ("Where is the oldest crust found?", "Where is the youngest crust found?", "opposite"),
+        ("Can money make us happy?", "Can money make us unhappy?", "opposite"),
+        ("What did bread cost in 1920?", "What did bread cost in 1980?", "opposite"),
+        ("What is the deepest part of the sea?", "What is the shallowest part of the sea?", "opposite"),
+        ("Which shrubs like a sunny corner?", "Which shrubs like a shady corner?", "opposite"),
+        ("How is an email encrypted?", "How is an email decrypted?", "opposite"),
+        ("How do I hide a column?", "How do I unhide a column?", "opposite"),
+        ("血圧を上げる食べ物は何ですか？", "血圧を下げる食べ物は何ですか？", "opposite"),
         ("How do I brew tea?", "How do I brew tea without a kettle?", "negated"),
     ],
 )
 def test_what_keeps_two_questions_apart(question: str, other: str, difference: str) -> None:
-    assert getattr(contrast(read(question), read(other)), difference)
+    assert getattr(contrast(parse_question(question), parse_question(other)), difference)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,28 @@ def test_what_keeps_two_questions_apart(question: str, other: str, difference: s
     ],
 )
 def test_nothing_keeps_rewordings_apart(question: str, other: str) -> None:
-    one, another = read(question), read(other)
+    one, another = parse_question(question), parse_question(other)
     apart = contrast(one, another)
     assert shared(one, another) == pytest.approx(1)
-    assert not (apart.otherwise or apart.clash or apart.opposed or apart.negated or apart.added)
+    assert not (
+        apart.different_intent or apart.conflicting_kind or apart.opposite or apart.negated or apart.added_share
+    )
 
 
 def test_what_one_question_adds() -> None:
-    apart = contrast(read("How does music help memory?"), read("How does music help memory in dementia patients?"))
-    assert apart.added == pytest.approx(2 / 5)
+    apart = contrast(
+        parse_question("How does music help memory?"),
+        parse_question("How does music help memory in dementia patients?"),
+    )
+    assert apart.added_share == pytest.approx(2 / 5)
 
 
 def test_slips_of_the_pen_are_the_same_word_and_other_words_are_not() -> None:
-    assert shared(read("Which restuarants serve octopus?"), read("Which restaurants serve octopus?")) == 1
-    assert shared(read("Why is Austria famous?"), read("Why is Australia famous?")) < 1
+    assert (
+        shared(parse_question("Which restuarants serve octopus?"), parse_question("Which restaurants serve octopus?"))
+        == 1
+    )
+    assert shared(parse_question("Why is Austria famous?"), parse_question("Why is Australia famous?")) < 1
 
 
 def test_content_words_leave_out_small_words_and_endings() -> None:
@@ -105,13 +113,13 @@ def test_content_words_leave_out_small_words_and_endings() -> None:
 @example("a" * 10_000, "なぜ" * 5_000)
 @example("what is " * 1_250, "how " * 2_500)
 def test_any_text_can_be_read_and_compared_in_either_order(text: str, other: str) -> None:
-    one, another = read(text), read(other)
-    assert isinstance(one, Reading)
-    assert one.asks
+    one, another = parse_question(text), parse_question(other)
+    assert isinstance(one, ParsedQuestion)
+    assert one.intents
     assert 0 <= shared(one, another) <= 1 + 1e-9
     assert shared(one, another) == shared(another, one)
     assert contrast(one, another) == contrast(another, one)
-    assert 0 <= contrast(one, another).added <= 1
+    assert 0 <= contrast(one, another).added_share <= 1
 
 
 def test_threads_read_the_same_words_as_one() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bonsai.chains.advance import grow
+from bonsai.chains.advance import advance_each
 from bonsai.chains.chain import branch
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
@@ -28,10 +28,10 @@ class Adapted(EchoEngine):
     adapter_id = "a/b"
 
 
-def run_of(grid: Grid, engine: EchoEngine | None = None, alone: EchoEngine | None = None) -> Run:
+def run_of(grid: Grid, engine: EchoEngine | None = None, base_engine: EchoEngine | None = None) -> Run:
     engine = engine or EchoEngine()
     plan = Plan(grid, SamplingParams(max_new_tokens=40), "echo", engine.adapter_id, "echo", "words")
-    grown = dict(grow(engine, list(plan.chains()), plan.sampling, alone=alone))
+    grown = dict(advance_each(engine, list(plan.chains()), plan.sampling, base_engine=base_engine))
     return plan.run([grown[place] for place in range(len(grid))])
 
 
@@ -48,9 +48,13 @@ def test_columns_are_aligned_by_question_and_step(run: Run) -> None:
     found = side_by_side(run, "prompt")
     assert (found.columns, found.labels) == (("assistant", "logician"), ("question", "method"))
     assert [(*line.labels.values(), line.step) for line in found.lines] == [
-        (GRID.questions[0], "single", 1), (GRID.questions[0], "qtq", 1), (GRID.questions[0], "qtq", 2),
-        (GRID.questions[1], "single", 1), (GRID.questions[1], "qtq", 1), (GRID.questions[1], "qtq", 2),
-    ]  # fmt: skip
+        (GRID.questions[0], "single", 1),
+        (GRID.questions[0], "qtq", 1),
+        (GRID.questions[0], "qtq", 2),
+        (GRID.questions[1], "single", 1),
+        (GRID.questions[1], "qtq", 1),
+        (GRID.questions[1], "qtq", 2),
+    ]
     for line in found.lines:
         for column, cell in line.cells.items():
             (entry,) = cell.entries

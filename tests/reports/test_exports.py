@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bonsai.chains.advance import grow
+from bonsai.chains.advance import advance_each
 from bonsai.chains.chain import Chain
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
-from bonsai.reports.exports import FORMS, export, form_of, to_csv, to_markdown
-from bonsai.reports.sections import View
+from bonsai.reports.exports import FORMATS, export, format_of, to_csv, to_markdown
+from bonsai.reports.sections import ReportOptions
 from bonsai.reports.statistics import statistics
 from bonsai.runs.grid import Grid
 from bonsai.runs.plan import Plan
@@ -35,7 +35,7 @@ NASTY = "=1+1 | <script>alert(1)</script> {{7*7}} {% raw %} <b>x</b> & 日本語
 
 def run_of(grid: Grid, engine: EchoEngine | None = None) -> Run:
     plan = Plan(grid, SamplingParams(max_new_tokens=60), "echo", "", "echo", "words")
-    grown = dict(grow(engine or EchoEngine(), list(plan.chains()), plan.sampling))
+    grown = dict(advance_each(engine or EchoEngine(), list(plan.chains()), plan.sampling))
     return plan.run([grown[place] for place in range(len(grid))])
 
 
@@ -118,8 +118,8 @@ def test_a_report_has_summary_figures_columns_and_table(run: Run) -> None:
     side = markdown_tables(report)[0]
     assert side[0] == ["question", "step", "assistant", "logician"]
     assert side[1][2:] == [chain.steps[0].answer for chain in run.chains[:2]]
-    assert "**まとめ**" in to_markdown(run, View("ja"))
-    other = markdown_tables(to_markdown(run, View(axis="question")))[1]
+    assert "**まとめ**" in to_markdown(run, ReportOptions("ja"))
+    other = markdown_tables(to_markdown(run, ReportOptions(axis="question")))[1]
     assert other[0] == ["quantity", "question", "items", "mean", "95% interval"]
 
 
@@ -162,8 +162,14 @@ def test_llm_comparator_reads_an_example_for_each_question_and_step(run: Run) ->
     assert len(data["examples"]) == 16
     for example, ours, theirs in zip(data["examples"], run.chains[::2], run.chains[1::2], strict=True):
         assert set(example) == {
-            "input_text", "tags", "output_text_a", "output_text_b", "score", "individual_rater_scores", "custom_fields",
-        }  # fmt: skip
+            "input_text",
+            "tags",
+            "output_text_a",
+            "output_text_b",
+            "score",
+            "individual_rater_scores",
+            "custom_fields",
+        }
         assert example["input_text"] == ours.questions[0] == theirs.questions[0]
         assert (example["output_text_a"], example["output_text_b"]) == (ours.steps[0].answer, theirs.steps[0].answer)
         assert example["score"] is None and example["individual_rater_scores"] == []
@@ -188,12 +194,18 @@ def test_a_run_of_one_column_has_nothing_to_compare(run: Run, form: str) -> None
 @pytest.mark.parametrize(
     ("name", "form"),
     [
-        ("t.csv", "csv"), ("t.md", "markdown"), ("a.b/t.json", "json"), ("t.html", "html"),
-        ("t.comparator.json", "llm-comparator"), ("t.statistics.csv", "statistics"), ("t.txt", None), ("t", None),
+        ("t.csv", "csv"),
+        ("t.md", "markdown"),
+        ("a.b/t.json", "json"),
+        ("t.html", "html"),
+        ("t.comparator.json", "llm-comparator"),
+        ("t.statistics.csv", "statistics"),
+        ("t.txt", None),
+        ("t", None),
     ],
-)  # fmt: skip
+)
 def test_the_ending_of_a_file_tells_its_form(name: str, form: str | None) -> None:
-    assert form_of(Path(name)) == form
+    assert format_of(Path(name)) == form
 
 
 def test_every_form_is_made_in_parts_that_do_not_grow_with_the_run() -> None:
@@ -202,6 +214,6 @@ def test_every_form_is_made_in_parts_that_do_not_grow_with_the_run() -> None:
     chains = [
         replace(chain, steps=(replace(chain.steps[0], writing=""),), stop_reason="done") for chain in plan.chains()
     ]
-    for form in FORMS.keys() - {"llm-comparator", "statistics"}:
+    for form in FORMATS.keys() - {"llm-comparator", "statistics"}:
         parts = list(map(len, export(plan.run(chains), form)))
         assert max(parts) < sum(parts) * 0.75, form

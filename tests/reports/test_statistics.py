@@ -32,9 +32,13 @@ def run_of(questions: int, new: dict[str, list[float]], flagged: dict[str, int] 
         place = (chain.number - 1) // len(new)
         flags = ("no-reasoning",) if place < (flagged or {}).get(chain.prompt.name, 0) else ()
         step = replace(
-            chain.steps[0], writing="", answer="So.", new_content=new[chain.prompt.name][place], flags=flags,
+            chain.steps[0],
+            writing="",
+            answer="So.",
+            new_content=new[chain.prompt.name][place],
+            flags=flags,
             completion_tokens=10,
-        )  # fmt: skip
+        )
         return replace(chain, steps=(step,), stop_reason="done")
 
     return plan.run([finished(chain) for chain in plan.chains()])
@@ -54,8 +58,11 @@ def test_means_and_paired_differences_are_those_of_the_values() -> None:
     ours, theirs = noise(40, 0.6, 1), noise(40, 0.5, 2)
     found = statistics(run_of(40, {"assistant": ours, "logician": theirs}, {"logician": 10}), "prompt")
     assert (found.axis, found.unit, found.columns, dict(found.dropped)) == (
-        "prompt", "questions", ("assistant", "logician"), {},
-    )  # fmt: skip
+        "prompt",
+        "questions",
+        ("assistant", "logician"),
+        {},
+    )
     mean = figure(found, "new_content", "assistant")
     assert mean.value == pytest.approx(sum(ours) / 40, abs=1e-4)
     assert mean.low is not None and mean.high is not None and mean.low < mean.value < mean.high
@@ -91,12 +98,16 @@ def test_where_nothing_differs_few_of_many_comparisons_say_so() -> None:
 
 def test_the_correction_is_for_all_differences_of_the_table() -> None:
     ours, theirs = noise(20, 0.53, 1), noise(20, 0.5, 2)
-    alone = figure(statistics(run_of(20, {"assistant": ours, "logician": theirs}), "prompt"),
-                   "new_content", "assistant", "logician")  # fmt: skip
+    base_engine = figure(
+        statistics(run_of(20, {"assistant": ours, "logician": theirs}), "prompt"),
+        "new_content",
+        "assistant",
+        "logician",
+    )
     many = run_of(20, {"assistant": ours, "logician": theirs, "creator": theirs})
     among = figure(statistics(many, "prompt"), "new_content", "assistant", "logician")
-    assert alone.p is not None and among.p is not None and 0 < alone.p < among.p
-    assert (alone.low, alone.high) == (among.low, among.high)
+    assert base_engine.p is not None and among.p is not None and 0 < base_engine.p < among.p
+    assert (base_engine.low, base_engine.high) == (among.low, among.high)
 
 
 def test_too_few_items_are_said_and_not_computed() -> None:
@@ -129,11 +140,12 @@ def test_one_question_is_compared_over_its_seeds() -> None:
     plan = Plan(grid, SamplingParams(), "m", "", "echo", "words")
     chains = [
         replace(
-            chain, stop_reason="done",
+            chain,
+            stop_reason="done",
             steps=(replace(chain.steps[0], writing="", new_content=0.5, completion_tokens=chain.seed),),
         )
         for chain in plan.chains()
-    ]  # fmt: skip
+    ]
     found = statistics(plan.run(chains), "prompt")
     assert (found.unit, figure(found, "completion_tokens", "assistant", "creator").items) == ("seeds", 20)
     assert figure(found, "completion_tokens", "assistant").value == 9.5

@@ -119,8 +119,9 @@ def test_with_and_without_the_adapter(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert main(["compare", "Why do we sleep?", *options]) == 0
     found = rows(capsys.readouterr().out)
     assert [(row["adapter"], row["flags"], bool(row["reasoning"])) for row in found] == [
-        ("a/b", "", True), ("", "no-reasoning", False),
-    ]  # fmt: skip
+        ("a/b", "", True),
+        ("", "no-reasoning", False),
+    ]
 
 
 def test_batch_asks_a_list_and_tells_what_it_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +214,7 @@ def test_an_interrupted_batch_draws_what_it_has_and_says_how_to_go_on(
     journal, out = tmp_path / "j.jsonl", tmp_path / "t.csv"
     kept = [*COMMAND, "--journal", str(journal), "--out", str(out)]
     first, second = EchoEngine(pause=pause), EchoEngine()
-    first.rows_at_once = second.rows_at_once = 4
+    first.max_batch_size = second.max_batch_size = 4
     opened = iter([first, second])
     monkeypatch.setattr(bonsai.engines, "open_engine", lambda settings: next(opened))
     assert main(kept) == 130

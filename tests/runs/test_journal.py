@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bonsai.chains.advance import grow
+from bonsai.chains.advance import advance_each
 from bonsai.chains.chain import Chain, stop
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
@@ -18,8 +18,8 @@ from bonsai.errors import BonsaiError, RunFileError, UsageError
 from bonsai.reports.exports import export
 from bonsai.runs.grid import Grid
 from bonsai.runs.journal import Journal, begin_journal, open_journal, resume_journal
-from bonsai.runs.plan import Plan, plan_of
-from bonsai.runs.progress import keep_all
+from bonsai.runs.plan import Plan, infer_plan
+from bonsai.runs.progress import record
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import ROOT
 
@@ -34,7 +34,7 @@ PLAN = Plan(GRID, SamplingParams(max_new_tokens=40), "echo", "", "echo", "words"
 def fill(journal: Journal, engine: EchoEngine | None = None, most: int = 10**6) -> int:
     """Let the journal's chains grow until `most` steps are kept, and return how many were."""
     kept = 0
-    for _, chain in grow(engine or EchoEngine(), journal.unfinished(), journal.plan.sampling):
+    for _, chain in advance_each(engine or EchoEngine(), journal.unfinished(), journal.plan.sampling):
         kept += journal.keep(chain)
         if kept >= most:
             break
@@ -58,7 +58,7 @@ def test_a_journal_holds_the_chains_of_its_plan(whole: Journal) -> None:
     assert len(whole) == len(GRID) == 3 * 2 * 2 * 2
     assert whole.finished == len(whole)
     assert [chain.number for chain in whole] == list(range(1, 25))
-    expected = dict(grow(EchoEngine(), list(PLAN.chains()), PLAN.sampling))
+    expected = dict(advance_each(EchoEngine(), list(PLAN.chains()), PLAN.sampling))
     assert plain(whole.run) == plain(PLAN.run([expected[place] for place in range(24)]))
     assert whole[-1] == whole[23] and whole[2:4] == [whole[2], whole[3]]
     with pytest.raises(IndexError):
@@ -69,8 +69,11 @@ def test_what_is_compared_stands_together() -> None:
     grid = replace(GRID, adapters=("a", ""))
     chains = list(grid.chains("m"))
     assert [(chain.prompt.name, chain.model, chain.adapter) for chain in chains[:4]] == [
-        ("assistant", "", ""), ("assistant", "m", ""), ("logician", "", ""), ("logician", "m", ""),
-    ]  # fmt: skip
+        ("assistant", "", ""),
+        ("assistant", "m", ""),
+        ("logician", "", ""),
+        ("logician", "m", ""),
+    ]
     assert [chain.method for chain in chains[3:5]] == ["two-step", "qtq"]
     assert [chain.seed for chain in chains[7:9]] == [1, 2]
     assert [chain.questions[0] for chain in chains[15:17]] == list(QUESTIONS[:2])
@@ -108,11 +111,19 @@ def test_a_journal_cut_at_any_byte_is_resumed(tmp_path_factory: pytest.TempPathF
 def test_every_setting_that_is_different_is_named(whole: Journal) -> None:
     other = Plan(
         replace(
-            GRID, questions=(*QUESTIONS[:2], "Who?"), seeds=(1, 3), length=4, guarded=False,
+            GRID,
+            questions=(*QUESTIONS[:2], "Who?"),
+            seeds=(1, 3),
+            length=4,
+            guarded=False,
             prompts=(VARIANTS["assistant"], replace(VARIANTS["logician"], persona="You are new.")),
         ),
-        SamplingParams(max_new_tokens=50, temperature=0.7), "other", "a", "echo", "words",
-    )  # fmt: skip
+        SamplingParams(max_new_tokens=50, temperature=0.7),
+        "other",
+        "a",
+        "echo",
+        "words",
+    )
     before = whole.file.read_bytes()
     with pytest.raises(UsageError) as caught:
         resume_journal(whole.file, other)
@@ -171,7 +182,7 @@ def test_damage_in_the_midst_is_told_with_its_line(tmp_path: Path, whole: Journa
 def test_a_stopped_chain_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
     journal = begin_journal(tmp_path / "j.jsonl", PLAN)
     chains: dict[int, Chain] = {}
-    for place, chain in grow(EchoEngine(), journal.unfinished(), PLAN.sampling):
+    for place, chain in advance_each(EchoEngine(), journal.unfinished(), PLAN.sampling):
         chains[place] = chain
         journal.keep(chain)
         if journal.steps == 9:
@@ -212,7 +223,7 @@ def test_a_chain_is_asked_again_alone_with_another_seed(tmp_path: Path, whole: J
         assert plain(now.run)[:3] + plain(now.run)[4:] == plain(whole.run)[:3] + plain(whole.run)[4:]
         assert now[3].steps[0].answer != whole[3].steps[0].answer
     saved = loads(dumps(journal.run))
-    assert plan_of(saved) == PLAN
+    assert infer_plan(saved) == PLAN
     again = begin_journal(tmp_path / "again.jsonl", PLAN)
     for chain in saved.chains:
         again.keep(chain)
@@ -226,7 +237,7 @@ def test_a_saved_run_is_the_start_of_a_journal(tmp_path: Path, whole: Journal) -
     part = begin_journal(tmp_path / "part.jsonl", PLAN)
     fill(part, most=11)
     saved = loads(dumps(part.run))
-    plan = plan_of(saved)
+    plan = infer_plan(saved)
     assert plan == PLAN
     journal = begin_journal(tmp_path / "j.jsonl", plan)
     assert sum(map(journal.keep, saved.chains)) == part.steps == 11
@@ -235,9 +246,9 @@ def test_a_saved_run_is_the_start_of_a_journal(tmp_path: Path, whole: Journal) -
 
 
 def test_a_run_with_branches_or_of_some_chains_is_of_no_plan(whole: Journal) -> None:
-    assert plan_of(PLAN.run(whole[:5])) is None
-    assert plan_of(PLAN.run([])) is None
-    assert plan_of(PLAN.run([*whole[:3], replace(whole[3], parent=3), *whole[4:]])) is None
+    assert infer_plan(PLAN.run(whole[:5])) is None
+    assert infer_plan(PLAN.run([])) is None
+    assert infer_plan(PLAN.run([*whole[:3], replace(whole[3], parent=3), *whole[4:]])) is None
 
 
 @pytest.mark.parametrize(
@@ -276,14 +287,14 @@ def test_the_lines_of_a_journal_are_json(whole: Journal) -> None:
 def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
     # Texts that measures read are kept for a while; a Reasoning is not one of them.
     engine = EchoEngine(replies={"<|response|>": "So.", "": "word" * 5000})
-    engine.rows_at_once = 8
+    engine.max_batch_size = 8
 
     def peak(count: int) -> int:
         """Return the most memory that it takes to grow and draw so many chains, in bytes."""
         grid = Grid(tuple(f"Why {number}?" for number in range(count)), (VARIANTS["assistant"],), ("two-step",))
         journal = begin_journal(tmp_path / f"{count}.jsonl", replace(PLAN, grid=grid))
         tracemalloc.start()
-        for progress in keep_all(journal, grow(engine, journal.unfinished(), PLAN.sampling)):
+        for progress in record(journal, advance_each(engine, journal.unfinished(), PLAN.sampling)):
             assert progress.chains == count
         drawn = sum(len(part) for form in ("json", "csv", "markdown", "html") for part in export(journal.run, form))
         most = tracemalloc.get_traced_memory()[1]
@@ -298,8 +309,8 @@ def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
 def test_progress_counts_and_expects(tmp_path: Path) -> None:
     journal = begin_journal(tmp_path / "j.jsonl", PLAN)
     engine = EchoEngine(fail_on="rain smell?")
-    engine.rows_at_once = 5
-    told = list(keep_all(journal, grow(engine, journal.unfinished(), PLAN.sampling)))
+    engine.max_batch_size = 5
+    told = list(record(journal, advance_each(engine, journal.unfinished(), PLAN.sampling)))
     assert (told[-1].finished, told[-1].failed, told[-1].chains, told[-1].expected) == (24, 8, 24, 0)
     assert sum(progress.kept for progress in told) == journal.steps
     assert [progress.finished for progress in told] == sorted(progress.finished for progress in told)
@@ -310,5 +321,5 @@ def test_progress_counts_and_expects(tmp_path: Path) -> None:
     assert (again.done, again.failures, again.finished) == (1, 8, 24)
     again.begin_again(again.failed[:2])
     assert (again.failures, again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
-    first = next(keep_all(again, grow(EchoEngine(), again.unfinished(), PLAN.sampling)))
+    first = next(record(again, advance_each(EchoEngine(), again.unfinished(), PLAN.sampling)))
     assert first.expected is None, "the pace of another run is not that of this one"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bonsai.chains.questions import load_starters
 from bonsai.errors import UsageError
 from bonsai.runs.question_lists import QuestionList, columns, pasted, read_questions
-from bonsai.runs.text_files import MOST_BYTES
+from bonsai.runs.text_files import MAX_BYTES
 from bonsai.settings import ROOT
 
 BIRDS, REEFS = "Why do birds migrate?", "How do reefs grow?"
@@ -71,8 +71,9 @@ def test_what_is_passed_over_is_told_by_line(tmp_path: Path) -> None:
     )
     sheet = f'question,note\n"{BIRDS}","two\nlines"\n{BIRDS},\n,x\n'
     assert read(tmp_path, "list.csv", sheet).notes == (
-        "Blank lines, passed over: 5.", "Lines that repeat a question, passed over: 4 (as 2).",
-    )  # fmt: skip
+        "Blank lines, passed over: 5.",
+        "Lines that repeat a question, passed over: 4 (as 2).",
+    )
     objects = f'{{"question": "{BIRDS}"}}\n{{"question": 7}}\nnot JSON\n[1]\n'
     assert read(tmp_path, "list.jsonl", objects).notes == ("Lines without a question, passed over: 2, 3, 4.",)
     many = pasted(BIRDS + "\n\n" * 30, 100).notes
@@ -111,7 +112,7 @@ def test_a_file_that_is_missing_or_too_large_is_not_read(tmp_path: Path) -> None
     huge = tmp_path / "huge.csv"
     with huge.open("wb") as file:
         file.truncate(100 * 2**20)
-    with pytest.raises(UsageError, match=rf"has 100 MB; at most {MOST_BYTES // 2**20} MB are read"):
+    with pytest.raises(UsageError, match=rf"has 100 MB; at most {MAX_BYTES // 2**20} MB are read"):
         read_questions(huge, 100)
 
 

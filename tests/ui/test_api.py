@@ -38,8 +38,10 @@ def test_rows_come_back_with_their_scores(client: Client) -> None:
     scored = client.predict(ROWS, api_name="/score")
     assert [{name: row[name] for name in given} for row, given in zip(scored, ROWS, strict=True)] == ROWS
     assert [(row["step"], row["similarity"], row["nearest"], row["flags"]) for row in scored] == [
-        (1, None, None, ""), (1, None, None, ""), (2, 1.0, 1, "tautology"),
-    ]  # fmt: skip
+        (1, None, None, ""),
+        (1, None, None, ""),
+        (2, 1.0, 1, "tautology"),
+    ]
     assert [row["new_content"] for row in scored] == [1.0, 1.0, 0.0]
     assert client.predict([], api_name="/score") == []
 
@@ -243,8 +245,12 @@ def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
     assert all(row["reasoning"] and row["answer"] for row in rows)
     listed = client.predict([*questions, " ", "is broken?", questions[0]], method="qtq", steps=2, api_name="/batch")
     assert [(row["chain"], row["step"], row["flags"]) for row in listed] == [
-        (1, 1, ""), (1, 2, ""), (2, 1, ""), (2, 2, ""), (3, 1, "error"),
-    ]  # fmt: skip
+        (1, 1, ""),
+        (1, 2, ""),
+        (2, 1, ""),
+        (2, 2, ""),
+        (3, 1, "error"),
+    ]
     assert listed[0]["prompt"] == "assistant"
 
 

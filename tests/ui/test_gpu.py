@@ -24,14 +24,14 @@ import pytest
 
 from bonsai.chains import reasoning_test as reasoning_tests
 from bonsai.chains.advance import advance
-from bonsai.chains.advance import grow as advance_each
+from bonsai.chains.advance import advance_each as advance_each
 from bonsai.chains.chain import Chain, branch, new_chain
 from bonsai.chains.prompts import load_variants
-from bonsai.chains.roles import check_fit
+from bonsai.chains.roles import check_context
 from bonsai.engines.base import Request, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.settings import ROOT, Settings
-from bonsai.ui.work.lease import Pace, work_of
+from bonsai.ui.work.lease import PaceEstimate, work_of
 
 VARIANT = load_variants(ROOT / "prompts")["assistant"]
 SAMPLING = SamplingParams(max_new_tokens=60)
@@ -166,31 +166,36 @@ def many_chains(platform: Platform, home: Path) -> dict[str, Any]:
     from bonsai.runs.grid import Grid
     from bonsai.runs.journal import begin_journal
     from bonsai.runs.plan import Plan
-    from bonsai.runs.progress import keep_all
+    from bonsai.runs.progress import record
     from bonsai.ui.work import gpu
 
     platform.idle = False
-    engine, alone = WatchedEngine(), WatchedEngine(replies={"<|reasoning|>": ""})
+    engine, base_engine = WatchedEngine(), WatchedEngine(replies={"<|reasoning|>": ""})
     engine.adapter_id = "a/b"
-    gpu.use(engine, alone=alone)
+    gpu.use(engine, base_engine=base_engine)
     grid = Grid(("Why does rain smell?", "Why does tea calm?"), (VARIANT,), ("qtq",), ("a/b", ""), length=2)
     plan = Plan(grid, SAMPLING, "echo", "a/b", "echo", "words")
     before = len(platform.called("/schedule"))
     journal = begin_journal(home / "journal.jsonl", plan)
-    *_, last = keep_all(journal, gpu.grow_each(tuple(journal.unfinished()), SAMPLING))
-    expected = dict(advance_each(EchoEngine(), list(plan.chains()), SAMPLING, alone=EchoEngine(replies=alone.replies)))
+    *_, last = record(journal, gpu.grow_each(tuple(journal.unfinished()), SAMPLING))
+    expected = dict(
+        advance_each(EchoEngine(), list(plan.chains()), SAMPLING, base_engine=EchoEngine(replies=base_engine.replies))
+    )
     return {
-        "last": tell(list(journal)), "expected": tell([expected[place] for place in range(4)]),
-        "finished": last.finished, "leases": len(platform.called("/schedule")) - before,
-        "workers": [engine.pid.value, alone.pid.value], "page": os.getpid(),
-    }  # fmt: skip
+        "last": tell(list(journal)),
+        "expected": tell([expected[place] for place in range(4)]),
+        "finished": last.finished,
+        "leases": len(platform.called("/schedule")) - before,
+        "workers": [engine.pid.value, base_engine.pid.value],
+        "page": os.getpid(),
+    }
 
 
 def seconds_of_leases(platform: Platform) -> dict[str, Any]:
     """Return, for one click after another on a GPU of a steady pace, the seconds asked for and those used."""
     from bonsai.errors import EngineError
     from bonsai.ui.work import gpu
-    from bonsai.ui.work.lease import Pace
+    from bonsai.ui.work.lease import PaceEstimate
 
     # A pass of this GPU takes so long.
     engine = WatchedEngine(pause=lambda: threading.Event().wait(0.004))
@@ -203,7 +208,7 @@ def seconds_of_leases(platform: Platform) -> dict[str, Any]:
         *_, (last,) = gpu.grow(chain, SAMPLING)
         clicks.append((asked, time.monotonic() - began, len(last.steps)))
         platform.idle = True
-    gpu._pace = Pace(start=0.5, each_pass=0)
+    gpu._pace = PaceEstimate(start=0.5, each_pass=0)
     began, told, reached = time.monotonic(), "", 0
     try:
         for (last,) in gpu.grow(ENDLESS, SAMPLING):
@@ -211,7 +216,7 @@ def seconds_of_leases(platform: Platform) -> dict[str, Any]:
     except EngineError as error:
         told = str(error)
     used = time.monotonic() - began
-    gpu._pace = Pace()
+    gpu._pace = PaceEstimate()
     return {"clicks": clicks, "told": told, "used": used, "reached": reached, "workers_ended": engine.ended.value}
 
 
@@ -262,9 +267,13 @@ def reasoning_test(platform: Platform) -> dict[str, Any]:
         refused = str(error)
     asked = int(platform.called("/schedule")[-1]["durationSeconds"][0])
     return {
-        "tested": tell([tested]), "expected": tell([expected]), "refused": refused, "asked": asked,
-        "worker": engine.pid.value, "page": os.getpid(),
-    }  # fmt: skip
+        "tested": tell([tested]),
+        "expected": tell([expected]),
+        "refused": refused,
+        "asked": asked,
+        "worker": engine.pid.value,
+        "page": os.getpid(),
+    }
 
 
 def measured_by_meaning(platform: Platform) -> dict[str, Any]:
@@ -309,7 +318,7 @@ def local_engine(platform: Platform, folder: str) -> dict[str, Any]:
 
     platform.idle = False
     engine = open_engine(Settings(model=folder, zero_gpu=True))
-    check_fit(engine, TINY, SHORT)
+    check_context(engine, TINY, SHORT)
     return {"device": engine.device, "place": str(engine._model.device), "last": tell(click(engine, TINY, SHORT)[-1])}
 
 
@@ -335,9 +344,14 @@ def simulate(folder: str, report: str) -> None:
 def report(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("home")
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "SPACES_ZERO_GPU": "true",
-    }  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "SPACES_ZERO_GPU": "true",
+    }
     command = [sys.executable, __file__, str(model_folder), str(home / "report.json")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -413,7 +427,7 @@ def test_a_worker_measures_by_meaning_too(report: dict[str, Any]) -> None:
 
 
 def seconds_needed(chains: Sequence[Chain], sampling: SamplingParams) -> int:
-    return Pace().seconds(work_of(EchoEngine(), chains, sampling))
+    return PaceEstimate().seconds(work_of(EchoEngine(), chains, sampling))
 
 
 def test_only_steps_that_are_still_to_be_written_need_seconds() -> None:

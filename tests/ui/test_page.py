@@ -24,7 +24,7 @@ from bonsai.chains import guard
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.prompts import load_variants
-from bonsai.chains.roles import check_fit
+from bonsai.chains.roles import check_context
 from bonsai.engines.base import Request, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, QuestionError, UsageError
@@ -90,8 +90,15 @@ def test_what_cannot_be_done_gets_a_sentence(client: Client, options: dict[str, 
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
     assert set(described["named_endpoints"]) == {
-        "/ask", "/two_step", "/qtq", "/compare", "/batch", "/branch", "/test_reasoning", "/score",
-    }  # fmt: skip
+        "/ask",
+        "/two_step",
+        "/qtq",
+        "/compare",
+        "/batch",
+        "/branch",
+        "/test_reasoning",
+        "/score",
+    }
     assert not described["unnamed_endpoints"]
     for name, endpoint in described["named_endpoints"].items():
         assert endpoint["description"]
@@ -223,7 +230,7 @@ def test_a_test_of_the_reasoning_ends_with_its_three_answers(use: object) -> Non
 
 
 def test_a_run_of_another_model_or_measure_is_not_branched() -> None:
-    here = context.Offer(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    here = context.PageContext(EchoEngine(), SETTINGS, VARIANTS, (), {})
     run = here.begin("qtq", question=QUESTION)
     *_, chains = advance(EchoEngine(), run.chains, run.sampling)
     run = run.with_chains(chains)
@@ -238,7 +245,7 @@ def test_a_run_of_another_model_or_measure_is_not_branched() -> None:
 
 
 def test_a_branch_gets_a_number_of_its_own() -> None:
-    here = context.Offer(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    here = context.PageContext(EchoEngine(), SETTINGS, VARIANTS, (), {})
     run = here.begin("qtq", question=QUESTION, stop_without_progress=False)
     assert not run.chains[0].stop_without_progress
     for question in ("Why do apples fall?", "Why do rivers bend?"):
@@ -284,7 +291,9 @@ def test_every_sentence_of_the_page_has_its_japanese() -> None:
         text.value
         for file in (ROOT / "bonsai" / "ui").rglob("*.py")
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("t", "say")
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in ("translatable", "translate")
         for text in call.args[-1:] + call.args[1:2]
         if isinstance(text, ast.Constant) and isinstance(text.value, str)
     }
@@ -303,11 +312,11 @@ def test_every_sentence_of_the_page_has_its_japanese() -> None:
 def test_a_refusal_with_numbers_is_translated_with_its_numbers() -> None:
     engine = EchoEngine(context_length=10)
     with pytest.raises(QuestionError) as caught:
-        check_fit(engine, [chain(question="word " * 1200)], SamplingParams())
-    japanese = translate.say_error("ja", str(caught.value))
+        check_context(engine, [chain(question="word " * 1200)], SamplingParams())
+    japanese = translate.translate_error("ja", str(caught.value))
     assert "質問が長すぎます" in japanese
     assert all(number in japanese for number in ("1,2", " 10 "))
-    assert translate.say_error("en", str(caught.value)) == str(caught.value)
+    assert translate.translate_error("en", str(caught.value)) == str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,10 @@ def test_what_repeats_has_a_dotted_arrow_to_what_it_repeats() -> None:
     assert nodes(text)["s1x2r"].split("<br/>")[1:] == ["#10007; b question#63;", "#10007; c question#63;", "+1 more"]
     assert [arrow for arrow in arrows(text) if ">" not in arrow] == ["s1x2 --- s1x2r"]
     assert [arrow for arrow in arrows(text) if "repeats" in arrow] == [
-        "s1x3 -. repeats .-> s1x2", "s1x4 -. repeats .-> s1x2", "s1x2r -. repeats .-> s1x1",
-    ]  # fmt: skip
+        "s1x3 -. repeats .-> s1x2",
+        "s1x4 -. repeats .-> s1x2",
+        "s1x2r -. repeats .-> s1x1",
+    ]
     assert re.findall(r"(\w+)\[.*:::flagged", text) == ["s1x3", "s1x4"]
 
 

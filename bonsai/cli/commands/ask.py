@@ -52,7 +52,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Ask a question, or branch from a saved run; draw the run and return the exit code."""
     from bonsai.chains.prompts import choose_variant, load_variants
-    from bonsai.chains.roles import check_fit
+    from bonsai.chains.roles import check_context
 
     settings = with_model(options, settings)
     variants = load_variants(settings.prompts)
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     check_out(options.out)
     begin = _begin_branch if options.run else _begin_run
     begun, engine, measure = begin(options, settings, variants)
-    check_fit(engine, begun.chains[-1:], begun.sampling)
+    check_context(engine, begun.chains[-1:], begun.sampling)
     ended, code = _grow(engine, measure, begun, options.test_reasoning)
     draw(ended, options)
     return code
@@ -88,9 +88,13 @@ def _begin_run(
     engine, measure = open_all(settings)
     name = options.prompt or settings.prompt or default_variant(engine.model_id, engine.adapter_id)
     chain = new_chain(
-        question, method, choose_variant(variants, name), seed=sampling.seed,
-        length=or_default(options.steps, STEPS), candidates=or_default(options.candidates, CANDIDATES),
-    )  # fmt: skip
+        question,
+        method,
+        choose_variant(variants, name),
+        seed=sampling.seed,
+        length=or_default(options.steps, STEPS),
+        candidates=or_default(options.candidates, CANDIDATES),
+    )
     chain = replace(chain, guarded=not options.no_guard, stop_without_progress=not options.keep_going)
     return Run((chain,), sampling, engine.model_id, engine.adapter_id, engine.name, measure.name), engine, measure
 
@@ -110,20 +114,27 @@ def _begin_branch(
     if options.candidate is not None and options.question is not None:
         raise UsageError("A branch asks either a question of yours or a candidate of the step; leave one out.")
     run = branched(
-        read_run(options.run), or_default(options.chain, 1), options.step, candidate=options.candidate,
+        read_run(options.run),
+        or_default(options.chain, 1),
+        options.step,
+        candidate=options.candidate,
         question="" if options.question is None else clean_question(options.question),
         prompt=variants[options.prompt] if options.prompt else None,
-        seed=None if options.seed is None else SamplingParams(seed=options.seed).seed, length=options.steps,
-    )  # fmt: skip
+        seed=None if options.seed is None else SamplingParams(seed=options.seed).seed,
+        length=options.steps,
+    )
     engine, measure = open_all(settings)
     *others, chain = run.chains
     chain = replace(
-        chain, guarded=chain.guarded and not options.no_guard,
+        chain,
+        guarded=chain.guarded and not options.no_guard,
         stop_without_progress=chain.stop_without_progress and not options.keep_going,
-    )  # fmt: skip
+    )
     if (engine.model_id, engine.adapter_id) != (run.model, run.adapter):
-        say(f"bonsai: the run was answered by {_model(run.model, run.adapter)}, its branch is by "
-             f"{_model(engine.model_id, engine.adapter_id)}")  # fmt: skip
+        say(
+            f"bonsai: the run was answered by {_model(run.model, run.adapter)}, its branch is by "
+            f"{_model(engine.model_id, engine.adapter_id)}"
+        )
         chain = replace(chain, model=engine.model_id, adapter=engine.adapter_id)
     if measure.name != run.measure:
         say(f"bonsai: the run was measured with {run.measure}, its branch is with {measure.name}")

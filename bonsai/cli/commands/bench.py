@@ -13,9 +13,11 @@ from bonsai.settings import Settings
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument(
-        "--model", action="append", metavar="M",
+        "--model",
+        action="append",
+        metavar="M",
         help="seedling, random-40m, phi-2-shape, a hub id or a folder; repeat for several (default: all that fit)",
-    )  # fmt: skip
+    )
     command.add_argument("--adapter", default="", metavar="A", help="adapter of a hub id or folder")
     command.add_argument("--workload", action="append", metavar="W", help="repeat for several (default: all)")
     command.add_argument("--engine", choices=("batching", "local"), default="batching", help="default: %(default)s")
@@ -45,9 +47,14 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             raise UsageError(f"--workload is {name!r}; it must be one of {', '.join(names)}.")
     models = options.model or ([SEEDLING] if options.quick else usual_names())
     bench = Bench(
-        settings, options.engine, variant, starters, options.workload or names,
-        1 if options.quick else options.pairs, options.quick,
-    )  # fmt: skip
+        settings,
+        options.engine,
+        variant,
+        starters,
+        options.workload or names,
+        1 if options.quick else options.pairs,
+        options.quick,
+    )
     data = bench.run(models, say)
     if options.out:
         write([json.dumps(data, indent=2) + "\n"], options.out)

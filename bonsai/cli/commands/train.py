@@ -34,9 +34,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     variants = load_variants(settings.prompts)
     chosen = [choose_variant(variants, name) for name in options.prompt or ["assistant"]]
     schedule = Schedule(
-        epochs=options.epochs, learning_rate=options.learning_rate, rank=options.rank,
-        batch_size=options.batch_size, max_tokens=options.max_tokens, seed=options.seed,
-    )  # fmt: skip
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        rank=options.rank,
+        batch_size=options.batch_size,
+        max_tokens=options.max_tokens,
+        seed=options.seed,
+    )
     train(read_records(options.data), options.base, options.out, chosen, schedule, options.adapter)
     say(f"The adapter is in {options.out}; use it with --adapter {options.out} or BONSAI_ADAPTER={options.out}.")
     return 0

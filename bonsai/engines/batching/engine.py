@@ -5,9 +5,9 @@ from collections import deque
 from queue import Empty, SimpleQueue
 
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine, Request, Snapshots, check_options, too_long
-from bonsai.engines.batching.shared_batch import News, SharedBatch
+from bonsai.engines.batching.shared_batch import BatchUpdate, SharedBatch
 from bonsai.engines.model.loading import LoadedModel, load_model
-from bonsai.engines.model.rows import Row
+from bonsai.engines.model.rows import ActiveCompletion
 from bonsai.errors import SettingError
 from bonsai.settings import Settings
 
@@ -33,16 +33,18 @@ class BatchingEngine(Engine):
 
     name = "batching"
 
-    def __init__(self, loaded: LoadedModel, rows_at_once: int) -> None:
+    def __init__(self, loaded: LoadedModel, max_batch_size: int) -> None:
         self.model_id = loaded.model_id
         self.adapter_id = loaded.adapter_id
         self.device = loaded.device
         self.is_stand_in = loaded.is_stand_in
         self.context_length = loaded.context_length
-        self.rows_at_once = self.runs_at_once = rows_at_once
+        self.max_batch_size = self.max_concurrent_runs = max_batch_size
         self._loaded = loaded
-        self._batch = SharedBatch(loaded, rows_at_once)
-        self.options = DEFAULT_OPTIONS if self._batch.penalises else DEFAULT_OPTIONS - {"repetition_penalty"}
+        self._batch = SharedBatch(loaded, max_batch_size)
+        self.options = (
+            DEFAULT_OPTIONS if self._batch.supports_repetition_penalty else DEFAULT_OPTIONS - {"repetition_penalty"}
+        )
         # Also at the end of the process: a thread that is in the middle of a pass then would take it down.
         weakref.finalize(self, self._batch.stop)
 
@@ -50,18 +52,18 @@ class BatchingEngine(Engine):
         """Return how many tokens of the context `text` takes as a prompt."""
         return len(self._loaded.encode(text))
 
-    def check_room(self) -> None:
+    def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        self._loaded.check_room()
+        self._loaded.check_memory()
 
     def serve(self, requests: deque[Request]) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
-        news: SimpleQueue[News] = SimpleQueue()
-        rows: dict[str, Row] = {}
+        news: SimpleQueue[BatchUpdate] = SimpleQueue()
+        rows: dict[str, ActiveCompletion] = {}
         taken = 0
         try:
             while requests or rows:
-                while requests and len(rows) < self.rows_at_once:
+                while requests and len(rows) < self.max_batch_size:
                     row = self._row(taken, requests.popleft())
                     taken += 1
                     if row.last.finished:
@@ -74,17 +76,17 @@ class BatchingEngine(Engine):
             for key in rows:
                 self._batch.cancel(key)
 
-    def _row(self, index: int, request: Request) -> Row:
+    def _row(self, index: int, request: Request) -> ActiveCompletion:
         check_options(self, request.sampling)
         ids = self._loaded.encode(request.prompt)
         room = self.context_length - len(ids)
         limit = min(request.sampling.max_new_tokens, room)
-        row = Row(index, ids, request.sampling, limit, self._loaded.tokenizer, self._loaded.ends)
+        row = ActiveCompletion(index, ids, request.sampling, limit, self._loaded.tokenizer, self._loaded.eos_token_ids)
         if room < 1:
             row.last = too_long(len(ids), self.context_length)
         return row
 
-    def _read(self, news: "SimpleQueue[News]", rows: dict[str, Row]) -> Snapshots:
+    def _read(self, news: "SimpleQueue[BatchUpdate]", rows: dict[str, ActiveCompletion]) -> Snapshots:
         """Yield the row that there is news of, or a sign of life if there is none for a while."""
         try:
             told = news.get(timeout=_SIGN_OF_LIFE_SECONDS)

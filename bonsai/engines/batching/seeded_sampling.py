@@ -11,7 +11,7 @@ _ARGUMENTS = 5  # of each request: temperature, top_p, top_k, seed, place of the
 _GREEDY = SamplingParams(temperature=0)
 
 
-class SeededDraw:
+class SeededSampler:
     """Stands where transformers' continuous batching keeps its logits processors, and draws the tokens itself.
 
     A request names its sampling as `sampling` when it is added. In what is returned in the place of the logits only the
@@ -57,7 +57,7 @@ class SeededDraw:
             ids = ids.to(scores.device)
             own = scores[row, ids]
             scores[row, ids] = torch.where(own < 0, own * penalty, own / penalty)
-        chosen, whole = _draw(scores[:, : self._vocabulary], arguments[:, : len(scores)], self._width)
+        chosen, whole = _sample(scores[:, : self._vocabulary], arguments[:, : len(scores)], self._width)
         left = torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0)
         return left.masked_fill_(~whole, 0)
 
@@ -79,7 +79,7 @@ class SeededDraw:
         return torch.cat([numbers.view(torch.int32), whole])
 
 
-def _draw(scores: torch.Tensor, arguments: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _sample(scores: torch.Tensor, arguments: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the token drawn for each row, among its `width` likeliest at most, and whether its scores are numbers."""
     if width == 1:
         best, tokens = scores.max(dim=-1, keepdim=True)

@@ -11,7 +11,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.batching.cpu_attention import use_cpu_passes
-from bonsai.engines.batching.seeded_sampling import SeededDraw
+from bonsai.engines.batching.seeded_sampling import SeededSampler
 from bonsai.engines.model.loading import LoadedModel
 from bonsai.errors import EngineError, first_line
 
@@ -25,7 +25,7 @@ _SECONDS_TO_STOP = 10.0
 
 
 @dataclass(frozen=True)
-class News:
+class BatchUpdate:
     """What became of a request: its tokens so far, or why it failed.
 
     `left` holds a number for each token: 0, or less where the logits were no numbers (see SeededDraw).
@@ -38,16 +38,16 @@ class News:
 
 
 @dataclass
-class _Asked:
+class _PendingRequest:
     """A request that is not finished: `late` came after its batch had broken off; `followers` have the same prompt."""
 
     key: str
     ids: list[int]
     sampling: SamplingParams
     limit: int
-    tell: Callable[[News], None]
-    late: bool = False
-    followers: "list[_Asked]" = field(default_factory=list)
+    on_update: Callable[[BatchUpdate], None]
+    submitted_after_failure: bool = False
+    waiting_for_prefix: "list[_PendingRequest]" = field(default_factory=list)
 
 
 class SharedBatch:
@@ -60,30 +60,30 @@ class SharedBatch:
     """
 
     def __init__(self, loaded: LoadedModel, rows: int) -> None:
-        self.penalises = True
+        self.supports_repetition_penalty = True
         self._loaded, self._rows = loaded, rows
         self._page = _PAGE[loaded.model.device.type]
         self._lock = threading.RLock()
         self._keys = count()
-        self._asked: dict[str, _Asked] = {}
-        self._reading: dict[tuple[int, ...], _Asked] = {}
-        self._problem = ""
-        self._anew = self._stopping = False
+        self._pending: dict[str, _PendingRequest] = {}
+        self._reading: dict[tuple[int, ...], _PendingRequest] = {}
+        self._failure = ""
+        self._restarted = self._stopping = False
         use_cpu_passes(loaded.model)
         self._manager = self._open()
-        self._watcher = threading.Thread(target=self._watch, name="bonsai-batch", daemon=True)
+        self._watcher = threading.Thread(target=self._supervise, name="bonsai-batch", daemon=True)
         self._watcher.start()
 
-    def submit(self, ids: list[int], sampling: SamplingParams, limit: int, tell: Callable[[News], None]) -> str:
+    def submit(self, ids: list[int], sampling: SamplingParams, limit: int, tell: Callable[[BatchUpdate], None]) -> str:
         """Put a prompt of tokens into the batch and return its key; `tell` is called with its news, on another thread.
 
         The last news has `limit` tokens, a token that ends, or an error.
         """
         with self._lock:
-            asked = _Asked(str(next(self._keys)), ids, sampling, limit, tell)
-            self._asked[asked.key] = asked
-            if self._problem:
-                self._fail([asked], self._problem)
+            asked = _PendingRequest(str(next(self._keys)), ids, sampling, limit, tell)
+            self._pending[asked.key] = asked
+            if self._failure:
+                self._fail([asked], self._failure)
             else:
                 self._begin(asked)
             return asked.key
@@ -91,10 +91,10 @@ class SharedBatch:
     def cancel(self, key: str) -> None:
         """Take a request out of the batch before its next pass, and free its part of the cache."""
         with self._lock:
-            asked = self._asked.pop(key, None)
+            asked = self._pending.pop(key, None)
             if asked:
                 self._manager.cancel_request(key)
-                for follower in self._followers(asked):
+                for follower in self._take_waiting(asked):
                     self._begin(follower)
 
     def stop(self) -> None:
@@ -108,18 +108,24 @@ class SharedBatch:
             self._watcher.join(_SECONDS_TO_STOP)
 
     def _open(self) -> Any:
-        model, ends = self._loaded.model, sorted(self._loaded.ends)
+        model, ends = self._loaded.model, sorted(self._loaded.eos_token_ids)
         greedy = GenerationConfig(do_sample=False, eos_token_id=ends or -1, pad_token_id=ends[0] if ends else 0)
         sizes = ContinuousBatchingConfig(
-            page_size=self._page, num_blocks=self._pages(), max_batch_tokens=_PASS[model.device.type],
-            max_requests_per_batch=self._rows, max_memory_percent=0.9, return_logprobs=True,
-        )  # fmt: skip
+            page_size=self._page,
+            num_blocks=self._pages(),
+            max_batch_tokens=_PASS[model.device.type],
+            max_requests_per_batch=self._rows,
+            max_memory_percent=0.9,
+            return_logprobs=True,
+        )
         try:
             with torch.inference_mode():
                 manager = model.init_continuous_batching(generation_config=greedy, continuous_batching_config=sizes)
                 chosen = manager.continuous_batching_config
-                self.penalises = not (any(chosen.cuda_graph_booleans) or chosen.use_async_batching)
-                manager.logit_processor = SeededDraw(self._loaded.vocabulary, recorded=not self.penalises)
+                self.supports_repetition_penalty = not (any(chosen.cuda_graph_booleans) or chosen.use_async_batching)
+                manager.logit_processor = SeededSampler(
+                    self._loaded.vocabulary, recorded=not self.supports_repetition_penalty
+                )
                 manager.output_router.output_queue = _Outputs(self._deliver)
                 manager.warmup()
         except (MemoryError, torch.OutOfMemoryError) as error:
@@ -148,54 +154,54 @@ class SharedBatch:
         # One request of full length must always find room.
         return -(-max(tokens, context) // self._page) + 1
 
-    def _begin(self, asked: _Asked) -> None:
+    def _begin(self, asked: _PendingRequest) -> None:
         """Add a request, after another one with its prompt has read that, if there is one."""
         prompt = tuple(asked.ids)
         if first := self._reading.get(prompt):
-            first.followers.append(asked)
+            first.waiting_for_prefix.append(asked)
             return
         if len(prompt) > self._page:
             self._reading[prompt] = asked
         self._add(asked)
 
-    def _add(self, asked: _Asked) -> None:
+    def _add(self, asked: _PendingRequest) -> None:
         key = self._manager.add_request(
             asked.ids, request_id=asked.key, max_new_tokens=asked.limit, streaming=True, sampling=asked.sampling
         )
-        asked.late = key is None
+        asked.submitted_after_failure = key is None
 
-    def _followers(self, first: _Asked) -> "list[_Asked]":
+    def _take_waiting(self, first: _PendingRequest) -> "list[_PendingRequest]":
         """Return those that waited for this request to read their prompt: they wait no more."""
         if self._reading.get(tuple(first.ids)) is first:
             del self._reading[tuple(first.ids)]
-        followers, first.followers = first.followers, []
-        return [asked for asked in followers if asked.key in self._asked]
+        followers, first.waiting_for_prefix = first.waiting_for_prefix, []
+        return [asked for asked in followers if asked.key in self._pending]
 
     def _deliver(self, output: Any) -> None:
         """Hand what the batch has of a request to its caller; called on the batch's thread."""
         with self._lock:
-            asked = self._asked.get(output.request_id)
+            asked = self._pending.get(output.request_id)
             if asked is None:
                 # It was cancelled before the batch had taken it.
                 if not output.is_finished():
                     self._manager.cancel_request(output.request_id)
             elif output.error:
                 self._fail([asked], _broke_off(output.error))
-                for follower in self._followers(asked):
+                for follower in self._take_waiting(asked):
                     self._begin(follower)
             else:
                 if output.is_finished():
-                    del self._asked[asked.key]
-                for follower in self._followers(asked):
+                    del self._pending[asked.key]
+                for follower in self._take_waiting(asked):
                     self._add(follower)
-                asked.tell(News(asked.key, output.generated_tokens, output.logprobs))
+                asked.on_update(BatchUpdate(asked.key, output.generated_tokens, output.logprobs))
 
-    def _fail(self, requests: "list[_Asked]", error: str) -> None:
+    def _fail(self, requests: "list[_PendingRequest]", error: str) -> None:
         for asked in requests:
-            del self._asked[asked.key]
-            asked.tell(News(asked.key, error=error))
+            del self._pending[asked.key]
+            asked.on_update(BatchUpdate(asked.key, error=error))
 
-    def _watch(self) -> None:
+    def _supervise(self) -> None:
         while True:
             with self._lock:
                 if self._stopping:
@@ -205,29 +211,31 @@ class SharedBatch:
                     self._manager.start()
             self._manager._generation_thread.join()
             with self._lock:
-                if self._stopping or not self._recover():
+                if self._stopping or not self._restart():
                     return
 
-    def _recover(self) -> bool:
+    def _restart(self) -> bool:
         """Begin anew after the batch broke off, with the requests that came since; return whether that is done."""
         status = self._manager.background_thread_status
         failure = first_line(status.fatal_error or "its thread ended")
         # The traceback holds the cache, which must be free before there is another.
         status.fatal_error = self._manager.batch_processor = None
         self._reading.clear()
-        self._fail([asked for asked in self._asked.values() if not asked.late], _broke_off(failure))
-        late = list(self._asked.values())
-        self._problem = _gave_up(failure) if self._anew else self._begin_anew()
-        if self._problem:
-            self._fail(late, self._problem)
+        self._fail(
+            [asked for asked in self._pending.values() if not asked.submitted_after_failure], _broke_off(failure)
+        )
+        late = list(self._pending.values())
+        self._failure = _gave_up(failure) if self._restarted else self._reopen()
+        if self._failure:
+            self._fail(late, self._failure)
             return False
         for asked in late:
             self._begin(asked)
         return True
 
-    def _begin_anew(self) -> str:
+    def _reopen(self) -> str:
         """Open another manager; return why that cannot be done, if it cannot."""
-        self._anew = True
+        self._restarted = True
         try:
             self._manager = self._open()
         except EngineError as error:

@@ -12,7 +12,7 @@ from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Sn
 from bonsai.engines.local.decoding_cache import DecodingCache
 from bonsai.engines.local.prefix_cache import PrefixCache
 from bonsai.engines.model.loading import LoadedModel, load_model
-from bonsai.engines.model.rows import Row, draw
+from bonsai.engines.model.rows import ActiveCompletion, sample
 from bonsai.settings import Settings
 
 # On ZeroGPU each run is leased a GPU of its own; the queue there gives them out.
@@ -35,7 +35,7 @@ class LocalEngine(Engine):
     name = "local"
     options = DEFAULT_OPTIONS
 
-    def __init__(self, loaded: LoadedModel, rows_at_once: int, runs_at_once: int) -> None:
+    def __init__(self, loaded: LoadedModel, max_batch_size: int, max_concurrent_runs: int) -> None:
         self.model_id = loaded.model_id
         self.adapter_id = loaded.adapter_id
         self.device = loaded.device
@@ -44,10 +44,10 @@ class LocalEngine(Engine):
         self._loaded = loaded
         self._model: Any = loaded.model
         self._tokenizer: Any = loaded.tokenizer
-        self._ends = loaded.ends
+        self._eos_token_ids = loaded.eos_token_ids
         self._encode = loaded.encode
         self._vocabulary = loaded.vocabulary
-        self.rows_at_once, self.runs_at_once = rows_at_once, runs_at_once
+        self.max_batch_size, self.max_concurrent_runs = max_batch_size, max_concurrent_runs
         # A GPU reads 256 tokens in about the time of one; a CPU takes time for each.
         block = 64 if self._model.device.type == "cpu" else 256
         self._prefixes = PrefixCache(block, 4 * self.context_length)
@@ -57,13 +57,13 @@ class LocalEngine(Engine):
         """Return how many tokens of the context `text` takes as a prompt."""
         return len(self._encode(text))
 
-    def check_room(self) -> None:
+    def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        self._loaded.check_room()
+        self._loaded.check_memory()
 
     def serve(self, requests: deque[Request]) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
-        work = _Work(self._model.device, self.rows_at_once)
+        work = _Work(self._model.device, self.max_batch_size)
         taken = 0
         while requests or work.waiting or work.rows:
             while requests and len(work.waiting) + len(work.rows) < work.room:
@@ -82,11 +82,18 @@ class LocalEngine(Engine):
                     failed.fail(failure)
                     yield failed.index, failed.last
 
-    def _row(self, index: int, request: Request) -> Row:
+    def _row(self, index: int, request: Request) -> ActiveCompletion:
         check_options(self, request.sampling)
         ids = self._encode(request.prompt)
         room = self.context_length - len(ids)
-        row = Row(index, ids, request.sampling, min(request.sampling.max_new_tokens, room), self._tokenizer, self._ends)
+        row = ActiveCompletion(
+            index,
+            ids,
+            request.sampling,
+            min(request.sampling.max_new_tokens, room),
+            self._tokenizer,
+            self._eos_token_ids,
+        )
         if room < 1:
             row.last = too_long(len(ids), self.context_length)
         return row
@@ -152,9 +159,9 @@ class _Work:
     """The rows of one call: those that wait, those that begin now, and those in the batch that is being decoded."""
 
     def __init__(self, device: torch.device, room: int) -> None:
-        self.waiting: deque[Row] = deque()
-        self.beginning: list[Row] = []
-        self.rows: list[Row] = []
+        self.waiting: deque[ActiveCompletion] = deque()
+        self.beginning: list[ActiveCompletion] = []
+        self.rows: list[ActiveCompletion] = []
         self.room = self._most = room
         self._device = device
         self.cache = DecodingCache(device)
@@ -166,9 +173,9 @@ class _Work:
             row.restart(self._device)
         return bool(self.beginning)
 
-    def take(self, logits: torch.Tensor, rows: Sequence[Row]) -> Snapshots:
+    def take(self, logits: torch.Tensor, rows: Sequence[ActiveCompletion]) -> Snapshots:
         """Yield the rows with a token more."""
-        for row, token in zip(rows, draw(logits, rows), strict=True):
+        for row, token in zip(rows, sample(logits, rows), strict=True):
             row.take(token)
             yield row.index, row.last
 
@@ -185,7 +192,7 @@ class _Work:
             self.cache.keep(going_on)
             self.rows = [self.rows[place] for place in going_on]
 
-    def retreat(self) -> Row | None:
+    def retreat(self) -> ActiveCompletion | None:
         """Make room after a failure, and return the row that failed, if it can be but one.
 
         Rows that could not begin wait until others have ended; if it was the batch itself, half of it goes on, from

@@ -40,7 +40,7 @@ class LoadedModel:
     adapter_id: str
     device: str
     context_length: int
-    ends: frozenset[int]
+    eos_token_ids: frozenset[int]
     is_stand_in: bool
 
     @property
@@ -53,7 +53,7 @@ class LoadedModel:
         ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
         return ids or [self.tokenizer.eos_token_id]
 
-    def check_room(self) -> None:
+    def check_memory(self) -> None:
         """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
         needed = self.model.get_memory_footprint()
         if self.device == ZERO_GPU:
@@ -101,7 +101,7 @@ def load_model(settings: Settings) -> LoadedModel:
         adapter_id="" if adapter is None else adapter_id,
         device=device_words(settings),
         context_length=int(getattr(config.get_text_config(), "max_position_embeddings", 2048)),
-        ends=_ends(model, tokenizer),
+        eos_token_ids=_ends(model, tokenizer),
         is_stand_in=model_id == SEEDLING,
     )
 

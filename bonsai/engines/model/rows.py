@@ -19,7 +19,7 @@ _WINDOW = 32
 _OVERLAP = 8
 
 
-class TokenText:
+class IncrementalText:
     """The text of tokens that arrive one by one; only the latest of them are decoded again at each token."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -44,7 +44,7 @@ class TokenText:
         return str(self._tokenizer.decode(self._window, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-class Row:
+class ActiveCompletion:
     """The completion of one prompt while it is written; `last` is its latest snapshot."""
 
     def __init__(
@@ -53,26 +53,26 @@ class Row:
         self.index, self.ids, self.params = index, ids, params
         self.new: list[int] = []
         self.last = Completion(prompt_tokens=len(ids))
-        self.chance = torch.Generator()
-        self.limit, self._tokenizer, self._ends = limit, tokenizer, ends
+        self.rng = torch.Generator()
+        self.limit, self._tokenizer, self._eos_token_ids = limit, tokenizer, ends
         self._started = time.monotonic()
-        self._text = TokenText(tokenizer)
+        self._text = IncrementalText(tokenizer)
         self._full = ""
 
     def restart(self, device: torch.device) -> None:
         """Begin the completion (again): the same seed passes through the same texts."""
         self.new = []
         self._full = ""
-        self._text = TokenText(self._tokenizer)
-        self.chance = torch.Generator(device)
-        self.chance.manual_seed(self.params.seed)
+        self._text = IncrementalText(self._tokenizer)
+        self.rng = torch.Generator(device)
+        self.rng.manual_seed(self.params.seed)
 
     def take(self, token: int) -> None:
         """Add a token; `last` is the snapshot with it."""
         if token < 0:
             self.fail("The model's numbers overflowed; set BONSAI_DTYPE to bfloat16 or float32, without 8 bit weights.")
             return
-        if token in self._ends:
+        if token in self._eos_token_ids:
             self._show(self._full, "stop")
             return
         self.new.append(token)
@@ -99,7 +99,7 @@ class Row:
         return time.monotonic() - self._started
 
 
-def draw(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
+def sample(logits: torch.Tensor, rows: Sequence[ActiveCompletion]) -> list[int]:
     """Return the next token of each row, drawn as its sampling asks; -1 where the logits are no numbers."""
     groups: dict[tuple[float, float, int, float], list[int]] = {}
     for place, row in enumerate(rows):
@@ -114,16 +114,14 @@ def draw(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
     return [int(token) for token in chosen.masked_fill(broken, -1).tolist()]
 
 
-def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
+def _choose(logits: torch.Tensor, rows: Sequence[ActiveCompletion]) -> torch.Tensor:
     params = rows[0].params
     scores: torch.Tensor = _processors(params)(_tokens(rows, logits.device), logits)
     if params.temperature == 0:
         return scores.argmax(dim=-1)
     # The likeliest token after Gumbel noise is a draw from the softmax. Each row's noise comes from its own seed, so
     # its text does not depend on the rows beside it.
-    noise = torch.stack(
-        [torch.empty_like(scores[0]).exponential_(generator=row.chance).clamp_min_(1e-20) for row in rows]
-    )
+    noise = torch.stack([torch.empty_like(scores[0]).exponential_(generator=row.rng).clamp_min_(1e-20) for row in rows])
     return (scores - noise.log()).argmax(dim=-1)
 
 
@@ -140,7 +138,7 @@ def _processors(params: SamplingParams) -> LogitsProcessorList:
     return chain
 
 
-def _tokens(rows: Sequence[Row], device: torch.device) -> torch.Tensor | None:
+def _tokens(rows: Sequence[ActiveCompletion], device: torch.device) -> torch.Tensor | None:
     """Return each row's own tokens for the repetition penalty, filled up with one of them, which changes nothing."""
     if rows[0].params.repetition_penalty == 1:
         return None

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import openai
 
 from bonsai.engines.base import Completion, Engine, Request, SamplingParams, Snapshots, check_options, too_long
-from bonsai.engines.remote.retries import Patience, Trouble, said, wait_asked
-from bonsai.engines.remote.streamed_completion import Diverged, Streamed
+from bonsai.engines.remote.retries import RetryPolicy, ServerError, retry_after, said
+from bonsai.engines.remote.streamed_completion import Diverged, StreamedCompletion
 from bonsai.engines.remote.token_counting import estimate, known_model
 from bonsai.errors import EngineError, SettingError, first_line
 from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
@@ -59,12 +59,12 @@ class RemoteEngine(Engine):
 
     name = "remote"
 
-    def __init__(self, settings: Settings, patience: Patience | None = None) -> None:
+    def __init__(self, settings: Settings, patience: RetryPolicy | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._loop.run_forever, name="bonsai-remote", daemon=True)
         thread.start()
-        self.rows_at_once = self.runs_at_once = settings.concurrency
-        self._server = _Server(settings, patience or Patience())
+        self.max_batch_size = self.max_concurrent_runs = settings.concurrency
+        self._server = _Server(settings, patience or RetryPolicy())
         weakref.finalize(self, _end, self._loop, thread, self._server)
         listed = self._wait(self._server.list_models())
         self.model_id = settings.model or next(iter(listed), "")
@@ -102,8 +102,8 @@ class RemoteEngine(Engine):
         taken = 0
         try:
             while requests or running:
-                while requests and len(running) < self.rows_at_once:
-                    together = self._take(requests, self.rows_at_once - len(running))
+                while requests and len(running) < self.max_batch_size:
+                    together = self._take(requests, self.max_batch_size - len(running))
                     rows = [self._row(taken + place, request) for place, request in enumerate(together)]
                     taken += len(rows)
                     if rows[0].last.finished:
@@ -136,11 +136,11 @@ class RemoteEngine(Engine):
             together.append(requests.popleft())
         return together
 
-    def _row(self, index: int, request: Request) -> Streamed:
+    def _row(self, index: int, request: Request) -> StreamedCompletion:
         check_options(self, request.sampling)
         tokens = self.count_tokens(request.prompt)
         room = self.context_length - tokens
-        row = Streamed(index, request, tokens, min(request.sampling.max_new_tokens, room), self._known)
+        row = StreamedCompletion(index, request, tokens, min(request.sampling.max_new_tokens, room), self._known)
         if room < 1:
             row.last = too_long(tokens, self.context_length)
         return row
@@ -162,7 +162,7 @@ class RemoteEngine(Engine):
         """Ask for one token in all the ways that a server may lack; raise EngineError if it is not to be had."""
         stop = tuple(f"<|{number}|>" for number in range(_FEW_STOPS + 1))
         each = [SamplingParams(max_new_tokens=1, seed=seed, stop=stop) for seed in (1, 2)]
-        rows = [Streamed(place, Request("Hello", params), 1, 1, None) for place, params in enumerate(each)]
+        rows = [StreamedCompletion(place, Request("Hello", params), 1, 1, None) for place, params in enumerate(each)]
         self._wait(self._server.complete(rows, lambda *_: None))
         if rows[0].last.error:
             raise EngineError(rows[0].last.error)
@@ -181,7 +181,7 @@ class RemoteEngine(Engine):
 class _Server:
     """The server as seen from the event loop; `lacks` names what it has refused to do."""
 
-    def __init__(self, settings: Settings, patience: Patience) -> None:
+    def __init__(self, settings: Settings, patience: RetryPolicy) -> None:
         place = urlsplit(settings.base_url)
         self.address = place.netloc.rpartition("@")[2]
         self.model = ""
@@ -190,9 +190,11 @@ class _Server:
         self._root = settings.base_url.rstrip("/").removesuffix("/v1")
         self._places, self._door = asyncio.Semaphore(settings.concurrency), asyncio.Lock()
         self._client = openai.AsyncOpenAI(
-            base_url=settings.base_url, api_key=settings.api_key or "none", max_retries=0,
+            base_url=settings.base_url,
+            api_key=settings.api_key or "none",
+            max_retries=0,
             timeout=openai.Timeout(patience.silence, connect=min(_SECONDS_TO_LIST, patience.silence)),
-        )  # fmt: skip
+        )
 
     async def list_models(self) -> dict[str, int]:
         """Return the context length (0 if it is not said) of each model that the server lists, in its order.
@@ -224,7 +226,7 @@ class _Server:
             self.lacks.add("tokenize")
             return None
 
-    async def complete(self, rows: list[Streamed], tell: Tell) -> None:
+    async def complete(self, rows: list[StreamedCompletion], tell: Tell) -> None:
         """Complete the rows, of one prompt and with one seed after the other, and tell of each snapshot."""
         try:
             async with self._room(len(rows)):
@@ -261,7 +263,7 @@ class _Server:
             for _ in range(held):
                 self._places.release()
 
-    async def _finish(self, rows: list[Streamed], tell: Tell) -> None:
+    async def _finish(self, rows: list[StreamedCompletion], tell: Tell) -> None:
         """Ask for the rows, again and again if need be, until each is finished; after a failure each by itself."""
         clock = asyncio.get_running_loop().time
         end, tries = clock() + self._patience.deadline, 0
@@ -271,7 +273,7 @@ class _Server:
                     await self._stream(rows, tell)
             except Diverged:
                 pass
-            except (openai.OpenAIError, Trouble, TimeoutError, ValueError, OSError) as error:
+            except (openai.OpenAIError, ServerError, TimeoutError, ValueError, OSError) as error:
                 trouble = self._trouble(error)
                 if self._learns(trouble, rows):
                     if "n" not in self.lacks:
@@ -288,17 +290,21 @@ class _Server:
                 await asyncio.gather(*(self._finish([row], tell) for row in rows))
                 return
 
-    async def _stream(self, rows: list[Streamed], tell: Tell) -> None:
+    async def _stream(self, rows: list[StreamedCompletion], tell: Tell) -> None:
         for row in rows:
             row.begin()
         stream = await self._client.completions.create(
-            model=self.model, prompt=rows[0].prompt, max_tokens=rows[0].limit, stream=True,
-            temperature=rows[0].request.sampling.temperature, top_p=rows[0].request.sampling.top_p,
+            model=self.model,
+            prompt=rows[0].prompt,
+            max_tokens=rows[0].limit,
+            stream=True,
+            temperature=rows[0].request.sampling.temperature,
+            top_p=rows[0].request.sampling.top_p,
             extra_body=self._optional(rows),
-        )  # fmt: skip
+        )
         async with stream:
             if "event-stream" not in stream.response.headers.get("content-type", ""):
-                raise Trouble("unreadable")
+                raise ServerError("unreadable")
             async for chunk in stream:
                 for choice in getattr(chunk, "choices", None) or ():
                     self._read(choice, rows, tell)
@@ -313,9 +319,9 @@ class _Server:
         if len(rows) > len(unfinished) > 0 and not any(row.last.text for row in unfinished):
             self.lacks.add("n")
         elif unfinished:
-            raise Trouble("lost")
+            raise ServerError("lost")
 
-    def _read(self, choice: Any, rows: list[Streamed], tell: Tell) -> None:
+    def _read(self, choice: Any, rows: list[StreamedCompletion], tell: Tell) -> None:
         """Add what a chunk of the stream has for one of the rows."""
         index, text, reason = (getattr(choice, name, None) for name in ("index", "text", "finish_reason"))
         if not isinstance(index, int) or not 0 <= index < len(rows) or rows[index].last.finished:
@@ -324,14 +330,14 @@ class _Server:
         if text:
             row.take(text)
         if reason in ("abort", "error"):
-            raise Trouble("lost")
+            raise ServerError("lost")
         if reason and not row.last.finished:
             row.end("length" if reason == "length" else "stop")
         # The end of a single row is told when its counts have come.
         if len(rows) > 1 or not row.last.finished:
             tell(row.index, row.last)
 
-    def _optional(self, rows: list[Streamed]) -> dict[str, object]:
+    def _optional(self, rows: list[StreamedCompletion]) -> dict[str, object]:
         """Return what is asked for beyond the usual, without what the server lacks."""
         sampling = rows[0].request.sampling
         wanted: dict[str, object] = {name: getattr(sampling, name) for name in _OPTIONS}
@@ -342,7 +348,7 @@ class _Server:
             wanted["n"] = len(rows)
         return {name: value for name, value in wanted.items() if name not in self.lacks}
 
-    def _learns(self, trouble: Trouble, rows: list[Streamed]) -> bool:
+    def _learns(self, trouble: ServerError, rows: list[StreamedCompletion]) -> bool:
         """Note what the server lacks, if that is why it refuses; return whether it is."""
         if trouble.status not in (400, 422):
             return False
@@ -352,33 +358,33 @@ class _Server:
         self.lacks |= named
         return bool(named)
 
-    def _fail(self, rows: list[Streamed], sentence: str, tell: Tell) -> None:
+    def _fail(self, rows: list[StreamedCompletion], sentence: str, tell: Tell) -> None:
         for row in rows:
             if not row.last.finished:
                 row.fail(sentence)
                 tell(row.index, row.last)
 
-    def _sentence(self, trouble: Trouble) -> str:
+    def _sentence(self, trouble: ServerError) -> str:
         return trouble.sentence(self.address, self.model)
 
-    def _trouble(self, error: Exception) -> Trouble:
+    def _trouble(self, error: Exception) -> ServerError:
         """Return what went wrong, in our words; the key is not in it."""
-        if isinstance(error, Trouble):
+        if isinstance(error, ServerError):
             return error
         if isinstance(error, TimeoutError):
-            return Trouble("late")
+            return ServerError("late")
         if isinstance(error, openai.APIConnectionError):
             if type(error.__cause__).__name__.startswith("Connect"):
-                return Trouble("unreachable")
-            return Trouble("silent" if isinstance(error, openai.APITimeoutError) else "lost")
+                return ServerError("unreachable")
+            return ServerError("silent" if isinstance(error, openai.APITimeoutError) else "lost")
         if isinstance(error, openai.APIStatusError):
-            return Trouble(
-                "refused", error.status_code, said(error.body, self._key), wait_asked(error.response.headers)
+            return ServerError(
+                "refused", error.status_code, said(error.body, self._key), retry_after(error.response.headers)
             )
         if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
             code = error.code or ""
-            return Trouble("said", int(code) if code.isdigit() else 0, said(error.body, self._key))
-        return Trouble("unreadable")
+            return ServerError("said", int(code) if code.isdigit() else 0, said(error.body, self._key))
+        return ServerError("unreadable")
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, server: _Server) -> None:

@@ -15,7 +15,7 @@ _PASSING = (408, 409, 425, 429)
 
 
 @dataclass(eq=False)
-class Trouble(Exception):
+class ServerError(Exception):
     """Why a server did not complete a prompt.
 
     It could not be reached, sent nothing for long or was not done in time; it refused with a `status`, said in its
@@ -64,7 +64,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a completion is waited for, in seconds, and how often it is asked for.
 
     `silence` is how long nothing may come, `deadline` how long the whole may take, all tries included.
@@ -76,7 +76,7 @@ class Patience:
     silence: float = 120.0
     deadline: float = 900.0
 
-    def pause(self, trouble: Trouble, tries: int) -> float | None:
+    def pause(self, trouble: ServerError, tries: int) -> float | None:
         """Return how long to wait after so many tries before the next one, or None if there is to be none."""
         if not trouble.passing or tries >= self.tries:
             return None
@@ -95,7 +95,7 @@ def said(body: object, key: str) -> str:
     return first_line(text.replace(key, "...") if key else text)
 
 
-def wait_asked(headers: Mapping[str, str]) -> float:
+def retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds that a server asks to wait before it is asked again, be it as a number or a date."""
     text = headers.get("retry-after", "")
     with contextlib.suppress(ValueError):

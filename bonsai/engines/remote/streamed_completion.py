@@ -11,7 +11,7 @@ class Diverged(Exception):
     """A text that was begun again has become another than the one that was shown."""
 
 
-class Streamed:
+class StreamedCompletion:
     """The completion of one request while a server writes it; `last` is its latest snapshot.
 
     A text that breaks off is begun again, and nothing is taken back while it is the one that was shown. If it becomes

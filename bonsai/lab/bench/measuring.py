@@ -15,7 +15,7 @@ import torch
 
 from bonsai.engines.base import Engine, Request, SamplingParams
 from bonsai.errors import EngineError
-from bonsai.lab.bench.script import Scripted
+from bonsai.lab.bench.script import ScriptedEngine
 from bonsai.lab.bench.workloads import Outcome, Workload, run
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate")
@@ -57,7 +57,7 @@ class Measured:
     problems: tuple[str, ...]
 
 
-def measure(usual: Scripted, bonsai: Scripted, workload: Workload, subject: str, pairs: int) -> Measured:
+def measure(usual: ScriptedEngine, bonsai: ScriptedEngine, workload: Workload, subject: str, pairs: int) -> Measured:
     """Return the figures of a workload; the ways take turns, and each pair of runs has prompts of its own."""
     found: list[Pair] = []
     firsts: dict[str, list[float]] = {"usual": [], "bonsai": []}
@@ -79,15 +79,22 @@ def measure(usual: Scripted, bonsai: Scripted, workload: Workload, subject: str,
         problems.add(f"the usual way wrote {tokens['usual']} tokens, Bonsai {tokens['bonsai']}")
     growth = _growth([pair.bonsai for pair in found]) if len(workload.chains) == 1 else None
     return Measured(
-        name=workload.name, model=subject, engine=bonsai.name,
+        name=workload.name,
+        model=subject,
+        engine=bonsai.name,
         usual_seconds=round(statistics.median(pair.usual.ended - pair.usual.began for pair in found), 4),
-        bonsai_seconds=round(seconds, 4), ratio=round(statistics.median(pair.ratio for pair in found), 3),
-        tokens=tokens["bonsai"], tokens_per_second=round(tokens["bonsai"] / seconds, 2),
+        bonsai_seconds=round(seconds, 4),
+        ratio=round(statistics.median(pair.ratio for pair in found), 3),
+        tokens=tokens["bonsai"],
+        tokens_per_second=round(tokens["bonsai"] / seconds, 2),
         usual_first_text_seconds=round(statistics.median(firsts["usual"]), 4),
         first_text_seconds=round(statistics.median(firsts["bonsai"]), 4),
-        usual_peak_memory_bytes=peaks["usual"], peak_memory_bytes=peaks["bonsai"],
-        step_growth=growth, pairs=len(found), problems=tuple(sorted(problems)),
-    )  # fmt: skip
+        usual_peak_memory_bytes=peaks["usual"],
+        peak_memory_bytes=peaks["bonsai"],
+        step_growth=growth,
+        pairs=len(found),
+        problems=tuple(sorted(problems)),
+    )
 
 
 def single_stream(engine: Engine) -> float:
@@ -137,9 +144,13 @@ def gpu_bandwidth() -> float:
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
     found = {
-        "platform": platform.platform(), "python": platform.python_version(), "cores": psutil.cpu_count(),
-        "threads": torch.get_num_threads(), "memory_bytes": psutil.virtual_memory().total, "gpu": None,
-    }  # fmt: skip
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cores": psutil.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpu": None,
+    }
     if torch.cuda.is_available():
         found |= {"gpu": torch.cuda.get_device_name(), "gpu_bandwidth_bytes_per_second": round(gpu_bandwidth())}
     return found
@@ -171,7 +182,7 @@ class _Memory:
         if self._gpu:
             torch.cuda.reset_peak_memory_stats()
         self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher = threading.Thread(target=self._supervise, daemon=True)
         self._watcher.start()
         return self
 
@@ -181,7 +192,7 @@ class _Memory:
         if self._gpu:
             self.peak = torch.cuda.max_memory_allocated()
 
-    def _watch(self) -> None:
+    def _supervise(self) -> None:
         process = psutil.Process()
         while True:
             self.peak = max(self.peak, process.memory_info().rss)

@@ -12,9 +12,9 @@ from bonsai.engines.batching.engine import BatchingEngine
 from bonsai.engines.local.engine import LocalEngine
 from bonsai.engines.model.loading import LoadedModel
 from bonsai.lab.bench.measuring import Measured, likeliest, machine, measure, single_stream, versions
-from bonsai.lab.bench.script import Scripted
+from bonsai.lab.bench.script import ScriptedEngine
 from bonsai.lab.bench.subjects import load_endless, subject
-from bonsai.lab.bench.usual import UsualWay
+from bonsai.lab.bench.usual import BaselineEngine
 from bonsai.lab.bench.workloads import run, workloads
 from bonsai.settings import Settings
 
@@ -46,9 +46,9 @@ class Bench:
                 say(f"{name}: loading")
                 loaded = load_endless(one.settings(self.settings))
                 bonsai = ENGINES[self.engine](loaded, self.settings)
-                usual = UsualWay(one.model, one.adapter, loaded.model.device, loaded.model.dtype)
+                usual = BaselineEngine(one.model, one.adapter, loaded.model.device, loaded.model.dtype)
                 share = _QUICK_SHARE if self.quick else 1.0
-                ways = Scripted(usual, time.monotonic, share), Scripted(bonsai, time.monotonic, share)
+                ways = ScriptedEngine(usual, time.monotonic, share), ScriptedEngine(bonsai, time.monotonic, share)
                 short = workloads(self.variant, self.starters, quick=True)
                 # Whatever is done but once is done before anything is counted.
                 measure(*ways, short[0], name, 1)
@@ -65,12 +65,18 @@ class Bench:
                 same[name] = {
                     "dtype": str(loaded.model.dtype).removeprefix("torch."),
                     "likeliest_text_is_the_usual_ways": likeliest(usual) == likeliest(bonsai),
-                    "texts": len(texts.known), "texts_that_changed": texts.changed,
-                }  # fmt: skip
+                    "texts": len(texts.known),
+                    "texts_that_changed": texts.changed,
+                }
         return {
-            "machine": machine(), "versions": versions(), "engine": self.engine, "quick": self.quick,
-            "workloads": [asdict(one) for one in found], "single_stream": streams, "same_texts": same,
-        }  # fmt: skip
+            "machine": machine(),
+            "versions": versions(),
+            "engine": self.engine,
+            "quick": self.quick,
+            "workloads": [asdict(one) for one in found],
+            "single_stream": streams,
+            "same_texts": same,
+        }
 
     def _stream(self, loaded: LoadedModel, engine: Engine) -> dict[str, Any]:
         rate = single_stream(engine)
@@ -114,10 +120,11 @@ def table(data: dict[str, Any]) -> str:
     place = machine["gpu"] or f"{machine['cores']} CPU cores, {machine['threads']} threads"
     libraries = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
     lines = [
-        f"Engine `{data['engine']}` on {place}; {libraries}.", "",
+        f"Engine `{data['engine']}` on {place}; {libraries}.",
+        "",
         "| model | workload | tokens | usual way | Bonsai | ratio | tokens/s | first text | memory | |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
+    ]
     for one in data["workloads"]:
         growth = f"last steps {one['step_growth']:.2f} times the first" if one["step_growth"] else ""
         notes = "; ".join([*([growth] if growth else []), *one["problems"]])

@@ -12,7 +12,7 @@ from bonsai.lab.seedling.corpus import knowledge
 REASONING_TOKENS, ANSWER_TOKENS, CANDIDATE_TOKENS = 96, 96, 32
 
 
-class Scripted(Engine):
+class ScriptedEngine(Engine):
     """An engine whose completions are drawn by another one, at their full length, and then read from a script.
 
     So both ways go through the same prompts, whatever they draw. `drawn` holds what was drawn by (prompt, seed),
@@ -25,8 +25,8 @@ class Scripted(Engine):
     def __init__(self, engine: Engine, clock: Callable[[], float], share: float = 1.0) -> None:
         self.name, self.model_id, self.adapter_id = engine.name, engine.model_id, engine.adapter_id
         self.device, self.options = engine.device, engine.options
-        self.context_length, self.rows_at_once = engine.context_length, engine.rows_at_once
-        self.runs_at_once = engine.runs_at_once
+        self.context_length, self.max_batch_size = engine.context_length, engine.max_batch_size
+        self.max_concurrent_runs = engine.max_concurrent_runs
         self._engine, self._clock, self._share = engine, clock, share
         self._script = _Script(engine.count_tokens)
         self._lock = threading.Lock()

@@ -17,19 +17,25 @@ from bonsai.settings import SEEDLING, SEEDLING_FOLDER, Settings
 RANDOM_40M, PHI_2_SHAPE = "random-40m", "phi-2-shape"
 _SHAPES = {
     RANDOM_40M: {
-        "hidden_size": 640, "intermediate_size": 2560, "num_hidden_layers": 7, "num_attention_heads": 8,
+        "hidden_size": 640,
+        "intermediate_size": 2560,
+        "num_hidden_layers": 7,
+        "num_attention_heads": 8,
         "vocab_size": 4096,
     },
     PHI_2_SHAPE: {
-        "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "hidden_size": 2560,
+        "intermediate_size": 10240,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
         "vocab_size": 51200,
     },
-}  # fmt: skip
+}
 _RANK = 16
 
 
 @dataclass(frozen=True)
-class Subject:
+class BenchModel:
     """A model as both ways load it: hub id or folder, and that of its adapter, "none" for no adapter."""
 
     name: str
@@ -47,21 +53,21 @@ def usual_names() -> list[str]:
 
 
 @contextmanager
-def subject(name: str, settings: Settings) -> Iterator[Subject]:
+def subject(name: str, settings: Settings) -> Iterator[BenchModel]:
     """Give the model of a name: one of this module's, made for the time being, or any that can be loaded."""
     if name not in _SHAPES:
         adapter = settings.adapter or (SEEDLING if name == SEEDLING else "none")
-        yield Subject(name, name, adapter)
+        yield BenchModel(name, name, adapter)
         return
     with TemporaryDirectory() as folder:
         base, adapter_folder = Path(folder, "base"), Path(folder, "adapter")
         _make(name, base, adapter_folder)
-        yield Subject(name, str(base), str(adapter_folder))
+        yield BenchModel(name, str(base), str(adapter_folder))
 
 
 def load_endless(settings: Settings) -> LoadedModel:
     """Return the model of `settings`, none of whose tokens ends a completion, so that all have their full length."""
-    return replace(load_model(settings), ends=frozenset())
+    return replace(load_model(settings), eos_token_ids=frozenset())
 
 
 def _make(name: str, base: Path, adapter: Path) -> None:
@@ -69,9 +75,13 @@ def _make(name: str, base: Path, adapter: Path) -> None:
     torch.manual_seed(0)
     large = name == PHI_2_SHAPE
     config = PhiConfig(
-        **_SHAPES[name], max_position_embeddings=2048, partial_rotary_factor=0.4, bos_token_id=0, eos_token_id=0,
+        **_SHAPES[name],
+        max_position_embeddings=2048,
+        partial_rotary_factor=0.4,
+        bos_token_id=0,
+        eos_token_id=0,
         dtype=torch.bfloat16 if large else torch.float32,
-    )  # fmt: skip
+    )
     with quiet():
         with torch.device("cuda" if large else "cpu"):
             model = PhiForCausalLM(config).to(torch.bfloat16 if large else torch.float32)

@@ -14,7 +14,7 @@ from bonsai.engines.model.loading import quiet
 from bonsai.settings import SEEDLING, SEEDLING_FOLDER
 
 
-class UsualWay(Engine):
+class BaselineEngine(Engine):
     """What people write who ask a model with an adapter in a script, in the form of an engine.
 
     Each completion is one call of `generate`, and is there when it is finished. Callers take turns.
@@ -22,7 +22,7 @@ class UsualWay(Engine):
 
     name = "usual"
     options = DEFAULT_OPTIONS
-    rows_at_once = runs_at_once = 1
+    max_batch_size = max_concurrent_runs = 1
     is_stand_in = False
 
     def __init__(self, model_id: str, adapter_id: str, device: torch.device, dtype: torch.dtype) -> None:
@@ -67,10 +67,14 @@ class UsualWay(Engine):
         torch.manual_seed(params.seed)
         with torch.no_grad():
             output = self._model.generate(
-                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"],
-                max_new_tokens=min(params.max_new_tokens, self.context_length - length), eos_token_id=None,
-                pad_token_id=0, logits_processor=self._known, **drawn,
-            )  # fmt: skip
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
+                max_new_tokens=min(params.max_new_tokens, self.context_length - length),
+                eos_token_id=None,
+                pad_token_id=0,
+                logits_processor=self._known,
+                **drawn,
+            )
         return length, output[0, length:].tolist()
 
 

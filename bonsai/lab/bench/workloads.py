@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from bonsai.chains.advance import grow
+from bonsai.chains.advance import advance_each
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import Starter
 from bonsai.engines.base import SamplingParams
-from bonsai.lab.bench.script import ANSWER_TOKENS, Scripted
+from bonsai.lab.bench.script import ANSWER_TOKENS, ScriptedEngine
 from bonsai.lab.seedling.corpus import knowledge
 
 SAMPLING = SamplingParams(max_new_tokens=ANSWER_TOKENS, seed=1)
@@ -68,7 +68,7 @@ def _marked(chain: Chain, mark: str) -> Chain:
     return replace(chain, prompt=replace(chain.prompt, persona=f"{mark}. {chain.prompt.persona}"))
 
 
-def run(engine: Scripted, workload: Workload, clock: Callable[[], float]) -> Outcome:
+def run(engine: ScriptedEngine, workload: Workload, clock: Callable[[], float]) -> Outcome:
     """Let an engine work a workload off, and return what it came to; raise what a visitor's run raises."""
     outcome = Outcome(clock())
     groups = [(chain,) for chain in workload.chains] if workload.visitors else [workload.chains]
@@ -80,9 +80,9 @@ def run(engine: Scripted, workload: Workload, clock: Callable[[], float]) -> Out
     return outcome
 
 
-def _ask(engine: Scripted, chains: Sequence[Chain], outcome: Outcome, clock: Callable[[], float]) -> None:
+def _ask(engine: ScriptedEngine, chains: Sequence[Chain], outcome: Outcome, clock: Callable[[], float]) -> None:
     finished: dict[int, int] = {}
-    with closing(grow(engine, chains, SAMPLING)) as growing:
+    with closing(advance_each(engine, chains, SAMPLING)) as growing:
         for place, chain in growing:
             steps = sum(step.finished for step in chain.steps)
             if steps > finished.get(place, 0):

@@ -62,13 +62,21 @@ def _parser() -> argparse.ArgumentParser:
         description="Report how well the measures and flags do on data. Files are TSV or CSV, in UTF-8.",
     )
     parser.add_argument(
-        "--pairs", type=Path, action="append", required=True, metavar="FILE",
+        "--pairs",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
         help="question_1, question_2, and similarity_0_to_5 (4: the same meaning) or duplicate (0 or 1); repeatable",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--chains", type=Path, action="append", required=True, metavar="FILE",
+        "--chains",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
         help="chain, question, and perhaps step and answer: chains that people asked, in order; repeatable",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--rewordings", type=Path, metavar="FILE", help="kind, split, question_1, question_2: the same in other words"
     )

@@ -52,10 +52,16 @@ def report(data: Data, measures: Sequence[Measure], notes: Sequence[str] = ()) -
         measure.read(data.texts)
     names = ["by words" if measure is WORDS else "by meaning" for measure in measures]
     parts = [
-        _opening(measures), _similarity(data, measures, names), _repeats(data, measures, names),
-        _kinds(data, measures, names), _at_false_alarms(data, measures, names), _other_flags(data, measures, names),
-        explained(), _measured_on(data, notes), _LIMITS.splitlines(),
-    ]  # fmt: skip
+        _opening(measures),
+        _similarity(data, measures, names),
+        _repeats(data, measures, names),
+        _kinds(data, measures, names),
+        _at_false_alarms(data, measures, names),
+        _other_flags(data, measures, names),
+        explained(),
+        _measured_on(data, notes),
+        _LIMITS.splitlines(),
+    ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -65,12 +71,12 @@ def explained() -> list[str]:
     said = {
         "tautology, circular: sameness at least": "flag",
         "the guard rejects: sameness at least": "guard",
-        "off: they do not ask for the same": "otherwise",
-        "off on top: they ask for things of two kinds (why, how; when, where)": "clash",
-        "off: opposites (hot, cold; happy, unhappy) or other numbers": "opposed",
+        "off: they do not ask for the same": "different_intent",
+        "off on top: they ask for things of two kinds (why, how; when, where)": "conflicting_kind",
+        "off: opposites (hot, cold; happy, unhappy) or other numbers": "opposite",
         "off: a negation in one of them": "negated",
-        "off, times the share of words that one adds to the other": "added",
-        "off: all that they share is what most questions of their chain have": "aside",
+        "off, times the share of words that one adds to the other": "added_share",
+        "off: all that they share is what most questions of their chain have": "topic_only",
     }
     rows = [[text, *(f"{getattr(rule, name):.2f}" for rule in rules)] for text, name in said.items()]
     return [
@@ -233,7 +239,7 @@ def _caught(groups: dict[str, list[Case]], measures: Sequence[Measure], names: S
     """Return a table of how many questions of each group the flags and the guard take for repeats."""
     rows = []
     for label, cases in groups.items():
-        looks = [[measure.look_back(*case) for case in cases] for measure in measures]
+        looks = [[measure.compare_with_earlier(*case) for case in cases] for measure in measures]
         flagged = [str(_share(look.repeated is not None for look in seen)) for seen in looks]
         guarded = [str(_share(look.rejected is not None for look in seen)) for seen in looks]
         rows.append([label, f"{len(cases):,}", *flagged, *guarded])
@@ -271,7 +277,7 @@ def _turns(turns: Sequence[Turn]) -> list[Case]:
 
 
 def _sameness(measure: Measure, case: Case) -> float:
-    return measure.look_back(*case).sameness or 0.0
+    return measure.compare_with_earlier(*case).repeat_score or 0.0
 
 
 def _limit(values: Sequence[float]) -> float:

@@ -15,9 +15,17 @@ from bonsai.chains.prompts import PromptVariant, join
 HERE = Path(__file__).parent
 _EITHER = re.compile(r"\(([^()|]*)\|([^()|]*)\)")
 _OPENERS = (
-    "In general", "As a rule", "In most cases", "For most people", "By and large", "Put simply", "On the whole",
-    "It seems that", "In the end", "Seen closely",
-)  # fmt: skip
+    "In general",
+    "As a rule",
+    "In most cases",
+    "For most people",
+    "By and large",
+    "Put simply",
+    "On the whole",
+    "It seems that",
+    "In the end",
+    "Seen closely",
+)
 _REPEAT_RATE = 0.12
 
 
@@ -140,11 +148,32 @@ class Frames:
 
 def invented_word(rng: random.Random) -> str:
     """Return a pronounceable word that hardly exists, so that a topic must be copied and cannot be remembered."""
-    onset = ("b", "br", "c", "ch", "cl", "d", "dr", "f", "fl", "g", "gl", "gr", "h", "j", "k", "l", "m", "n", "p", "pl",
-             "pr", "r", "s", "sc", "sh", "sl", "sp", "st", "str", "t", "th", "tr", "v", "w", "z", "qu", "")  # fmt: skip
+    onset = ("b br c ch cl d dr f fl g gl gr h j k l m n p pl pr r s sc sh sl sp st str t th tr v w z qu ").split(" ")
     vowel = ("a", "e", "i", "o", "u", "ai", "ea", "ee", "ia", "io", "oa", "oo", "ou", "y")
-    coda = ("", "", "n", "r", "l", "s", "t", "m", "ck", "nd", "rm", "st", "nt", "x", "ng", "rd", "lt", "ph", "tion",
-            "ment", "er", "ing")  # fmt: skip
+    coda = (
+        "",
+        "",
+        "n",
+        "r",
+        "l",
+        "s",
+        "t",
+        "m",
+        "ck",
+        "nd",
+        "rm",
+        "st",
+        "nt",
+        "x",
+        "ng",
+        "rd",
+        "lt",
+        "ph",
+        "tion",
+        "ment",
+        "er",
+        "ing",
+    )
     return "".join(rng.choice(onset) + rng.choice(vowel) + rng.choice(coda) for _ in range(rng.choice((2, 2, 3))))
 
 

@@ -113,11 +113,22 @@ def make_model() -> PhiForCausalLM:
     """Return an untrained Phi small enough for two CPU cores and ten megabytes."""
     return PhiForCausalLM(
         PhiConfig(
-            vocab_size=VOCABULARY, hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6,
-            partial_rotary_factor=1.0, hidden_act="gelu_pytorch_tanh", max_position_embeddings=CONTEXT,
-            tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0, resid_pdrop=0.0, embd_pdrop=0.0,
+            vocab_size=VOCABULARY,
+            hidden_size=192,
+            intermediate_size=768,
+            num_hidden_layers=4,
+            num_attention_heads=6,
+            partial_rotary_factor=1.0,
+            hidden_act="gelu_pytorch_tanh",
+            max_position_embeddings=CONTEXT,
+            tie_word_embeddings=True,
+            bos_token_id=0,
+            eos_token_id=0,
+            pad_token_id=0,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
         )
-    )  # fmt: skip
+    )
 
 
 def grow_base(variants: list[PromptVariant], work: Path, out: Path, seed: int, steps: int = STEPS) -> None:
@@ -126,12 +137,24 @@ def grow_base(variants: list[PromptVariant], work: Path, out: Path, seed: int, s
     tokenizer = make_tokenizer(variants, seed)
     model = make_model()
     arguments: dict[str, Any] = {
-        "output_dir": str(work), "max_steps": steps, "per_device_train_batch_size": ROWS_PER_STEP,
-        "learning_rate": 2e-3, "warmup_steps": min(100, steps // 10), "lr_scheduler_type": "cosine",
-        "weight_decay": 0.05, "adam_beta2": 0.95, "logging_steps": 50, "save_steps": 250, "save_total_limit": 1,
-        "seed": seed, "report_to": [], "disable_tqdm": True, "dataloader_num_workers": 0,
-        "train_sampling_strategy": "sequential", "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-    }  # fmt: skip
+        "output_dir": str(work),
+        "max_steps": steps,
+        "per_device_train_batch_size": ROWS_PER_STEP,
+        "learning_rate": 2e-3,
+        "warmup_steps": min(100, steps // 10),
+        "lr_scheduler_type": "cosine",
+        "weight_decay": 0.05,
+        "adam_beta2": 0.95,
+        "logging_steps": 50,
+        "save_steps": 250,
+        "save_total_limit": 1,
+        "seed": seed,
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_num_workers": 0,
+        "train_sampling_strategy": "sequential",
+        "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+    }
     trainer = Trainer(
         model=model,
         args=TrainingArguments(**arguments),

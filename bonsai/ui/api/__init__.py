@@ -3,14 +3,14 @@
 from gradio.events import api as gr_api
 
 from bonsai.ui.api import ask, grids, saved_runs, score
-from bonsai.ui.context import Offer
+from bonsai.ui.context import PageContext
 from bonsai.ui.work.event_settings import RUNS
 
 
-def publish(offer: Offer) -> None:
+def publish(context: PageContext) -> None:
     """Add the endpoints to the page that is being built."""
     makers = (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, saved_runs.branch, saved_runs.test_reasoning)
     for make in makers:
-        gr_api(make(offer), api_name=make.__name__, concurrency_id=RUNS)
+        gr_api(make(context), api_name=make.__name__, concurrency_id=RUNS)
     # Its own place in the queue: it needs no engine.
-    gr_api(score.score(offer), api_name="score", concurrency_id="score")
+    gr_api(score.score(context), api_name="score", concurrency_id="score")

@@ -4,11 +4,11 @@ from contextlib import aclosing
 from typing import Any
 
 from bonsai.ui.api.answers import Endpoint, answered, rows_of, sentences
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, Offer
+from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, PageContext
 from bonsai.ui.work.streaming import snapshots
 
 
-def ask(offer: Offer) -> Endpoint:
+def ask(context: PageContext) -> Endpoint:
     """Return the endpoint for a single question."""
 
     async def ask(
@@ -35,14 +35,22 @@ def ask(offer: Offer) -> Endpoint:
             seed: The same seed and settings give the same table.
         """
         return await _rows(
-            offer, "single", question=question, prompt=prompt, max_new_tokens=max_new_tokens, temperature=temperature,
-            top_p=top_p, top_k=top_k, repetition_penalty=repetition_penalty, seed=seed,
-        )  # fmt: skip
+            context,
+            "single",
+            question=question,
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+        )
 
     return ask
 
 
-def two_step(offer: Offer) -> Endpoint:
+def two_step(context: PageContext) -> Endpoint:
     """Return the endpoint for two-step reasoning."""
 
     async def two_step(
@@ -69,14 +77,22 @@ def two_step(offer: Offer) -> Endpoint:
             seed: The same seed and settings give the same table.
         """
         return await _rows(
-            offer, "two-step", question=question, prompt=prompt, max_new_tokens=max_new_tokens, temperature=temperature,
-            top_p=top_p, top_k=top_k, repetition_penalty=repetition_penalty, seed=seed,
-        )  # fmt: skip
+            context,
+            "two-step",
+            question=question,
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+        )
 
     return two_step
 
 
-def qtq(offer: Offer) -> Endpoint:
+def qtq(context: PageContext) -> Endpoint:
     """Return the endpoint for a QtQ chain."""
 
     async def qtq(
@@ -109,18 +125,28 @@ def qtq(offer: Offer) -> Endpoint:
             stop_without_progress: End the chain when two steps running add next to nothing.
         """
         return await _rows(
-            offer, "qtq", question=question, steps=steps, candidates=candidates, prompt=prompt,
-            max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k,
-            repetition_penalty=repetition_penalty, seed=seed, stop_without_progress=stop_without_progress,
-        )  # fmt: skip
+            context,
+            "qtq",
+            question=question,
+            steps=steps,
+            candidates=candidates,
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop_without_progress=stop_without_progress,
+        )
 
     return qtq
 
 
-async def _rows(offer: Offer, method: str, **asked: Any) -> list[dict[str, Any]]:
+async def _rows(context: PageContext, method: str, **asked: Any) -> list[dict[str, Any]]:
     """Return the rows of a run; raise gr.Error, with a sentence for the caller, if there are none."""
     with sentences():
-        run = offer.begin(method, **asked)
+        run = context.begin(method, **asked)
         async with aclosing(snapshots(tuple(run.chains), run.sampling)) as growing:
             async for chains in growing:
                 run = run.with_chains(chains)

@@ -11,12 +11,12 @@ from bonsai.errors import UsageError
 from bonsai.runs.journal import begin_journal
 from bonsai.runs.question_lists import pasted
 from bonsai.ui.api.answers import Endpoint, Json, rows_of, sentences
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, Offer
+from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, PageContext
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.streaming import progress
 
 
-def compare(offer: Offer) -> Endpoint:
+def compare(context: PageContext) -> Endpoint:
     """Return the endpoint that compares."""
 
     async def compare(
@@ -46,17 +46,25 @@ def compare(offer: Offer) -> Endpoint:
             seed: The first seed; the same seeds and settings give the same table.
         """
         with sentences():
-            questions = pasted(question, offer.settings.max_questions).questions
+            questions = pasted(question, context.settings.max_questions).questions
             return await _grid_rows(
-                offer, questions, prompts, method, repeats=repeats,
-                adapters=(True, False) if with_and_without_adapter else (True,), steps=steps, candidates=candidates,
-                max_new_tokens=max_new_tokens, temperature=temperature, seed=seed,
-            )  # fmt: skip
+                context,
+                questions,
+                prompts,
+                method,
+                repeats=repeats,
+                adapters=(True, False) if with_and_without_adapter else (True,),
+                steps=steps,
+                candidates=candidates,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                seed=seed,
+            )
 
     return compare
 
 
-def batch(offer: Offer) -> Endpoint:
+def batch(context: PageContext) -> Endpoint:
     """Return the endpoint for whole lists."""
 
     async def batch(
@@ -85,21 +93,28 @@ def batch(offer: Offer) -> Endpoint:
             if not isinstance(questions, list) or not all(isinstance(text, str) for text in questions):
                 raise UsageError("Give a list of questions, each a text.")
             text = "\n".join(" ".join(question.split()) for question in questions)
-            found = pasted(text, offer.settings.max_questions).questions
+            found = pasted(text, context.settings.max_questions).questions
             return await _grid_rows(
-                offer, found, prompts or [offer.prompt], method, steps=steps, candidates=candidates,
-                max_new_tokens=max_new_tokens, temperature=temperature, seed=seed,
-            )  # fmt: skip
+                context,
+                found,
+                prompts or [context.prompt],
+                method,
+                steps=steps,
+                candidates=candidates,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                seed=seed,
+            )
 
     return batch
 
 
 async def _grid_rows(
-    offer: Offer, questions: Sequence[str], prompts: Sequence[str], method: str, **asked: Any
+    context: PageContext, questions: Sequence[str], prompts: Sequence[str], method: str, **asked: Any
 ) -> list[Json]:
     """Return the rows of a run over a grid; raise BonsaiError if it may not be."""
-    variants = [choose_variant(offer.variants, name) for name in prompts]
-    plan = offer.plan(questions, variants, [method], **asked)
+    variants = [choose_variant(context.variants, name) for name in prompts]
+    plan = context.plan(questions, variants, [method], **asked)
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
     try:
         async with aclosing(progress(journal)) as growing:

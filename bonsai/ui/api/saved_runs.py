@@ -11,13 +11,13 @@ from bonsai.chains.step import Step
 from bonsai.errors import UsageError
 from bonsai.runs.run import Run, loads
 from bonsai.ui.api.answers import Json, RunEndpoint, answered, json_of, sentences
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, MOST_CANDIDATES, Offer
+from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, MAX_CANDIDATES, PageContext
 from bonsai.ui.work.streaming import reasoning_test, snapshots
 
 SEED_OF_CHAIN = -1
 
 
-def branch(offer: Offer) -> RunEndpoint:
+def branch(context: PageContext) -> RunEndpoint:
     """Return the endpoint that goes on from a row another way."""
 
     async def branch(
@@ -51,14 +51,14 @@ def branch(offer: Offer) -> RunEndpoint:
         def begun() -> Run:
             if run == {}:
                 first = DEFAULT_SAMPLING.seed if seed == SEED_OF_CHAIN else seed
-                return offer.begin("qtq", question, prompt, steps, DEFAULT_CANDIDATES, seed=first)
-            saved = _saved(offer, run)
+                return context.begin("qtq", question, prompt, steps, DEFAULT_CANDIDATES, seed=first)
+            saved = _saved(context, run)
             parent, row = _row(saved, chain, step)
             keep, asked = row.number - 1, question or row.question
             if candidate:
                 keep, asked = row.number, _candidate(row, candidate, question)
             chosen = parent.seed if seed == SEED_OF_CHAIN else seed
-            return offer.branch(saved, parent, keep, asked, prompt or parent.prompt.name, steps, chosen)
+            return context.branch(saved, parent, keep, asked, prompt or parent.prompt.name, steps, chosen)
 
         with sentences():
             # On a thread: fitting a long chain into the model's context may take a while.
@@ -72,7 +72,7 @@ def branch(offer: Offer) -> RunEndpoint:
     return branch
 
 
-def test_reasoning(offer: Offer) -> RunEndpoint:
+def test_reasoning(context: PageContext) -> RunEndpoint:
     """Return the endpoint that tests a Reasoning."""
 
     async def test_reasoning(run: dict[str, Any], chain: int = 1, step: int = 1) -> dict[str, Any]:
@@ -89,10 +89,10 @@ def test_reasoning(offer: Offer) -> RunEndpoint:
             step: The step of the row; a step that a branch shares is a row of the chain that it came from.
         """
         with sentences():
-            saved = _saved(offer, run)
+            saved = _saved(context, run)
             tested, row = _row(saved, chain, step)
             if tested.model:
-                offer.check_same(replace(saved, model=tested.model, adapter=tested.adapter))
+                context.check_same(replace(saved, model=tested.model, adapter=tested.adapter))
             async with aclosing(reasoning_test(tested, row.number, saved.sampling)) as testing:
                 async for now in testing:
                     tested = now
@@ -102,13 +102,13 @@ def test_reasoning(offer: Offer) -> RunEndpoint:
     return test_reasoning
 
 
-def _saved(offer: Offer, given: Json) -> Run:
+def _saved(context: PageContext, given: Json) -> Run:
     """Return the run that a caller gave; raise BonsaiError if it is none, or asks for more than the page offers."""
     run = loads(json.dumps(given), "What was given as run")
-    offer.check_same(run)
+    context.check_same(run)
     for name, value, most in (
-        ("max_new_tokens", run.sampling.max_new_tokens, offer.settings.max_new_tokens),
-        ("candidates", max((chain.candidates for chain in run.chains), default=1), MOST_CANDIDATES),
+        ("max_new_tokens", run.sampling.max_new_tokens, context.settings.max_new_tokens),
+        ("candidates", max((chain.candidates for chain in run.chains), default=1), MAX_CANDIDATES),
     ):
         if value > most:
             raise UsageError(f"{name} of the run is {value}; it must be at most {most} here.")

@@ -7,12 +7,12 @@ from bonsai.errors import UsageError
 from bonsai.runs.scoring import score as scored
 from bonsai.runs.scoring import scores, turns_of
 from bonsai.ui.api.answers import sentences
-from bonsai.ui.context import Offer
+from bonsai.ui.context import PageContext
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 
 
-def score(offer: Offer) -> Callable[..., list[dict[str, Any]]]:
+def score(context: PageContext) -> Callable[..., list[dict[str, Any]]]:
     """Return the endpoint that scores."""
 
     def score(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -28,9 +28,9 @@ def score(offer: Offer) -> Callable[..., list[dict[str, Any]]]:
         with sentences():
             if not isinstance(rows, list):
                 raise UsageError("Give a list of rows, each an object with chain and question.")
-            if len(rows) > MOST_ROWS:
-                raise UsageError(f"There are {len(rows):,} rows; give at most {MOST_ROWS:,} at a time.")
-            steps = scored(turns_of(rows), offer.measure)
+            if len(rows) > MAX_ROWS:
+                raise UsageError(f"There are {len(rows):,} rows; give at most {MAX_ROWS:,} at a time.")
+            steps = scored(turns_of(rows), context.measure)
             return [{**row, **scores(step)} for row, step in zip(rows, steps, strict=True)]
 
     return score

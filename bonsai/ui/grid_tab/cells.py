@@ -11,16 +11,23 @@ from bonsai.reports.comparison import Comparison, columns_axis, difference, side
 from bonsai.runs.grid import AXES
 from bonsai.runs.run import Run
 from bonsai.ui.context import DEFAULT_SAMPLING
-from bonsai.ui.locales.translate import say, t
+from bonsai.ui.locales.translate import translatable, translate
 from bonsai.ui.views.results import note_line
 
 FIELDS = {
-    "Answer": "answer", "Reasoning": "reasoning", "Question": "question", "Next question": "next_question",
+    "Answer": "answer",
+    "Reasoning": "reasoning",
+    "Question": "question",
+    "Next question": "next_question",
     "Flags": "flags",
-}  # fmt: skip
+}
 _AXES = {
-    "question": "Questions", "prompt": "Prompt variants", "method": "Methods", "adapter": "Adapter", "seed": "Seeds",
-}  # fmt: skip
+    "question": "Questions",
+    "prompt": "Prompt variants",
+    "method": "Methods",
+    "adapter": "Adapter",
+    "seed": "Seeds",
+}
 _CHOICE_LENGTH = 70
 _PAGE, _NARROWEST = 1190, 260
 HINT = "Click two cells, or choose two steps here, to see which words differ."
@@ -52,9 +59,10 @@ class Cells:
         steps = _steps(run)
         return self.lay_out(run, axis, "answer", False) | {
             self.axis: gr.Dropdown(choices=choices, value=axis),
-            self.one: gr.Dropdown(choices=steps), self.other: gr.Dropdown(choices=steps),
+            self.one: gr.Dropdown(choices=steps),
+            self.other: gr.Dropdown(choices=steps),
             self.again: gr.Button(interactive=bool(steps)),
-        }  # fmt: skip
+        }
 
     def lay_out(self, run: Run, axis: str, field: str, only_differences: bool) -> dict[Any, Any]:
         """Return the values that show one text of each step, with the values of an axis as columns."""
@@ -66,22 +74,26 @@ class Cells:
         """Return the values that show that there is nothing yet."""
         nothing = gr.Dropdown(choices=[], value=None)
         return {
-            self.axis: nothing, self.table: gr.Dataframe(value=pd.DataFrame(columns=["step"])), self.one: nothing,
-            self.other: nothing, self.difference: note_line(t(HINT)), self.again: gr.Button(interactive=False),
-        }  # fmt: skip
+            self.axis: nothing,
+            self.table: gr.Dataframe(value=pd.DataFrame(columns=["step"])),
+            self.one: nothing,
+            self.other: nothing,
+            self.difference: note_line(translatable(HINT)),
+            self.again: gr.Button(interactive=False),
+        }
 
-    def compare(self, run: Run, one: str | None, other: str | None, field: str, tongue: str) -> dict[Any, Any]:
+    def compare(self, run: Run, one: str | None, other: str | None, field: str, language: str) -> dict[Any, Any]:
         """Return the value that shows the words that differ between two steps; a hint as long as they are not two."""
         texts = {
             _key(chain.number, step.number): str(getattr(step, field)) for chain in run.chains for step in chain.steps
         }
         if not one or not other or one not in texts or other not in texts:
-            return {self.difference: note_line(t(HINT))}
+            return {self.difference: note_line(translatable(HINT))}
         if texts[one] == texts[other]:
-            return {self.difference: note_line(escape(say(tongue, "Both say the same, word for word.")))}
+            return {self.difference: note_line(escape(translate(language, "Both say the same, word for word.")))}
         marks = {"same": "{}", "removed": "<del>{}</del>", "added": "<ins>{}</ins>"}
         shown = "".join(marks[kind].format(escape(text)) for text, kind in difference(texts[one], texts[other]))
-        legend = say(tongue, "struck out: only in the first; underlined: only in the second")
+        legend = translate(language, "struck out: only in the first; underlined: only in the second")
         return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{note_line(escape(legend))}</div>'}
 
 
@@ -98,41 +110,60 @@ def pick(run: Run, axis: str, field: str, only_differences: bool, row: int, colu
 
 def draw(run: Run | None) -> Cells:
     """Draw the section as a tab of the results."""
-    with gr.Tab(t("Side by side")):
+    with gr.Tab(translatable("Side by side")):
         with gr.Row(elem_classes="bonsai-cells-options"):
             axis = gr.Dropdown(
-                _axes(run) if run else [], value=columns_axis(run) if run else None, label=t("Columns"),
-                filterable=False, elem_classes="bonsai-axis",
-            )  # fmt: skip
+                _axes(run) if run else [],
+                value=columns_axis(run) if run else None,
+                label=translatable("Columns"),
+                filterable=False,
+                elem_classes="bonsai-axis",
+            )
             field = gr.Dropdown(
-                [(t(name), field) for name, field in FIELDS.items()], value="answer", label=t("Text"),
-                filterable=False, elem_classes="bonsai-field",
-            )  # fmt: skip
-            differences = gr.Checkbox(False, label=t("Only what differs"), elem_classes="bonsai-only")
+                [(translatable(name), field) for name, field in FIELDS.items()],
+                value="answer",
+                label=translatable("Text"),
+                filterable=False,
+                elem_classes="bonsai-field",
+            )
+            differences = gr.Checkbox(False, label=translatable("Only what differs"), elem_classes="bonsai-only")
         comparison = side_by_side(run, columns_axis(run)) if run else None
         table = gr.Dataframe(
-            _frame(comparison, "answer", False) if comparison else pd.DataFrame(columns=["step"]), datatype="str",
-            column_widths=_widths(comparison) if comparison else None, wrap=True, interactive=False,
-            buttons=["fullscreen", "copy"], max_height=640, show_label=False,
+            _frame(comparison, "answer", False) if comparison else pd.DataFrame(columns=["step"]),
+            datatype="str",
+            column_widths=_widths(comparison) if comparison else None,
+            wrap=True,
+            interactive=False,
+            buttons=["fullscreen", "copy"],
+            max_height=640,
+            show_label=False,
             elem_classes=["bonsai-table", "bonsai-cells"],
-        )  # fmt: skip
+        )
         with gr.Row(elem_classes="bonsai-cells-options"):
             steps = _steps(run) if run else []
-            one = gr.Dropdown(steps, value=None, label=t("First cell"), elem_classes="bonsai-one")
-            other = gr.Dropdown(steps, value=None, label=t("Second cell"), elem_classes="bonsai-other")
-        shown = gr.HTML(note_line(t(HINT)))
+            one = gr.Dropdown(steps, value=None, label=translatable("First cell"), elem_classes="bonsai-one")
+            other = gr.Dropdown(steps, value=None, label=translatable("Second cell"), elem_classes="bonsai-other")
+        shown = gr.HTML(note_line(translatable(HINT)))
         with gr.Row(elem_classes="bonsai-cells-options"):
             seed = gr.Number(
-                DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=t("Seed"),
-                info=t("The cell's own gives the same text again"),
-            )  # fmt: skip
-            again = gr.Button(t("Ask the first cell again"), interactive=bool(steps), elem_classes="bonsai-again")
+                DEFAULT_SAMPLING.seed,
+                precision=0,
+                minimum=0,
+                maximum=2**31 - 1,
+                label=translatable("Seed"),
+                info=translatable("The cell's own gives the same text again"),
+            )
+            again = gr.Button(
+                translatable("Ask the first cell again"), interactive=bool(steps), elem_classes="bonsai-again"
+            )
     return Cells(axis, field, differences, table, one, other, shown, seed, again)
 
 
 def _axes(run: Run) -> list[tuple[str, str]]:
     found = values(run)
-    return [(t(_AXES[axis]), axis) for axis in AXES if len(found[axis]) > 1] or [(t(_AXES["prompt"]), "prompt")]
+    return [(translatable(_AXES[axis]), axis) for axis in AXES if len(found[axis]) > 1] or [
+        (translatable(_AXES["prompt"]), "prompt")
+    ]
 
 
 def _steps(run: Run) -> list[tuple[str, str]]:

@@ -15,13 +15,13 @@ from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved
-from bonsai.runs.plan import plan_of
+from bonsai.runs.plan import infer_plan
 from bonsai.runs.progress import Progress
 from bonsai.runs.run import Run
-from bonsai.ui.context import Offer
+from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab.form import GridForm
 from bonsai.ui.grid_tab.results import GridResults
-from bonsai.ui.locales.translate import language, say, say_error, t
+from bonsai.ui.locales.translate import language_of, translatable, translate, translate_error
 from bonsai.ui.views import live_step
 from bonsai.ui.views.results import in_language
 from bonsai.ui.work import gpu, visitor_files
@@ -34,7 +34,7 @@ _OTHER_TAB = "This run cannot be opened here: its chains are not all questions w
 
 
 @dataclass(frozen=True)
-class GridMoment:
+class GridRunState:
     """A run as it is shown: the journal that keeps it, and the seconds since the work on it began.
 
     An example's journal is shared by all visitors: one who goes on with it goes on with a copy.
@@ -47,18 +47,18 @@ class GridMoment:
 
 
 @dataclass(frozen=True)
-class GridSheet:
+class GridTab:
     """One tab as it is used: form, status, progress, live step, results, and the visitor's run."""
 
     key: str
-    offer: Offer
+    context: PageContext
     form: GridForm
     variants: Callable[[Mapping[str, PromptVariant] | None], Mapping[str, PromptVariant]]
     added: gr.State
     status: gr.HTML
     step: gr.HTML
     results: GridResults
-    moment: gr.State
+    run_state: gr.State
 
     @property
     def token(self) -> gr.Textbox:
@@ -70,21 +70,21 @@ class GridSheet:
         """All components that change while a run goes on."""
         form = self.form
         buttons = [form.run, form.stop, form.go_on, form.retry]
-        return [self.status, self.step, self.moment, self.token, *buttons, *self.results.places]
+        return [self.status, self.step, self.run_state, self.token, *buttons, *self.results.places]
 
     def connect(self) -> None:
         """Tie all buttons to what they do."""
         form, cells = self.form, self.results.cells
         at_work = [
             self._start(form.run.click, self._asked, {*form.inputs, self.added}),
-            self._start(form.go_on.click, self._resumed, {self.moment}),
-            self._start(form.retry.click, self._retried, {self.moment}),
+            self._start(form.go_on.click, self._resumed, {self.run_state}),
+            self._start(form.retry.click, self._retried, {self.run_state}),
         ]
         if cells:
-            at_work.append(self._start(cells.again.click, self._asked_again, {self.moment, cells.one, cells.seed}))
+            at_work.append(self._start(cells.again.click, self._asked_again, {self.run_state, cells.one, cells.seed}))
         # What was stopped is said at once; to draw it may take a moment.
-        halted = form.stop.click(self.halt, self.moment, self.places, cancels=at_work, queue=False, **QUIET)
-        halted.then(self.draw, self.moment, self.places, queue=False, **QUIET)
+        halted = form.stop.click(self.halt, self.run_state, self.places, cancels=at_work, queue=False, **QUIET)
+        halted.then(self.draw, self.run_state, self.places, queue=False, **QUIET)
         form.clear.click(self.wipe, None, [form.questions, *self.places], cancels=at_work, queue=False, **QUIET)
         opened = self.results.downloads.opened
         opened.upload(self.open, opened, self.places, queue=False, **QUIET)
@@ -101,11 +101,11 @@ class GridSheet:
             try:
                 journal = asked(values)
             except BonsaiError as error:
-                raise gr.Error(say_error(language(request), str(error)), print_exception=False) from error
+                raise gr.Error(translate_error(language_of(request), str(error)), print_exception=False) from error
             visitor_files.forget_later(journal.file, self.results.note)
             seconds = gpu.seconds_needed(tuple(journal.unfinished()), journal.plan.sampling) if gpu.is_leased() else 0
-            waits = live_step.waiting(seconds, self.offer.engine.is_ready, language(request))
-            begun = {self.status: waits, self.moment: GridMoment(journal), self.token: journal.file.parent.name}
+            waits = live_step.waiting(seconds, self.context.engine.is_ready, language_of(request))
+            begun = {self.status: waits, self.run_state: GridRunState(journal), self.token: journal.file.parent.name}
             shown = {} if journal.steps else self.results.empty()
             return begun | shown | {self.step: live_step.idle_step()} | self._at_work(True)
 
@@ -113,86 +113,95 @@ class GridSheet:
             try:
                 asked(error_values)
             except BonsaiError as error:
-                return {self.status: live_step.status_line(say_error(language(request), str(error)), "bad")}
-            return {self.status: live_step.status_line(t(live_step.FAILED), "bad")}
+                return {self.status: live_step.status_line(translate_error(language_of(request), str(error)), "bad")}
+            return {self.status: live_step.status_line(translatable(live_step.FAILED), "bad")}
 
         checked = trigger(begin, inputs, self.places, queue=False, **QUIET)
         checked.failure(refuse, inputs, self.status, queue=False, **QUIET)
-        working = checked.success(self.grow, self.moment, self.places, concurrency_id=RUNS, **QUIET)
-        working.failure(self.give_up, self.moment, self.places, queue=False, **QUIET)
+        working = checked.success(self.grow, self.run_state, self.places, concurrency_id=RUNS, **QUIET)
+        working.failure(self.give_up, self.run_state, self.places, queue=False, **QUIET)
         return working
 
-    async def grow(self, moment: GridMoment, request: gr.Request) -> AsyncIterator[Values]:
+    async def grow(self, run_state: GridRunState, request: gr.Request) -> AsyncIterator[Values]:
         """Show how far the run is, the step being written, and now and then all that is kept."""
-        tongue, began = language(request), time.monotonic()
+        language, began = language_of(request), time.monotonic()
         drawn, due = 0, 0.0
         try:
-            async with aclosing(progress(moment.journal)) as growing:
+            async with aclosing(progress(run_state.journal)) as growing:
                 async for now in growing:
-                    moment = GridMoment(moment.journal, now.seconds)
-                    values = self._told(now, tongue) | {self.moment: moment}
-                    if moment.journal.steps != drawn and time.monotonic() >= due:
+                    run_state = GridRunState(run_state.journal, now.seconds)
+                    values = self._told(now, language) | {self.run_state: run_state}
+                    if run_state.journal.steps != drawn and time.monotonic() >= due:
                         start = time.monotonic()
-                        drawn = moment.journal.steps
-                        values |= await asyncio.to_thread(self.results.show, moment.journal, tongue)
+                        drawn = run_state.journal.steps
+                        values |= await asyncio.to_thread(self.results.show, run_state.journal, language)
                         due = time.monotonic() + max(1.0, _PATIENCE * (time.monotonic() - start))
                     yield values
-            yield await asyncio.to_thread(self.end, GridMoment(moment.journal, time.monotonic() - began), tongue)
+            yield await asyncio.to_thread(self.end, GridRunState(run_state.journal, time.monotonic() - began), language)
         except Exception as error:
-            yield self._failed(error, moment, tongue)
+            yield self._failed(error, run_state, language)
         yield NO_MORE
 
-    def halt(self, moment: GridMoment | None, request: gr.Request) -> Values:
+    def halt(self, run_state: GridRunState | None, request: gr.Request) -> Values:
         """Show the run as it was when it was stopped, with every step that was finished."""
-        if moment is None:
-            return self._blank(live_step.status_line(t(live_step.NOTHING_WRITTEN)))
-        stopped = {self.status: _stopped(moment.journal, language(request)), self.moment: replace(moment, stopped=True)}
-        return stopped | self._at_work(False, moment.journal)
+        if run_state is None:
+            return self._blank(live_step.status_line(translatable(live_step.NOTHING_WRITTEN)))
+        stopped = {
+            self.status: _stopped(run_state.journal, language_of(request)),
+            self.run_state: replace(run_state, stopped=True),
+        }
+        return stopped | self._at_work(False, run_state.journal)
 
-    def draw(self, moment: GridMoment | None, request: gr.Request) -> Values:
+    def draw(self, run_state: GridRunState | None, request: gr.Request) -> Values:
         """Draw all that is kept."""
-        return self.results.show(moment.journal, language(request)) if moment else {self.status: gr.skip()}
+        return self.results.show(run_state.journal, language_of(request)) if run_state else {self.status: gr.skip()}
 
     def wipe(self) -> Values:
         """Show the tab as it was before the first run, without the example."""
-        return {self.form.questions: "", **self._blank(live_step.status_line(t(live_step.READY)))}
+        return {self.form.questions: "", **self._blank(live_step.status_line(translatable(live_step.READY)))}
 
-    def give_up(self, moment: GridMoment | None, request: gr.Request) -> Values:
+    def give_up(self, run_state: GridRunState | None, request: gr.Request) -> Values:
         """Show that too many visitors are waiting; or, for a run that lost its connection or was stopped, its end."""
-        if moment is None or moment.stopped or moment.journal.finished == len(moment.journal):
+        if run_state is None or run_state.stopped or run_state.journal.finished == len(run_state.journal):
             return {self.status: gr.skip()}
-        tongue = language(request)
+        language = language_of(request)
         # Stop ends the work too, and may be told of before this or after it.
-        told = _stopped(moment.journal, tongue) if moment.seconds else live_step.status_line(t(live_step.BUSY), "bad")
-        return self.end(moment, tongue, told)
+        told = (
+            _stopped(run_state.journal, language)
+            if run_state.seconds
+            else live_step.status_line(translatable(live_step.BUSY), "bad")
+        )
+        return self.end(run_state, language, told)
 
-    def end(self, moment: GridMoment, tongue: str, status: str = "") -> Values:
+    def end(self, run_state: GridRunState, language: str, status: str = "") -> Values:
         """Return the values that show a run which ended here, whatever was still to come."""
-        journal = moment.journal
-        sentence = say(tongue, "Done in {} s.", f"{moment.seconds:.1f}")
+        journal = run_state.journal
+        sentence = translate(language, "Done in {} s.", f"{run_state.seconds:.1f}")
         if journal.failures:
-            sentence += " " + say(
-                tongue, "{} chains failed; ask them again, or see the flags.", f"{journal.failures:,}"
+            sentence += " " + translate(
+                language, "{} chains failed; ask them again, or see the flags.", f"{journal.failures:,}"
             )
         shown = {self.status: status or live_step.status_line(sentence, "bad" if journal.failures else "good")}
-        return shown | {self.moment: moment} | self.results.show(journal, tongue) | self._at_work(False, journal)
+        return (
+            shown | {self.run_state: run_state} | self.results.show(journal, language) | self._at_work(False, journal)
+        )
 
     def open(self, file: str | None, request: gr.Request) -> Values:
         """Show a saved run, which can be gone on with if the same model made it."""
-        tongue = language(request)
+        language = language_of(request)
         try:
             if not file:
                 raise UsageError("There is no file to open.")
             journal = _kept(Path(file))
         except BonsaiError as error:
             told = str(error).replace(file or "", Path(file or "").name)
-            return {self.status: live_step.status_line(say_error(tongue, told), "bad")}
+            return {self.status: live_step.status_line(translate_error(language, told), "bad")}
         opened = live_step.status_line(
-            say(tongue, "Opened: {} of {} chains are finished.", journal.finished, len(journal))
+            translate(language, "Opened: {} of {} chains are finished.", journal.finished, len(journal))
         )
-        return self.end(GridMoment(journal), tongue, opened) | {self.token: journal.file.parent.name}
+        return self.end(GridRunState(journal), language, opened) | {self.token: journal.file.parent.name}
 
-    def restore(self, token: str, tongue: str) -> Values:
+    def restore(self, token: str, language: str) -> Values:
         """Return the values that show the run of a token, or the example as it is told in the visitor's language."""
         folder = visitor_files.find(token)
         try:
@@ -200,21 +209,21 @@ class GridSheet:
         except BonsaiError:
             journal = None
         if journal is None:
-            return in_language(self.results.summary, self.offer.examples.get(self.key), tongue)
-        told = live_step.status_line(say(tongue, live_step.KEPT))
-        return self.end(GridMoment(journal), tongue, told) | {self.token: token}
+            return in_language(self.results.summary, self.context.examples.get(self.key), language)
+        told = live_step.status_line(translate(language, live_step.KEPT))
+        return self.end(GridRunState(journal), language, told) | {self.token: token}
 
     def _asked(self, values: Values) -> Journal:
-        plan = self.form.plan(self.offer, values, self.variants(values[self.added]))
+        plan = self.form.plan(self.context, values, self.variants(values[self.added]))
         return begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
 
     def _resumed(self, values: Values) -> Journal:
-        moment: GridMoment | None = values[self.moment]
-        if moment is None:
+        run_state: GridRunState | None = values[self.run_state]
+        if run_state is None:
             raise UsageError("There is no run to go on with. Press Run to begin one.")
-        self.offer.check_same(moment.journal.run)
-        file = moment.journal.file
-        if moment.shared:
+        self.context.check_same(run_state.journal.run)
+        file = run_state.journal.file
+        if run_state.shared:
             file = Path(shutil.copy(file, visitor_files.new_folder()))
         # Opened anew: what was stopped may have kept a last step after it was shown.
         journal = open_journal(file)
@@ -240,39 +249,40 @@ class GridSheet:
 
     def _look(self, file: str | None, column: str | None, request: gr.Request) -> Values:
         upload = self.form.upload
-        return upload.look(file, column, self.offer.settings.max_questions, language(request)) if upload else {}
+        return upload.look(file, column, self.context.settings.max_questions, language_of(request)) if upload else {}
 
-    def _told(self, now: Progress, tongue: str) -> Values:
-        state = live_step.progress_of(now, self.offer.engine.is_ready, tongue)
-        return {self.status: live_step.status_line(state, "busy"), self.step: live_step.watched_step(now, tongue)}
+    def _told(self, now: Progress, language: str) -> Values:
+        state = live_step.progress_of(now, self.context.engine.is_ready, language)
+        return {self.status: live_step.status_line(state, "busy"), self.step: live_step.watched_step(now, language)}
 
-    def _failed(self, error: Exception, moment: GridMoment, tongue: str) -> Values:
-        return self.end(moment, tongue, live_step.failure(error, tongue))
+    def _failed(self, error: Exception, run_state: GridRunState, language: str) -> Values:
+        return self.end(run_state, language, live_step.failure(error, language))
 
     def _at_work(self, running: bool, journal: Journal | None = None) -> Values:
         form, cells = self.form, self.results.cells
         more = journal is not None and journal.finished < len(journal)
         values = {
-            form.run: gr.Button(interactive=not running), form.stop: gr.Button(interactive=running),
+            form.run: gr.Button(interactive=not running),
+            form.stop: gr.Button(interactive=running),
             form.go_on: gr.Button(interactive=more and not running),
             form.retry: gr.Button(interactive=bool(journal and journal.failures) and not running),
-        }  # fmt: skip
+        }
         return values | ({cells.again: gr.Button(interactive=False)} if cells and running else {})
 
     def _blank(self, status: str) -> Values:
         nothing = {
             self.status: status,
             self.step: live_step.idle_step(),
-            self.moment: None,
-            self.token: visitor_files.NOTHING,
+            self.run_state: None,
+            self.token: visitor_files.NO_TOKEN,
         }
         return nothing | self.results.empty() | self._at_work(False)
 
 
-def _stopped(journal: Journal, tongue: str) -> str:
+def _stopped(journal: Journal, language: str) -> str:
     finished, chains = f"{journal.finished:,}", f"{len(journal):,}"
     sentence = "Stopped. {} of {} chains are finished; Go on takes up the rest."
-    return live_step.status_line(say(tongue, sentence, finished, chains))
+    return live_step.status_line(translate(language, sentence, finished, chains))
 
 
 def _kept(file: Path) -> Journal:
@@ -285,7 +295,7 @@ def _kept(file: Path) -> Journal:
 
 def journal_of(run: Run) -> Journal | None:
     """Return a new journal with what a run has, None if its chains are no grid."""
-    plan = plan_of(run)
+    plan = infer_plan(run)
     if plan is None:
         return None
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)

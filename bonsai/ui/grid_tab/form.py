@@ -14,8 +14,8 @@ from bonsai.chains.prompts import PromptVariant
 from bonsai.errors import UsageError
 from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_STEPS, MOST_CANDIDATES, MOST_REPEATS, Offer
-from bonsai.ui.locales.translate import say, say_error, t
+from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES, MAX_REPEATS, PageContext
+from bonsai.ui.locales.translate import translatable, translate, translate_error
 from bonsai.ui.views.controls import buttons, sampling_options
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
@@ -39,7 +39,7 @@ class Upload:
         except UsageError as error:
             raise type(error)(str(error).replace(str(path), path.name)) from error
 
-    def look(self, file: str | None, column: str | None, most: int, tongue: str) -> Values:
+    def look(self, file: str | None, column: str | None, most: int, language: str) -> Values:
         """Return the values that tell what is in an uploaded file, and offer its columns."""
         if not file:
             return {self.column: gr.Dropdown(choices=[], value=None, visible=False), self.found: ""}
@@ -47,10 +47,10 @@ class Upload:
         try:
             offered = columns(Path(file))
             chosen = self.read(file, column if column in offered else "", most)
-            sentences = [say(tongue, "{} questions.", f"{len(chosen.questions):,}"), *chosen.notes]
+            sentences = [translate(language, "{} questions.", f"{len(chosen.questions):,}"), *chosen.notes]
             told = _told(" ".join(sentences))
         except UsageError as error:
-            told = _told(say_error(tongue, str(error).replace(file, Path(file).name)), "bad")
+            told = _told(translate_error(language, str(error).replace(file, Path(file).name)), "bad")
         choice = gr.Dropdown(choices=list(offered), value=column if column in offered else None, visible=bool(offered))
         return {self.column: choice, self.found: told}
 
@@ -78,16 +78,16 @@ class GridForm:
         chosen += [self.adapters] if self.adapters else []
         return {*chosen, *((self.upload.file, self.upload.column) if self.upload else ())}
 
-    def plan(self, offer: Offer, values: Values, variants: Mapping[str, PromptVariant]) -> Plan:
+    def plan(self, context: PageContext, values: Values, variants: Mapping[str, PromptVariant]) -> Plan:
         """Return the plan that was asked for; raise UsageError, with a sentence for the visitor, if it may not be."""
-        most = offer.settings.max_questions
+        most = context.settings.max_questions
         if self.upload and values[self.upload.file]:
             found = self.upload.read(values[self.upload.file], values[self.upload.column], most)
         else:
             found = pasted(values[self.questions] or "", most)
         chosen = values[self.methods] if isinstance(values[self.methods], list) else [values[self.methods]]
         # In their own order, and not in that in which they were ticked.
-        return offer.plan(
+        return context.plan(
             found.questions,
             [variant for name, variant in variants.items() if name in values[self.prompts]],
             [method for _, method in METHODS if method in chosen],
@@ -96,77 +96,109 @@ class GridForm:
         )
 
 
-def draw(offer: Offer, tab: str) -> GridForm:
+def draw(context: PageContext, tab: str) -> GridForm:
     """Return the form of a tab: Compare crosses all axes, Batch takes a list as a file."""
     compares = tab == COMPARED
-    texts = [starter.question for starter in offer.starters]
+    texts = [starter.question for starter in context.starters]
     questions = gr.Textbox(
-        label=t("Questions, one a line"), placeholder=t("Write questions, one a line"), lines=2 if compares else 5,
-        max_lines=12, max_length=200_000, value=texts[0] if compares and texts else "",
+        label=translatable("Questions, one a line"),
+        placeholder=translatable("Write questions, one a line"),
+        lines=2 if compares else 5,
+        max_lines=12,
+        max_length=200_000,
+        value=texts[0] if compares and texts else "",
         elem_classes="bonsai-question",
-    )  # fmt: skip
-    take = gr.Button(t("Take the nine starters"), size="sm", elem_classes="bonsai-take")
+    )
+    take = gr.Button(translatable("Take the nine starters"), size="sm", elem_classes="bonsai-take")
     take.click(None, None, questions, js=f"() => {json.dumps(chr(10).join(texts))}")
-    upload = None if compares else _upload(offer)
-    names = list(offer.variants)
+    upload = None if compares else _upload(context)
+    names = list(context.variants)
     prompts = gr.CheckboxGroup(
-        names, value=_first(names, offer.prompt, 2 if compares else 1), label=t("Prompt variants"),
+        names,
+        value=_first(names, context.prompt, 2 if compares else 1),
+        label=translatable("Prompt variants"),
         elem_classes="bonsai-prompts",
-    )  # fmt: skip
-    choices = [(t(name), method) for name, method in METHODS]
+    )
+    choices = [(translatable(name), method) for name, method in METHODS]
     methods: gr.CheckboxGroup | gr.Radio
     if compares:
-        methods = gr.CheckboxGroup(choices, value=["two-step"], label=t("Methods"), elem_classes="bonsai-methods")
+        methods = gr.CheckboxGroup(
+            choices, value=["two-step"], label=translatable("Methods"), elem_classes="bonsai-methods"
+        )
     else:
-        methods = gr.Radio(choices, value="two-step", label=t("Method"), elem_classes="bonsai-methods")
-    adapters = _adapters(offer) if compares else None
-    fields = _options(offer) | sampling_options(offer)
+        methods = gr.Radio(choices, value="two-step", label=translatable("Method"), elem_classes="bonsai-methods")
+    adapters = _adapters(context) if compares else None
+    fields = _options(context) | sampling_options(context)
     run, stop, clear = buttons()
     with gr.Row(elem_classes="bonsai-buttons"):
-        go_on = gr.Button(t("Go on"), interactive=False, min_width=90)
-        retry = gr.Button(t("Ask the failed again"), interactive=False, min_width=90)
+        go_on = gr.Button(translatable("Go on"), interactive=False, min_width=90)
+        retry = gr.Button(translatable("Ask the failed again"), interactive=False, min_width=90)
     return GridForm(questions, upload, prompts, methods, adapters, fields, run, stop, clear, go_on, retry)
 
 
-def _upload(offer: Offer) -> Upload:
+def _upload(context: PageContext) -> Upload:
     file = gr.File(
-        label=t("or a file: CSV, JSONL or TXT"), file_types=[f".{form}" for form in FORMS], height=150,
+        label=translatable("or a file: CSV, JSONL or TXT"),
+        file_types=[f".{form}" for form in FORMS],
+        height=150,
         elem_classes="bonsai-upload",
-    )  # fmt: skip
+    )
     column = gr.Dropdown(
-        [], value=None, label=t("Column with the questions"), info=t("Left empty, it is found"), visible=False,
+        [],
+        value=None,
+        label=translatable("Column with the questions"),
+        info=translatable("Left empty, it is found"),
+        visible=False,
         elem_classes="bonsai-column",
-    )  # fmt: skip
+    )
     return Upload(file, column, gr.HTML(elem_classes="bonsai-found"))
 
 
-def _adapters(offer: Offer) -> gr.CheckboxGroup | None:
-    if offer.alone is None:
-        if offer.why_not_alone:
-            gr.HTML(f'<p class="bonsai-note">{t(offer.why_not_alone)}</p>')
+def _adapters(context: PageContext) -> gr.CheckboxGroup | None:
+    if context.base_engine is None:
+        if context.base_engine_error:
+            gr.HTML(f'<p class="bonsai-note">{translatable(context.base_engine_error)}</p>')
         return None
     return gr.CheckboxGroup(
-        [(t("with the adapter"), True), (t("without it"), False)], value=[True], label=t("Adapter"),
+        [(translatable("with the adapter"), True), (translatable("without it"), False)],
+        value=[True],
+        label=translatable("Adapter"),
         elem_classes="bonsai-adapters",
-    )  # fmt: skip
+    )
 
 
-def _options(offer: Offer) -> dict[str, Component]:
-    most = offer.settings.max_steps
+def _options(context: PageContext) -> dict[str, Component]:
+    most = context.settings.max_steps
     with gr.Row(elem_classes="bonsai-options"):
         return {
             "repeats": gr.Slider(
-                1, MOST_REPEATS, 1, step=1, label=t("Repeats"), info=t("Seeds for each"), min_width=170
+                1,
+                MAX_REPEATS,
+                1,
+                step=1,
+                label=translatable("Repeats"),
+                info=translatable("Seeds for each"),
+                min_width=170,
             ),
             "steps": gr.Slider(
-                1, most, min(DEFAULT_STEPS, most), step=1, label=t("Steps"), info=t("Of a QtQ chain"),
+                1,
+                most,
+                min(DEFAULT_STEPS, most),
+                step=1,
+                label=translatable("Steps"),
+                info=translatable("Of a QtQ chain"),
                 min_width=170,
             ),
             "candidates": gr.Slider(
-                1, MOST_CANDIDATES, DEFAULT_CANDIDATES, step=1, label=t("Candidates"), info=t("Of a QtQ chain"),
+                1,
+                MAX_CANDIDATES,
+                DEFAULT_CANDIDATES,
+                step=1,
+                label=translatable("Candidates"),
+                info=translatable("Of a QtQ chain"),
                 min_width=170,
             ),
-        }  # fmt: skip
+        }
 
 
 def _first(names: list[str], usual: str, count: int) -> list[str]:

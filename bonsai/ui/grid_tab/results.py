@@ -9,21 +9,30 @@ import pandas as pd
 from bonsai.reports.comparison import columns_axis
 from bonsai.reports.exports import summary_markdown
 from bonsai.reports.markdown import inline
-from bonsai.reports.sections import View
+from bonsai.reports.sections import ReportOptions
 from bonsai.reports.statistics import FLAG, Figure, Statistics, statistics, tables
 from bonsai.runs.journal import Journal
 from bonsai.runs.run import Run
 from bonsai.ui.grid_tab.cells import Cells
 from bonsai.ui.grid_tab.cells import draw as draw_cells
-from bonsai.ui.locales.translate import say, short_name, t, tongue_of
+from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
 from bonsai.ui.views import downloads
 from bonsai.ui.views.downloads import EACH, Downloads
-from bonsai.ui.views.results import EMPTY, EXAMPLE, MOST_ROWS, note_line, shown, summary_box
+from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, note_line, shown, summary_box
 
 COLUMNS = {
-    "chain": 62, "step": 56, "method": 92, "prompt": 96, "question": 190, "reasoning": 230, "answer": 230,
-    "next_question": 170, "flags": 110, "adapter": 92, "seed": 62,
-}  # fmt: skip
+    "chain": 62,
+    "step": 56,
+    "method": 92,
+    "prompt": 96,
+    "question": 190,
+    "reasoning": 230,
+    "answer": 230,
+    "next_question": 170,
+    "flags": 110,
+    "adapter": 92,
+    "seed": 62,
+}
 _MEASURES = {"similarity": "Similarity", "new_content": "New content", "completion_tokens": "Tokens written"}
 ONE_COLUMN = "There is one column only, so there is nothing to compare: ask with two variants, or more."
 
@@ -64,26 +73,33 @@ class GridResults:
         """All components that `show` and `empty` give values for."""
         cells = self.cells.places if self.cells else []
         return [
-            self.note, self.summary, self.table, self.figures, *self.plots.places, *self.downloads.buttons.values(),
+            self.note,
+            self.summary,
+            self.table,
+            self.figures,
+            *self.plots.places,
+            *self.downloads.buttons.values(),
             *cells,
-        ]  # fmt: skip
+        ]
 
-    def show(self, journal: Journal, tongue: str, axis: str | None = None) -> dict[Any, Any]:
+    def show(self, journal: Journal, language: str, axis: str | None = None) -> dict[Any, Any]:
         """Return the values that show what a journal keeps, with the values of an axis as columns."""
         run = journal.run
         found = shown(run, list(COLUMNS))
         if found.empty:
             return self.empty()
-        language = tongue_of(tongue)
+        language = tongue_of(language)
         axis = axis or columns_axis(run)
         figures = statistics(run, axis) if axis else None
-        files = self.downloads.show(run, View(language, axis or ""))
+        files = self.downloads.show(run, ReportOptions(language, axis or ""))
         # A run of a journal is found again by the journal.
         del files[self.downloads.token]
         values = {
-            self.note: note_line(_note(journal, run, tongue)), self.summary: summary_markdown(run, language),
-            self.table: found, self.figures: _figures(figures),
-        }  # fmt: skip
+            self.note: note_line(_note(journal, run, language)),
+            self.summary: summary_markdown(run, language),
+            self.table: found,
+            self.figures: _figures(figures),
+        }
         return values | self.plots.show(figures) | files | (self.cells.show(run, axis) if self.cells else {})
 
     def empty(self) -> dict[Any, Any]:
@@ -91,9 +107,11 @@ class GridResults:
         files = self.downloads.empty()
         del files[self.downloads.token]
         values = {
-            self.note: note_line(t(EMPTY)), self.summary: "", self.table: pd.DataFrame(columns=list(COLUMNS)),
+            self.note: note_line(translatable(EMPTY)),
+            self.summary: "",
+            self.table: pd.DataFrame(columns=list(COLUMNS)),
             self.figures: "",
-        }  # fmt: skip
+        }
         return values | self.plots.show(None) | files | (self.cells.empty() if self.cells else {})
 
 
@@ -102,22 +120,31 @@ def draw(compares: bool, example: Journal | None) -> GridResults:
     run = example.run if example else None
     figures = statistics(run, axis) if run and (axis := columns_axis(run)) else None
     with gr.Column(elem_classes="bonsai-results"):
-        note = gr.HTML(note_line(t(EXAMPLE if run else EMPTY)))
+        note = gr.HTML(note_line(translatable(EXAMPLE if run else EMPTY)))
         summary = summary_box(run)
         with gr.Tabs():
             cells = draw_cells(run) if compares else None
-            with gr.Tab(t("Table")):
+            with gr.Tab(translatable("Table")):
                 table = gr.Dataframe(
-                    shown(run, list(COLUMNS)) if run else pd.DataFrame(columns=list(COLUMNS)), datatype="str",
-                    column_widths=list(COLUMNS.values()), wrap=True, interactive=False, show_search="search",
-                    buttons=["fullscreen", "copy"], max_height=640, show_label=False, elem_classes="bonsai-table",
-                )  # fmt: skip
-            with gr.Tab(t("Statistics")):
+                    shown(run, list(COLUMNS)) if run else pd.DataFrame(columns=list(COLUMNS)),
+                    datatype="str",
+                    column_widths=list(COLUMNS.values()),
+                    wrap=True,
+                    interactive=False,
+                    show_search="search",
+                    buttons=["fullscreen", "copy"],
+                    max_height=640,
+                    show_label=False,
+                    elem_classes="bonsai-table",
+                )
+            with gr.Tab(translatable("Statistics")):
                 plots = _plots(figures)
                 told = gr.Markdown(
-                    _figures(figures), latex_delimiters=[], sanitize_html=True,
+                    _figures(figures),
+                    latex_delimiters=[],
+                    sanitize_html=True,
                     elem_classes=["bonsai-report", "bonsai-figures"],
-                )  # fmt: skip
+                )
         files = downloads.draw((*EACH, "statistics", "llm-comparator") if compares else (*EACH, "statistics"))
     return GridResults(note, summary, cells, table, told, plots, files)
 
@@ -128,14 +155,32 @@ def _plots(figures: Statistics | None) -> Plots:
         for name, label in _MEASURES.items():
             bars = _bars(figures, name)
             measures[name] = gr.BarPlot(
-                bars, x="column", y="value", height=240, min_width=240, buttons=[], visible=not bars.empty,
-                x_title=" ", y_title=" ", y_lim=[0, None if name == "completion_tokens" else 1], label=t(label),
-            )  # fmt: skip
+                bars,
+                x="column",
+                y="value",
+                height=240,
+                min_width=240,
+                buttons=[],
+                visible=not bars.empty,
+                x_title=" ",
+                y_title=" ",
+                y_lim=[0, None if name == "completion_tokens" else 1],
+                label=translatable(label),
+            )
         shares = _shares(figures)
         flags = gr.BarPlot(
-            shares, x="column", y="value", color="flag", height=300, min_width=240, buttons=[],
-            visible=not shares.empty, x_title=" ", y_title=" ", label=t("Flags, as the share of steps"),
-        )  # fmt: skip
+            shares,
+            x="column",
+            y="value",
+            color="flag",
+            height=300,
+            min_width=240,
+            buttons=[],
+            visible=not shares.empty,
+            x_title=" ",
+            y_title=" ",
+            label=translatable("Flags, as the share of steps"),
+        )
     return Plots(measures, flags)
 
 
@@ -157,16 +202,21 @@ def _own(figures: Statistics | None) -> list[Figure]:
 def _figures(figures: Statistics | None) -> str:
     """Return the tables of the figures in Markdown, or what stands in their place."""
     if figures is None:
-        return t(ONE_COLUMN)
+        return translatable(ONE_COLUMN)
     lines = [line for table in tables(figures) for line in (f"### {inline(table.title)}", "", *table.markdown(), "")]
     return "\n".join(lines)
 
 
-def _note(journal: Journal, run: Run, tongue: str) -> str:
-    note = say(
-        tongue, "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}", run.id, f"{journal.finished:,}",
-        f"{len(journal):,}", f"{journal.steps:,}", short_name(run.measure),
-    )  # fmt: skip
-    if journal.steps > MOST_ROWS:
-        note += " " + say(tongue, "The first {} are shown; the files hold all.", f"{MOST_ROWS:,}")
+def _note(journal: Journal, run: Run, language: str) -> str:
+    note = translate(
+        language,
+        "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}",
+        run.id,
+        f"{journal.finished:,}",
+        f"{len(journal):,}",
+        f"{journal.steps:,}",
+        short_name(run.measure),
+    )
+    if journal.steps > MAX_ROWS:
+        note += " " + translate(language, "The first {} are shown; the files hold all.", f"{MAX_ROWS:,}")
     return note

@@ -9,8 +9,8 @@ import gradio as gr
 
 from bonsai.chains.prompts import PromptVariant, check_name, parse_variant, to_yaml
 from bonsai.errors import PromptError
-from bonsai.ui.context import Offer
-from bonsai.ui.locales.translate import language, say, say_error, t
+from bonsai.ui.context import PageContext
+from bonsai.ui.locales.translate import language_of, translatable, translate, translate_error
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import QUIET
 
@@ -24,7 +24,7 @@ Variants = Mapping[str, PromptVariant]
 class Editor:
     """The places of the editor; `added` holds the visitor's own variants by name."""
 
-    offer: Offer
+    context: PageContext
     original: gr.Dropdown
     name: gr.Textbox
     text: gr.Code
@@ -40,9 +40,13 @@ class Editor:
         self.original.change(self.begin, chosen, [self.name, self.text, self.status, self.add], queue=False, **QUIET)
         for typed in (self.text.input, self.name.input):
             typed(
-                self.check, [self.name, self.text], [self.status, self.add], queue=False, trigger_mode="always_last",
+                self.check,
+                [self.name, self.text],
+                [self.status, self.add],
+                queue=False,
+                trigger_mode="always_last",
                 **QUIET,
-            )  # fmt: skip
+            )
 
         def take(values: Values, request: gr.Request) -> Values:
             return self.take(values, prompts, request)
@@ -53,7 +57,7 @@ class Editor:
 
     def variants(self, added: Variants | None) -> Variants:
         """Return the variants of the page and of the visitor."""
-        return {**self.offer.variants, **(added or {})}
+        return {**self.context.variants, **(added or {})}
 
     def begin(self, name: str | None, added: Variants) -> Values:
         """Show the text of a variant, under another name."""
@@ -61,7 +65,7 @@ class Editor:
         if variant is None:
             return {self.status: ""}
         told = {
-            self.status: _line(t("Change the text, and add it to the comparison.")),
+            self.status: _line(translatable("Change the text, and add it to the comparison.")),
             self.add: gr.Button(interactive=True),
         }
         return {self.name: self._new_name(variant.name, added), self.text: to_yaml(variant), **told}
@@ -72,18 +76,21 @@ class Editor:
             self._parse(name, text)
         except PromptError as error:
             return {
-                self.status: _line(escape(say_error(language(request), str(error))), "bad"),
+                self.status: _line(escape(translate_error(language_of(request), str(error))), "bad"),
                 self.add: gr.Button(interactive=False),
             }
-        return {self.status: _line(t("This variant is well-formed."), "good"), self.add: gr.Button(interactive=True)}
+        return {
+            self.status: _line(translatable("This variant is well-formed."), "good"),
+            self.add: gr.Button(interactive=True),
+        }
 
     def take(self, values: Values, prompts: gr.CheckboxGroup, request: gr.Request) -> Values:
         """Take the variant up for this session, choose it and its original, and offer it as a file."""
-        tongue = language(request)
+        language = language_of(request)
         try:
             variant = self._parse(values[self.name], values[self.text])
         except PromptError as error:
-            return {self.status: _line(escape(say_error(tongue, str(error))), "bad")}
+            return {self.status: _line(escape(translate_error(language, str(error))), "bad")}
         added = {**values[self.added], variant.name: variant}
         names = list(self.variants(added))
         wanted = {*values[prompts], variant.name, values[self.original]}
@@ -93,12 +100,12 @@ class Editor:
             self.added: added,
             prompts: gr.CheckboxGroup(choices=names, value=[name for name in names if name in wanted]),
             self.download: gr.DownloadButton(value=str(file), interactive=True),
-            self.status: _line(escape(say(tongue, "{} is added. Press Run to compare.", variant.name)), "good"),
+            self.status: _line(escape(translate(language, "{} is added. Press Run to compare.", variant.name)), "good"),
         }
 
     def _parse(self, name: str, text: str) -> PromptVariant:
         name = check_name(name or "")
-        if name in self.offer.variants:
+        if name in self.context.variants:
             raise PromptError(f"There is a variant {name} already; choose another name for yours.")
         if len(text) > LONGEST:
             raise PromptError(f"The text has {len(text):,} characters; at most {LONGEST:,} are taken.")
@@ -109,26 +116,37 @@ class Editor:
         return next(new for number in range(1, len(taken) + 2) if (new := f"{name}-{number}") not in taken)
 
 
-def draw(offer: Offer) -> Editor:
+def draw(context: PageContext) -> Editor:
     """Draw the editor, folded."""
-    first = offer.variants[offer.prompt]
-    with gr.Accordion(t("Edit a variant"), open=False, elem_classes="bonsai-editor"):
-        gr.Markdown(t(INTRODUCTION))
+    first = context.variants[context.prompt]
+    with gr.Accordion(translatable("Edit a variant"), open=False, elem_classes="bonsai-editor"):
+        gr.Markdown(translatable(INTRODUCTION))
         with gr.Row():
             original = gr.Dropdown(
-                list(offer.variants), value=first.name, label=t("Copy of"), filterable=False,
+                list(context.variants),
+                value=first.name,
+                label=translatable("Copy of"),
+                filterable=False,
                 elem_classes="bonsai-original",
-            )  # fmt: skip
-            name = gr.Textbox(f"{first.name}-1", label=t("Name"), max_length=40, elem_classes="bonsai-variant-name")
+            )
+            name = gr.Textbox(
+                f"{first.name}-1", label=translatable("Name"), max_length=40, elem_classes="bonsai-variant-name"
+            )
         text = gr.Code(
-            to_yaml(first), language="yaml", lines=12, max_lines=24, wrap_lines=True, interactive=True,
-            label=t("Text of the variant (YAML)"), elem_classes="bonsai-variant",
-        )  # fmt: skip
+            to_yaml(first),
+            language="yaml",
+            lines=12,
+            max_lines=24,
+            wrap_lines=True,
+            interactive=True,
+            label=translatable("Text of the variant (YAML)"),
+            elem_classes="bonsai-variant",
+        )
         status = gr.HTML(elem_classes="bonsai-variant-status")
         with gr.Row():
-            add = gr.Button(t("Add to the comparison"), variant="primary", min_width=90)
-            download = gr.DownloadButton(t("Download YAML"), interactive=False, min_width=90)
-    return Editor(offer, original, name, text, status, add, download, gr.State({}))
+            add = gr.Button(translatable("Add to the comparison"), variant="primary", min_width=90)
+            download = gr.DownloadButton(translatable("Download YAML"), interactive=False, min_width=90)
+    return Editor(context, original, name, text, status, add, download, gr.State({}))
 
 
 def _line(sentence: str, mood: str = "") -> str:

@@ -16,16 +16,14 @@ _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 JAPANESE = {
     # header
-    "Grow better questions: watch a small language model reason, answer and ask on, step by step.":
-        "より良い問いを育てる。小さな言語モデルが考え、答え、次の問いを立てる様子を一歩ずつ見られます。",
+    "Grow better questions: watch a small language model reason, answer and ask on, step by step.": "より良い問いを育てる。小さな言語モデルが考え、答え、次の問いを立てる様子を一歩ずつ見られます。",
     "Model": "モデル",
     "Adapter": "アダプター",
     "Device": "実行環境",
     "Engine": "エンジン",
     "Measure": "指標",
     "no adapter": "アダプターなし",
-    "A small stand-in model answers here, not PHI-2: it shows how everything works, and its answers know little.":
-        "ここで答えるのは PHI-2 ではなく、小さな代役モデルです。動作を確かめるためのもので、答えの内容は浅いものです。",
+    "A small stand-in model answers here, not PHI-2: it shows how everything works, and its answers know little.": "ここで答えるのは PHI-2 ではなく、小さな代役モデルです。動作を確かめるためのもので、答えの内容は浅いものです。",
     "To load PHI-2:": "PHI-2 を読み込むには:",
     "or open this page on a Space with a GPU.": "または GPU 付きの Space でこのページを開いてください。",
     # tabs
@@ -34,33 +32,24 @@ JAPANESE = {
     "QtQ chain": "QtQ 連鎖",
     "About": "このページについて",
     "One question, one answer.": "一つの質問に、一つの答え。",
-    "The model writes its Reasoning first, and then an answer that follows from it.":
-        "モデルはまず推論を書き、それをもとに答えを書きます。",
-    "From question to question: Reasoning, answer and a deeper next question, which begins the next step.":
-        "問いから問いへ。推論、答え、そしてさらに深い次の質問を書き、その質問から次のステップが始まります。",
+    "The model writes its Reasoning first, and then an answer that follows from it.": "モデルはまず推論を書き、それをもとに答えを書きます。",
+    "From question to question: Reasoning, answer and a deeper next question, which begins the next step.": "問いから問いへ。推論、答え、そしてさらに深い次の質問を書き、その質問から次のステップが始まります。",
     # form
     "Question": "質問",
     "Write a question, or pick a starter below": "質問を書くか、下の例から選んでください",
     "Starters": "質問の例",
     "Prompt variant": "プロンプトの種類",
-    "Reasons first, then answers clearly. The usual choice.":
-        "まず考え、それから明快に答えます。普段はこれを選びます。",
-    "Free ideas and fine writing: images, stories, unusual angles.":
-        "自由な発想と豊かな表現。比喩や物語、意外な視点を使います。",
-    "For plain phi-2, in the question-and-output form that its training knows.":
-        "素の phi-2 向け。学習で慣れた指示と出力の形式を使います。",
-    "Strict steps: premises first, then what follows from them.":
-        "厳密な論理。前提を示し、そこから導かれることを述べます。",
-    "Explains across English and Japanese, with an eye on what words leave unsaid.":
-        "英語と日本語の間を行き来し、言葉に表れない含みにも目を配って説明します。",
+    "Reasons first, then answers clearly. The usual choice.": "まず考え、それから明快に答えます。普段はこれを選びます。",
+    "Free ideas and fine writing: images, stories, unusual angles.": "自由な発想と豊かな表現。比喩や物語、意外な視点を使います。",
+    "For plain phi-2, in the question-and-output form that its training knows.": "素の phi-2 向け。学習で慣れた指示と出力の形式を使います。",
+    "Strict steps: premises first, then what follows from them.": "厳密な論理。前提を示し、そこから導かれることを述べます。",
+    "Explains across English and Japanese, with an eye on what words leave unsaid.": "英語と日本語の間を行き来し、言葉に表れない含みにも目を配って説明します。",
     "Steps": "ステップ数",
     "How many questions the chain asks, the first one included": "連鎖の中の質問の数（最初の質問を含む）",
     "Candidates": "候補の数",
-    "Next questions to choose from; those that repeat an earlier one are dropped":
-        "次の質問の候補の数。前の質問の繰り返しになるものは除かれます",
+    "Next questions to choose from; those that repeat an earlier one are dropped": "次の質問の候補の数。前の質問の繰り返しになるものは除かれます",
     "Stop when nothing new comes": "新しい内容が出なくなったら止める",
-    "Ends the chain when two steps running add next to nothing":
-        "二ステップ続けてほとんど新しい内容がないとき、連鎖を終えます",
+    "Ends the chain when two steps running add next to nothing": "二ステップ続けてほとんど新しい内容がないとき、連鎖を終えます",
     "Sampling": "サンプリング",
     "New tokens": "新しいトークン数",
     "The most tokens of one text": "一つの文章の最大トークン数",
@@ -83,16 +72,13 @@ JAPANESE = {
     "Download CSV": "CSV をダウンロード",
     "Download Markdown": "Markdown をダウンロード",
     "Download JSON": "JSON をダウンロード",
-    "Example, made with the small stand-in model. Your own run will take its place.":
-        "小さな代役モデルによる例です。実行すると、その結果に置き換わります。",
-    "No results yet. Press Run, and every finished step becomes a row here.":
-        "まだ結果はありません。実行すると、終わったステップがここに一行ずつ加わります。",
+    "Example, made with the small stand-in model. Your own run will take its place.": "小さな代役モデルによる例です。実行すると、その結果に置き換わります。",
+    "No results yet. Press Run, and every finished step becomes a row here.": "まだ結果はありません。実行すると、終わったステップがここに一行ずつ加わります。",
     "Run {}. Finished steps: {}. Measure: {}": "実行 {}。終わったステップ: {}。指標: {}",
     "Picture": "図",
     "New content and similarity in the last chain": "最後の連鎖での新しい内容と類似度",
     "Arrows lead to the next question, dotted ones to the question that is repeated. ✗ marks what was proposed but not "
-    "asked.":
-        "矢印は次の質問へ、点線の矢印は繰り返しになっている元の質問へ向かいます。✗ は候補に挙がったものの、採用されなかった質問です。",
+    "asked.": "矢印は次の質問へ、点線の矢印は繰り返しになっている元の質問へ向かいます。✗ は候補に挙がったものの、採用されなかった質問です。",
     # one step
     "Look at a step": "ステップを詳しく見る",
     "Step": "ステップ",
@@ -107,15 +93,12 @@ JAPANESE = {
     "The Reasoning was cut at its most tokens.": "推論はトークン数の上限で切れました。",
     "It was asked for {} times.": "推論は {} 回求められました。",
     "Was the Reasoning used?": "推論は使われたか？",
-    "Answering again without the Reasoning, and with its words shuffled.":
-        "推論なしの場合と、推論の語順を入れ替えた場合とで、もう一度答えています。",
-    "Without it the answer changes by {}, with its words shuffled by {}.":
-        "推論がないと答えは {} 変わり、語順を入れ替えると {} 変わります。",
+    "Answering again without the Reasoning, and with its words shuffled.": "推論なしの場合と、推論の語順を入れ替えた場合とで、もう一度答えています。",
+    "Without it the answer changes by {}, with its words shuffled by {}.": "推論がないと答えは {} 変わり、語順を入れ替えると {} 変わります。",
     "With it": "推論あり",
     "Without it": "推論なし",
     "Shuffled": "語順を入れ替え",
-    "This step has no Reasoning with an answer, so there is nothing to test.":
-        "このステップには推論と答えがそろっていないため、確かめるものがありません。",
+    "This step has no Reasoning with an answer, so there is nothing to test.": "このステップには推論と答えがそろっていないため、確かめるものがありません。",
     "Candidates for the next question": "次の質問の候補",
     "Step {}": "ステップ {}",
     "Verdict": "判定",
@@ -128,26 +111,20 @@ JAPANESE = {
     "off topic": "話題から外れている",
     "repeats step {}": "ステップ {} の繰り返し",
     # branch
-    "Go on from here another way: a new chain that shares the steps before it. The old one stays.":
-        "ここから別の道へ進みます。前のステップを引き継いだ新しい連鎖が始まり、元の連鎖もそのまま残ります。",
+    "Go on from here another way: a new chain that shares the steps before it. The old one stays.": "ここから別の道へ進みます。前のステップを引き継いだ新しい連鎖が始まり、元の連鎖もそのまま残ります。",
     "Begin with": "始め方",
-    "An edited question takes the place of this step's; a candidate is asked after it":
-        "書き換えた質問はこのステップの質問の代わりになり、候補はこのステップの次の質問になります",
+    "An edited question takes the place of this step's; a candidate is asked after it": "書き換えた質問はこのステップの質問の代わりになり、候補はこのステップの次の質問になります",
     "This step's question, edited": "このステップの質問を書き換える",
     "Candidate {}: {} ({})": "候補 {}: {}（{}）",
     "How many questions the branch asks": "枝の中の質問の数",
     "Branch": "枝分かれ",
-    "This branch would be the chain again; change the question, candidate, variant or seed.":
-        "このままでは同じ連鎖になります。質問、候補、プロンプトの種類のどれかを変えてください。",
-    "Another model or another measure made this run, so it cannot go on here. Press Run to begin one that can.":
-        "この実行は別のモデルか別の指標によるものなので、ここでは続けられません。「実行」を押して新しく始めてください。",
+    "This branch would be the chain again; change the question, candidate, variant or seed.": "このままでは同じ連鎖になります。質問、候補、プロンプトの種類のどれかを変えてください。",
+    "Another model or another measure made this run, so it cannot go on here. Press Run to begin one that can.": "この実行は別のモデルか別の指標によるものなので、ここでは続けられません。「実行」を押して新しく始めてください。",
     # many chains
     "Compare": "比較",
     "Batch": "一括",
-    "The same questions with several prompt variants, side by side: which words differ, and by how much.":
-        "同じ質問を複数のプロンプトで試し、並べて比べます。どの語がどれだけ違うかがわかります。",
-    "A whole list of questions: every finished step is kept, Stop loses nothing, and Go on takes up the rest.":
-        "質問の一覧をまとめて試します。終わったステップはすべて残り、停止しても失われず、「続ける」で残りを再開できます。",
+    "The same questions with several prompt variants, side by side: which words differ, and by how much.": "同じ質問を複数のプロンプトで試し、並べて比べます。どの語がどれだけ違うかがわかります。",
+    "A whole list of questions: every finished step is kept, Stop loses nothing, and Go on takes up the rest.": "質問の一覧をまとめて試します。終わったステップはすべて残り、停止しても失われず、「続ける」で残りを再開できます。",
     "Questions, one a line": "質問（一行に一つ）",
     "Write questions, one a line": "質問を一行に一つずつ書いてください",
     "Take the nine starters": "九つの例を使う",
@@ -170,27 +147,22 @@ JAPANESE = {
     "{} failed": "失敗 {}",
     "Writing: {}.": "書いています: {}。",
     "Chain {}, step {} of {}": "連鎖 {}、ステップ {} / {}",
-    "Stopped. {} of {} chains are finished; Go on takes up the rest.":
-        "停止しました。{} / {} の連鎖が終わっています。「続ける」で残りを再開できます。",
+    "Stopped. {} of {} chains are finished; Go on takes up the rest.": "停止しました。{} / {} の連鎖が終わっています。「続ける」で残りを再開できます。",
     "This is your run as it was before the page was loaded again.": "ページを読み込み直す前の実行です。",
     "{} chains failed; ask them again, or see the flags.": "{} の連鎖が失敗しました。もう一度試すか、フラグを見てください。",
     "Opened: {} of {} chains are finished.": "開きました。{} / {} の連鎖が終わっています。",
     "The run is open.": "実行を開きました。",
-    "This is a run of another tab; open it there, or in Compare or Batch if it has many chains.":
-        "これは別のタブの実行です。そのタブで開くか、連鎖が多いものは「比較」か「一括」で開いてください。",
-    "This run cannot be opened here: its chains are not all questions with all variants. Open it in QtQ chain.":
-        "この実行はここでは開けません。すべての質問とすべてのプロンプトの組になっていないためです。「QtQ 連鎖」で開いてください。",
+    "This is a run of another tab; open it there, or in Compare or Batch if it has many chains.": "これは別のタブの実行です。そのタブで開くか、連鎖が多いものは「比較」か「一括」で開いてください。",
+    "This run cannot be opened here: its chains are not all questions with all variants. Open it in QtQ chain.": "この実行はここでは開けません。すべての質問とすべてのプロンプトの組になっていないためです。「QtQ 連鎖」で開いてください。",
     "There is no run to go on with. Press Run to begin one.": "続ける実行がありません。「実行」を押して始めてください。",
     "The run is no longer kept. Press Run to begin it anew.": "この実行はもう残っていません。「実行」を押して始め直してください。",
     "Choose a first cell to ask again.": "もう一度尋ねるセルを、先に「一つ目のセル」で選んでください。",
     "No adapter answers here, so there is nothing to compare it with.": "ここではアダプターが使われていないため、比べるものがありません。",
-    "The list has no questions. Write one a line, or give a file that has some.":
-        "質問がありません。一行に一つずつ書くか、質問のあるファイルを選んでください。",
+    "The list has no questions. Write one a line, or give a file that has some.": "質問がありません。一行に一つずつ書くか、質問のあるファイルを選んでください。",
     "No prompt variant is chosen; choose at least one.": "プロンプトの種類が選ばれていません。一つ以上選んでください。",
     "No method is chosen; choose at least one.": "方法が選ばれていません。一つ以上選んでください。",
     "No adapter is chosen; choose at least one.": "アダプターの有無が選ばれていません。一つ以上選んでください。",
-    "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}":
-        "実行 {}。連鎖: {} / {}。終わったステップ: {}。指標: {}",
+    "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}": "実行 {}。連鎖: {} / {}。終わったステップ: {}。指標: {}",
     "The first {} are shown; the files hold all.": "表示は最初の {} 行です。ファイルにはすべて入ります。",
     "Side by side": "並べて見る",
     "Statistics": "統計",
@@ -199,8 +171,7 @@ JAPANESE = {
     "Only what differs": "違うところだけ",
     "First cell": "一つ目のセル",
     "Second cell": "二つ目のセル",
-    "Click two cells, or choose two steps here, to see which words differ.":
-        "セルを二つクリックするか、ここで二つ選ぶと、違う語が表示されます。",
+    "Click two cells, or choose two steps here, to see which words differ.": "セルを二つクリックするか、ここで二つ選ぶと、違う語が表示されます。",
     "Both say the same, word for word.": "どちらも一語一句同じです。",
     "struck out: only in the first; underlined: only in the second": "取り消し線は一つ目だけ、下線は二つ目だけにある語です",
     "The cell's own gives the same text again": "同じシードなら同じ文になります",
@@ -211,16 +182,14 @@ JAPANESE = {
     "New content": "新しい内容",
     "Tokens written": "書かれたトークン数",
     "Flags, as the share of steps": "フラグ（ステップに占める割合）",
-    "There is one column only, so there is nothing to compare: ask with two variants, or more.":
-        "列が一つしかないため、比べるものがありません。二つ以上のプロンプトで試してください。",
+    "There is one column only, so there is nothing to compare: ask with two variants, or more.": "列が一つしかないため、比べるものがありません。二つ以上のプロンプトで試してください。",
     "Download HTML": "HTML をダウンロード",
     "Download statistics": "統計をダウンロード",
     "Download for LLM Comparator": "LLM Comparator 用をダウンロード",
     "Open a run": "実行を開く",
     # editor
     "Edit a variant": "プロンプトを書き換える",
-    "Edit a copy of a variant and run it beside the original. It stays in this page and is yours alone.":
-        "プロンプトの写しを書き換え、元のものと並べて試せます。このページの中だけのもので、ほかの人には見えません。",
+    "Edit a copy of a variant and run it beside the original. It stays in this page and is yours alone.": "プロンプトの写しを書き換え、元のものと並べて試せます。このページの中だけのもので、ほかの人には見えません。",
     "Copy of": "元にするもの",
     "Name": "名前",
     "Text of the variant (YAML)": "プロンプトの本文（YAML）",
@@ -237,41 +206,32 @@ JAPANESE = {
     "{} s": "{} 秒",
     "The step being written appears here.": "書かれていくステップがここに表示されます。",
     # states
-    "Ready. Write a question or pick a starter, then press Run.":
-        "準備完了。質問を書くか例を選び、「実行」を押してください。",
+    "Ready. Write a question or pick a starter, then press Run.": "準備完了。質問を書くか例を選び、「実行」を押してください。",
     "Waiting for a free place. It begins by itself.": "順番を待っています。空き次第、自動的に始まります。",
     "{} It asks for {} GPU seconds.": "{} GPU を {} 秒分使います。",
-    "The {} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on.":
-        "求めた GPU {} 秒を使い切りました。書かれたものは残っています。量を減らすか、続けてください。",
+    "The {} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on.": "求めた GPU {} 秒を使い切りました。書かれたものは残っています。量を減らすか、続けてください。",
     "The model is being loaded. It begins by itself.": "モデルを読み込んでいます。終わり次第、自動的に始まります。",
     "Writing the Reasoning.": "推論を書いています。",
     "Writing the answer.": "答えを書いています。",
     "Writing the next question.": "次の質問を書いています。",
     "Done in {} s.": "{} 秒で完了しました。",
-    "Ended early: every proposed next question repeats one that was asked before.":
-        "ここで終わりました。次の質問の候補がすべて、前の質問の繰り返しになりました。",
-    "Ended early: two steps running added next to nothing.":
-        "ここで終わりました。二ステップ続けて、ほとんど新しい内容がありませんでした。",
-    "Ended early: every proposed next question leaves the topic.":
-        "ここで終わりました。次の質問の候補がすべて、話題から外れていました。",
+    "Ended early: every proposed next question repeats one that was asked before.": "ここで終わりました。次の質問の候補がすべて、前の質問の繰り返しになりました。",
+    "Ended early: two steps running added next to nothing.": "ここで終わりました。二ステップ続けて、ほとんど新しい内容がありませんでした。",
+    "Ended early: every proposed next question leaves the topic.": "ここで終わりました。次の質問の候補がすべて、話題から外れていました。",
     "Ended early: the model proposed no next question.": "ここで終わりました。モデルが次の質問を出しませんでした。",
     "The model could not go on: {}": "モデルが続けられませんでした: {}",
     "Stopped. What was written until then is kept.": "停止しました。それまでに書かれたものは残っています。",
     "Stopped before anything was written.": "何も書かれないうちに停止しました。",
     "The run ended here; the message says why.": "ここで終わりました。理由はメッセージをご覧ください。",
-    "Too many visitors are waiting. Try again in a minute.":
-        "順番待ちの方が多すぎます。一分ほどしてからもう一度お試しください。",
-    "Something unexpected went wrong, and the run ended here. Try again.":
-        "予期しない問題が起き、実行はここで終わりました。もう一度お試しください。",
+    "Too many visitors are waiting. Try again in a minute.": "順番待ちの方が多すぎます。一分ほどしてからもう一度お試しください。",
+    "Something unexpected went wrong, and the run ended here. Try again.": "予期しない問題が起き、実行はここで終わりました。もう一度お試しください。",
     "The run ended": "実行が終わりました",
     # what the floors below refuse
-    "The question is empty. Write a question, or pick one of the starters.":
-        "質問が空です。質問を書くか、例から選んでください。",
+    "The question is empty. Write a question, or pick one of the starters.": "質問が空です。質問を書くか、例から選んでください。",
     "The question is too long: with its prompt it has {} tokens, and the model reads at most {}, the answer included. "
-    "Shorten it.":
-        "質問が長すぎます。プロンプトを含めて {} トークンあり、"
-        "モデルが読めるのは答えも含めて最大 {} トークンです。短くしてください。",
-}  # fmt: skip
+    "Shorten it.": "質問が長すぎます。プロンプトを含めて {} トークンあり、"
+    "モデルが読めるのは答えも含めて最大 {} トークンです。短くしてください。",
+}
 
 I18N = gr.I18n(
     en={key: key for key in JAPANESE} | {ABOUT: manual.ENGLISH},
@@ -279,7 +239,7 @@ I18N = gr.I18n(
 )
 
 
-def t(text: str) -> str:
+def translatable(text: str) -> str:
     """Return a mark that the browser replaces by `text` in the visitor's language; one of these to a string."""
     return str(I18N(text)) if text in I18N.translations["ja"] else text
 
@@ -289,23 +249,23 @@ def short_name(name: str) -> str:
     return name.rstrip("/").rpartition("/")[2]
 
 
-def language(request: gr.Request | None) -> str:
+def language_of(request: gr.Request | None) -> str:
     """Return "ja" for a visitor whose browser asks for Japanese first, else "en"."""
     asked = str(request.headers.get("accept-language", "")) if request is not None else ""
     return "ja" if asked.strip().lower().startswith("ja") else "en"
 
 
-def tongue_of(tongue: str) -> Language:
+def tongue_of(language: str) -> Language:
     """Return the language of a visitor, as summaries are told in it."""
-    return "ja" if tongue == "ja" else "en"
+    return "ja" if language == "ja" else "en"
 
 
-def say(tongue: str, sentence: str, *values: object) -> str:
+def translate(language: str, sentence: str, *values: object) -> str:
     """Return the sentence in the language `tongue`, with the values in its places."""
-    return (JAPANESE.get(sentence, sentence) if tongue == "ja" else sentence).format(*values)
+    return (JAPANESE.get(sentence, sentence) if language == "ja" else sentence).format(*values)
 
 
-def say_error(tongue: str, message: str) -> str:
+def translate_error(language: str, message: str) -> str:
     """Return the message of a BonsaiError in the language `tongue`, or as it is where there is no translation."""
     sentence = _NUMBER.sub("{}", message)
-    return say(tongue, sentence, *_NUMBER.findall(message)) if sentence in JAPANESE else message
+    return translate(language, sentence, *_NUMBER.findall(message)) if sentence in JAPANESE else message

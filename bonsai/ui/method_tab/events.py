@@ -13,8 +13,8 @@ from bonsai.chains.chain import Chain, stop
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.runs.journal import read_saved
 from bonsai.runs.run import Run, read_run
-from bonsai.ui.context import Offer
-from bonsai.ui.locales.translate import language, say, say_error, t
+from bonsai.ui.context import PageContext
+from bonsai.ui.locales.translate import language_of, translatable, translate, translate_error
 from bonsai.ui.method_tab.form import Form
 from bonsai.ui.method_tab.step_section import Steps
 from bonsai.ui.views import live_step
@@ -28,7 +28,7 @@ Asked = Callable[[Values], Run]
 
 
 @dataclass(frozen=True)
-class Moment:
+class RunState:
     """A run as it is shown, whether the work on it has begun, and the seconds since then."""
 
     run: Run
@@ -37,17 +37,17 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class MethodTab:
     """One tab as it is used: a method with its form, status line, live step, results, steps, and the visitor's run."""
 
-    offer: Offer
+    context: PageContext
     method: str
     form: Form
     status: gr.HTML
     step: gr.HTML
     results: Results
     steps: Steps | None
-    moment: gr.State
+    run_state: gr.State
 
     @property
     def key(self) -> str:
@@ -63,17 +63,19 @@ class Sheet:
     def places(self) -> list[Any]:
         """All components that change while a run goes on."""
         looked_at = [*self.steps.places, *self.steps.buttons] if self.steps else []
-        return [self.status, self.step, self.moment, self.form.run, self.form.stop, *self.results.places, *looked_at]
+        return [self.status, self.step, self.run_state, self.form.run, self.form.stop, *self.results.places, *looked_at]
 
     def connect(self) -> Any:
         """Tie Run to what it does, and return the event of the work that it begins."""
         triggers = [self.form.run.click, self.form.question.submit]
-        return self.start(triggers, self._asked, set(self.form.fields.values()), self._first, self.grow, [self.moment])
+        return self.start(
+            triggers, self._asked, set(self.form.fields.values()), self._first, self.grow, [self.run_state]
+        )
 
     def connect_end(self, at_work: Sequence[Any]) -> None:
         """Tie Stop and Clear to what they do: they end the events that are `at_work`, whichever it is."""
         form, places = self.form, self.places
-        form.stop.click(self.halt, self.moment, places, cancels=list(at_work), queue=False, **QUIET)
+        form.stop.click(self.halt, self.run_state, places, cancels=list(at_work), queue=False, **QUIET)
         form.clear.click(self.wipe, None, [form.question, *places], cancels=list(at_work), queue=False, **QUIET)
         opened = self.results.downloads.opened
         opened.upload(self.open, opened, places, queue=False, **QUIET)
@@ -97,72 +99,72 @@ class Sheet:
                 run = asked(values)
             except BonsaiError as error:
                 raise gr.Error(str(error), print_exception=False) from error
-            tongue = language(request)
+            language = language_of(request)
             waits = live_step.waiting(
-                gpu.seconds_needed(tuple(run.chains), run.sampling), self.offer.engine.is_ready, tongue
+                gpu.seconds_needed(tuple(run.chains), run.sampling), self.context.engine.is_ready, language
             )
-            return {self.status: waits, self.moment: Moment(run)} | first(run, tongue) | self.at_work(True)
+            return {self.status: waits, self.run_state: RunState(run)} | first(run, language) | self.at_work(True)
 
         def refuse(values: Values, request: gr.Request) -> str:
             try:
                 asked(values)
             except BonsaiError as error:
-                return live_step.status_line(say_error(language(request), str(error)), "bad")
-            return live_step.status_line(t(live_step.FAILED), "bad")
+                return live_step.status_line(translate_error(language_of(request), str(error)), "bad")
+            return live_step.status_line(translatable(live_step.FAILED), "bad")
 
         checked = gr.on(triggers, begin, inputs, self.places, queue=False, **QUIET)
         checked.failure(refuse, inputs, self.status, queue=False, **QUIET)
         working = checked.success(work, list(work_inputs), self.places, concurrency_id=RUNS, **QUIET)
-        working.failure(self.give_up, self.moment, self.places, queue=False, **QUIET)
+        working.failure(self.give_up, self.run_state, self.places, queue=False, **QUIET)
         return working
 
-    async def grow(self, moment: Moment, request: gr.Request) -> AsyncIterator[Values]:
+    async def grow(self, run_state: RunState, request: gr.Request) -> AsyncIterator[Values]:
         """Show the run as it grows; table and picture only when a step was finished."""
-        tongue, began = language(request), time.monotonic()
-        finished = _finished_steps(moment.run.chains)
+        language, began = language_of(request), time.monotonic()
+        finished = _finished_steps(run_state.run.chains)
         try:
-            async with aclosing(snapshots(tuple(moment.run.chains), moment.run.sampling)) as growing:
+            async with aclosing(snapshots(tuple(run_state.run.chains), run_state.run.sampling)) as growing:
                 async for chains in growing:
-                    moment = Moment(moment.run.with_chains(chains), True, time.monotonic() - began)
-                    values = self._show(moment, tongue)
+                    run_state = RunState(run_state.run.with_chains(chains), True, time.monotonic() - began)
+                    values = self._show(run_state, language)
                     if finished != (finished := _finished_steps(chains)):
-                        values |= self.rows(moment.run, tongue)
+                        values |= self.rows(run_state.run, language)
                     # Only what changes: a button that is sent is made anew, each time.
                     yield values | (self.at_work(False) if chains[-1].finished else {})
         except Exception as error:
-            yield self.failed(error, moment, tongue)
+            yield self.failed(error, run_state, language)
         yield NO_MORE
 
-    def halt(self, moment: Moment | None, request: gr.Request) -> Values:
+    def halt(self, run_state: RunState | None, request: gr.Request) -> Values:
         """Show the run as it was when it was stopped, with all that was written."""
-        if moment is None:
-            return self._blank(live_step.status_line(t(live_step.NOTHING_WRITTEN)))
-        return self.end(moment, language(request))
+        if run_state is None:
+            return self._blank(live_step.status_line(translatable(live_step.NOTHING_WRITTEN)))
+        return self.end(run_state, language_of(request))
 
     def wipe(self) -> Values:
         """Show the tab as it was before the first run, without the example."""
-        return {self.form.question: "", **self._blank(live_step.status_line(t(live_step.READY)))}
+        return {self.form.question: "", **self._blank(live_step.status_line(translatable(live_step.READY)))}
 
-    def give_up(self, moment: Moment | None, request: gr.Request) -> Values:
+    def give_up(self, run_state: RunState | None, request: gr.Request) -> Values:
         """Show that too many visitors are waiting; or, for a run that lost its connection or was stopped, its end."""
-        if moment is None or (moment.begun and moment.run.chains[-1].finished):
+        if run_state is None or (run_state.begun and run_state.run.chains[-1].finished):
             return {self.status: gr.skip()}
-        busy = "" if moment.begun else live_step.status_line(t(live_step.BUSY), "bad")
-        return self.end(moment, language(request), busy)
+        busy = "" if run_state.begun else live_step.status_line(translatable(live_step.BUSY), "bad")
+        return self.end(run_state, language_of(request), busy)
 
     def open(self, file: str | None, request: gr.Request) -> Values:
         """Show a saved run, if it is of this tab."""
-        tongue, path = language(request), Path(file or "")
+        language, path = language_of(request), Path(file or "")
         try:
             run = read_saved(path)
             if {chain.method for chain in run.chains} != {self.method} or sum(not one.parent for one in run.chains) > 1:
                 raise UsageError(OTHER_TAB)
         except BonsaiError as error:
-            told = say_error(tongue, str(error).replace(str(path), path.name))
+            told = translate_error(language, str(error).replace(str(path), path.name))
             return {self.status: live_step.status_line(told, "bad")}
-        return self.end(Moment(run, True), tongue, live_step.status_line(say(tongue, "The run is open.")))
+        return self.end(RunState(run, True), language, live_step.status_line(translate(language, "The run is open.")))
 
-    def restore(self, token: str, tongue: str) -> Values:
+    def restore(self, token: str, language: str) -> Values:
         """Return the values that show the run of a token, or the example as it is told in the visitor's language."""
         folder = visitor_files.find(token)
         files = sorted(folder.glob("bonsai-*.json")) if folder else []
@@ -171,34 +173,36 @@ class Sheet:
         except BonsaiError:
             run = None
         if run is None:
-            return in_language(self.results.summary, self.offer.examples.get(self.method), tongue)
-        return self.end(Moment(run, True), tongue, live_step.status_line(say(tongue, live_step.KEPT)))
+            return in_language(self.results.summary, self.context.examples.get(self.method), language)
+        return self.end(RunState(run, True), language, live_step.status_line(translate(language, live_step.KEPT)))
 
-    def failed(self, error: Exception, moment: Moment, tongue: str) -> Values:
+    def failed(self, error: Exception, run_state: RunState, language: str) -> Values:
         """Return the values that show a run which an error ended, and the sentence for it."""
-        return self.end(moment, tongue, live_step.failure(error, tongue))
+        return self.end(run_state, language, live_step.failure(error, language))
 
-    def end(self, moment: Moment, tongue: str, status: str = "") -> Values:
+    def end(self, run_state: RunState, language: str, status: str = "") -> Values:
         """Return the values that show a run which ended here, whatever was still to come.
 
         A chain of which nothing was written yet is left out.
         """
-        chains = [stop(chain, self.offer.measure) for chain in moment.run.chains if chain.finished or _begun(chain)]
-        if len(chains) < len(moment.run.chains):
-            status = status or live_step.status_line(t(live_step.NOTHING_WRITTEN))
+        chains = [
+            stop(chain, self.context.measure) for chain in run_state.run.chains if chain.finished or _begun(chain)
+        ]
+        if len(chains) < len(run_state.run.chains):
+            status = status or live_step.status_line(translatable(live_step.NOTHING_WRITTEN))
         if not chains:
             return self._blank(status)
-        run = moment.run.with_chains(tuple(chains))
-        values = self._show(Moment(run, True, moment.seconds), tongue) | self.rows(run, tongue)
+        run = run_state.run.with_chains(tuple(chains))
+        values = self._show(RunState(run, True, run_state.seconds), language) | self.rows(run, language)
         return values | self.at_work(False) | ({self.status: status} if status else {})
 
-    def rows(self, run: Run, tongue: str) -> Values:
+    def rows(self, run: Run, language: str) -> Values:
         """Return the values that show the finished steps of a run everywhere but in the live step."""
-        return self.results.show(run, tongue) | (self.steps.offer(run) if self.steps else {})
+        return self.results.show(run, language) | (self.steps.context(run) if self.steps else {})
 
-    def live_step(self, run: Run, tongue: str, seconds: float = 0.0) -> Values:
+    def live_step(self, run: Run, language: str, seconds: float = 0.0) -> Values:
         """Return the value that shows the last step of a run."""
-        return {self.step: live_step.live_step(run.chains[-1], seconds, tongue)}
+        return {self.step: live_step.live_step(run.chains[-1], seconds, language)}
 
     def at_work(self, running: bool) -> Values:
         """Return the values of the buttons while work goes on, or when it has ended."""
@@ -208,19 +212,21 @@ class Sheet:
         }
 
     def _asked(self, values: Values) -> Run:
-        return self.offer.begin(self.method, **{name: values[field] for name, field in self.form.fields.items()})
+        return self.context.begin(self.method, **{name: values[field] for name, field in self.form.fields.items()})
 
-    def _first(self, run: Run, tongue: str) -> Values:
-        return self.live_step(run, tongue) | self._no_rows()
+    def _first(self, run: Run, language: str) -> Values:
+        return self.live_step(run, language) | self._no_rows()
 
-    def _show(self, moment: Moment, tongue: str) -> Values:
-        chain = moment.run.chains[-1]
-        state = live_step.state_of(chain, moment.seconds, self.offer.engine.is_ready, tongue)
+    def _show(self, run_state: RunState, language: str) -> Values:
+        chain = run_state.run.chains[-1]
+        state = live_step.state_of(chain, run_state.seconds, self.context.engine.is_ready, language)
         status = live_step.status_line(state, live_step.mood_of(chain))
-        return {self.status: status, self.moment: moment} | self.live_step(moment.run, tongue, moment.seconds)
+        return {self.status: status, self.run_state: run_state} | self.live_step(
+            run_state.run, language, run_state.seconds
+        )
 
     def _blank(self, status: str) -> Values:
-        nothing = {self.status: status, self.step: live_step.idle_step(), self.moment: None}
+        nothing = {self.status: status, self.step: live_step.idle_step(), self.run_state: None}
         return nothing | self.at_work(False) | self._no_rows()
 
     def _no_rows(self) -> Values:

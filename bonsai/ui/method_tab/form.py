@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
-from bonsai.ui.context import Offer
-from bonsai.ui.locales.translate import t
+from bonsai.ui.context import PageContext
+from bonsai.ui.locales.translate import translatable
 from bonsai.ui.views.controls import buttons, sampling_options
 
 
@@ -23,44 +23,56 @@ class Form:
     clear: gr.Button
 
 
-def question_box(offer: Offer) -> gr.Textbox:
+def question_box(context: PageContext) -> gr.Textbox:
     """Return the question box, with the starters under it; a click on one fills the box."""
     question = gr.Textbox(
-        label=t("Question"), placeholder=t("Write a question, or pick a starter below"),
-        lines=2, max_lines=8, max_length=20_000, elem_classes="bonsai-question",
-    )  # fmt: skip
-    texts = [starter.question for starter in offer.starters]
+        label=translatable("Question"),
+        placeholder=translatable("Write a question, or pick a starter below"),
+        lines=2,
+        max_lines=8,
+        max_length=20_000,
+        elem_classes="bonsai-question",
+    )
+    texts = [starter.question for starter in context.starters]
     starters = gr.Dataset(
-        samples=[[text] for text in texts], components=[gr.Textbox(visible=False)], type="index",
-        samples_per_page=len(texts) or 1, label=t("Starters"), elem_classes="bonsai-starters",
-    )  # fmt: skip
+        samples=[[text] for text in texts],
+        components=[gr.Textbox(visible=False)],
+        type="index",
+        samples_per_page=len(texts) or 1,
+        label=translatable("Starters"),
+        elem_classes="bonsai-starters",
+    )
     # In the browser alone: the question stands in the box before anyone can press Run.
     starters.click(None, starters, question, js=f"(index) => {json.dumps(texts)}[index]")
     return question
 
 
-def prompt_choice(offer: Offer) -> gr.Dropdown:
+def prompt_choice(context: PageContext) -> gr.Dropdown:
     """Return the choice of a prompt variant, with the description of the one that is chosen."""
     choice = gr.Dropdown(
-        list(offer.variants), value=offer.prompt, label=t("Prompt variant"), filterable=False,
-        info=t(offer.variants[offer.prompt].description), elem_classes="bonsai-prompt",
-    )  # fmt: skip
+        list(context.variants),
+        value=context.prompt,
+        label=translatable("Prompt variant"),
+        filterable=False,
+        info=translatable(context.variants[context.prompt].description),
+        elem_classes="bonsai-prompt",
+    )
 
     def describe(name: str) -> gr.Dropdown:
-        return gr.Dropdown(info=t(offer.variants[name].description))
+        return gr.Dropdown(info=translatable(context.variants[name].description))
 
     choice.input(describe, choice, choice, queue=False, show_progress="hidden", api_visibility="private")
     return choice
 
 
-def draw(offer: Offer, options: Mapping[str, Component]) -> Form:
+def draw(context: PageContext, options: Mapping[str, Component]) -> Form:
     """Return the form of a tab; `options` are the method's own, which are placed under the prompt variant."""
-    question = question_box(offer)
-    fields: dict[str, Component] = {"question": question, "prompt": prompt_choice(offer)}
+    question = question_box(context)
+    fields: dict[str, Component] = {"question": question, "prompt": prompt_choice(context)}
     if options:
         with gr.Row(elem_classes="bonsai-options"):
             for option in options.values():
                 option.render()  # type: ignore[no-untyped-call]
     fields |= options
-    fields |= sampling_options(offer)
+    fields |= sampling_options(context)
     return Form(question, fields, *buttons())

@@ -8,8 +8,8 @@ import gradio as gr
 from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
 from bonsai.runs.run import Run, step_key
-from bonsai.ui.context import DEFAULT_SAMPLING, DEFAULT_STEPS, Offer
-from bonsai.ui.locales.translate import say, t
+from bonsai.ui.context import DEFAULT_SAMPLING, DEFAULT_STEPS, PageContext
+from bonsai.ui.locales.translate import translatable, translate
 from bonsai.ui.views.step_details import candidates, details, hint, verdicts
 
 OWN_QUESTION = 0
@@ -33,12 +33,12 @@ class Branching:
         """All components that `show` and `empty` give values for."""
         return [self.begin, self.question, self.prompt, self.seed]
 
-    def show(self, chain: Chain, step: Step, tongue: str) -> dict[Any, Any]:
+    def show(self, chain: Chain, step: Step, language: str) -> dict[Any, Any]:
         """Return the values with which a branch from a step can begin: its own question, or one of its candidates."""
-        choices = [(say(tongue, "This step's question, edited"), OWN_QUESTION)]
-        for number, (one, verdict) in enumerate(zip(step.candidates, verdicts(step, tongue), strict=True), start=1):
+        choices = [(translate(language, "This step's question, edited"), OWN_QUESTION)]
+        for number, (one, verdict) in enumerate(zip(step.candidates, verdicts(step, language), strict=True), start=1):
             if one.question:
-                choices.append((say(tongue, "Candidate {}: {} ({})", number, one.question, verdict), number))
+                choices.append((translate(language, "Candidate {}: {} ({})", number, one.question, verdict), number))
         variants = [value for _, value in self.prompt.choices]
         prompt = chain.prompt.name if chain.prompt.name in variants else gr.skip()
         begin = gr.Dropdown(choices=choices, value=OWN_QUESTION)
@@ -75,18 +75,18 @@ class Steps:
         """The buttons that begin work of the model."""
         return [self.test, *([self.branching.button] if self.branching else [])]
 
-    def offer(self, run: Run) -> dict[Any, Any]:
+    def context(self, run: Run) -> dict[Any, Any]:
         """Return the values that offer the finished steps of a run, and leave alone what is chosen."""
         return {self.choice: gr.Dropdown(choices=_choices(run))}
 
-    def show(self, run: Run | None, chosen: str | None, tongue: str) -> dict[Any, Any]:
+    def show(self, run: Run | None, chosen: str | None, language: str) -> dict[Any, Any]:
         """Return the values that show the chosen step of a run."""
         if run is None or (found := run.find_step(chosen)) is None:
             return self.empty()
         chain, step = found
-        branching = self.branching.show(chain, step, tongue) if self.branching else {}
+        branching = self.branching.show(chain, step, language) if self.branching else {}
         choice = gr.Dropdown(choices=_choices(run), value=chosen)
-        told = {self.details: details(chain, step, tongue), self.candidates: candidates(chain, step, tongue)}
+        told = {self.details: details(chain, step, language), self.candidates: candidates(chain, step, language)}
         return {self.shown: (run.id, chosen, OWN_QUESTION), self.choice: choice, **told, **branching}
 
     def empty(self) -> dict[Any, Any]:
@@ -101,17 +101,21 @@ class Steps:
         }
 
 
-def draw(offer: Offer, method: str, example: Run | None) -> Steps:
+def draw(context: PageContext, method: str, example: Run | None) -> Steps:
     """Draw the section, folded."""
-    with gr.Accordion(t("Look at a step"), open=False, elem_classes="bonsai-look") as section:
+    with gr.Accordion(translatable("Look at a step"), open=False, elem_classes="bonsai-look") as section:
         choice = gr.Dropdown(
-            _choices(example) if example else [], value=None, filterable=False, elem_classes="bonsai-choice",
-            label=t("Step"), info=t("Choose a step here, or click its row in the table"),
-        )  # fmt: skip
+            _choices(example) if example else [],
+            value=None,
+            filterable=False,
+            elem_classes="bonsai-choice",
+            label=translatable("Step"),
+            info=translatable("Choose a step here, or click its row in the table"),
+        )
         shown = gr.HTML(hint())
-        test = gr.Button(t("Was the Reasoning used?"), size="sm", elem_classes="bonsai-test")
+        test = gr.Button(translatable("Was the Reasoning used?"), size="sm", elem_classes="bonsai-test")
         proposed = gr.HTML()
-        branching = _branching(offer) if method == "qtq" else None
+        branching = _branching(context) if method == "qtq" else None
     return Steps(section, choice, shown, test, proposed, branching, gr.State())
 
 
@@ -140,22 +144,32 @@ def _short(text: str) -> str:
     return text if len(text) <= _CHOICE_LENGTH else text[: _CHOICE_LENGTH - 1].rstrip() + "…"
 
 
-def _branching(offer: Offer) -> Branching:
-    most = offer.settings.max_steps
-    gr.Markdown(t(BRANCHING), elem_classes="bonsai-branching")
+def _branching(context: PageContext) -> Branching:
+    most = context.settings.max_steps
+    gr.Markdown(translatable(BRANCHING), elem_classes="bonsai-branching")
     begin = gr.Dropdown(
-        [], value=None, filterable=False, label=t("Begin with"), elem_classes="bonsai-begin",
-        info=t("An edited question takes the place of this step's; a candidate is asked after it"),
-    )  # fmt: skip
+        [],
+        value=None,
+        filterable=False,
+        label=translatable("Begin with"),
+        elem_classes="bonsai-begin",
+        info=translatable("An edited question takes the place of this step's; a candidate is asked after it"),
+    )
     question = gr.Textbox(
-        label=t("Question"), lines=2, max_lines=6, max_length=20_000, elem_classes="bonsai-branch-question"
+        label=translatable("Question"), lines=2, max_lines=6, max_length=20_000, elem_classes="bonsai-branch-question"
     )
     with gr.Row():
-        prompt = gr.Dropdown(list(offer.variants), value=offer.prompt, label=t("Prompt variant"), filterable=False)
+        prompt = gr.Dropdown(
+            list(context.variants), value=context.prompt, label=translatable("Prompt variant"), filterable=False
+        )
         steps = gr.Slider(
-            1, most, min(DEFAULT_STEPS, most), step=1,
-            label=t("Steps"), info=t("How many questions the branch asks"),
-        )  # fmt: skip
-        seed = gr.Number(DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=t("Seed"))
-    button = gr.Button(t("Branch"), variant="primary", elem_classes="bonsai-begin-branch")
+            1,
+            most,
+            min(DEFAULT_STEPS, most),
+            step=1,
+            label=translatable("Steps"),
+            info=translatable("How many questions the branch asks"),
+        )
+        seed = gr.Number(DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=translatable("Seed"))
+    button = gr.Button(translatable("Branch"), variant="primary", elem_classes="bonsai-begin-branch")
     return Branching(begin, question, prompt, steps, seed, button)

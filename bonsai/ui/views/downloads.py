@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 
 from bonsai.errors import UsageError
-from bonsai.reports.exports import FORMS, export
-from bonsai.reports.sections import View
+from bonsai.reports.exports import FORMATS, export
+from bonsai.reports.sections import ReportOptions
 from bonsai.runs.run import Run, write_whole
-from bonsai.ui.locales.translate import t
+from bonsai.ui.locales.translate import translatable
 from bonsai.ui.work import visitor_files
 
 _LABELS = {
@@ -37,12 +37,12 @@ class Downloads:
         """All components that `show` and `empty` give values for."""
         return [*self.buttons.values(), self.token]
 
-    def show(self, run: Run, view: View) -> dict[Any, Any]:
+    def show(self, run: Run, view: ReportOptions) -> dict[Any, Any]:
         """Write a run to files and return the values that offer them; a form that it has not is not offered."""
         folder = visitor_files.new_folder()
         values: dict[Any, Any] = {self.token: folder.name}
         for form, button in self.buttons.items():
-            file = folder / f"bonsai-{run.id}{FORMS[form].suffix}"
+            file = folder / f"bonsai-{run.id}{FORMATS[form].suffix}"
             try:
                 write_whole(file, export(run, form, view))
                 values[button] = gr.DownloadButton(value=str(file), interactive=True)
@@ -55,15 +55,16 @@ class Downloads:
         nothing: dict[Any, Any] = {
             button: gr.DownloadButton(value=None, interactive=False) for button in self.buttons.values()
         }
-        return nothing | {self.token: visitor_files.NOTHING}
+        return nothing | {self.token: visitor_files.NO_TOKEN}
 
 
 def draw(forms: Sequence[str] = EACH) -> Downloads:
     """Draw the buttons in a row."""
     with gr.Row(elem_classes="bonsai-downloads"):
         buttons = {
-            form: gr.DownloadButton(t(_LABELS[form]), interactive=False, size="md", min_width=90) for form in forms
+            form: gr.DownloadButton(translatable(_LABELS[form]), interactive=False, size="md", min_width=90)
+            for form in forms
         }
-        opened = gr.UploadButton(t("Open a run"), file_types=[".json", ".jsonl"], size="md", min_width=90)
+        opened = gr.UploadButton(translatable("Open a run"), file_types=[".json", ".jsonl"], size="md", min_width=90)
     token = gr.Textbox(visible="hidden", elem_classes="bonsai-token")
     return Downloads(buttons, token, opened)

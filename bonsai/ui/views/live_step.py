@@ -9,7 +9,7 @@ from bonsai.chains.chain import METHODS, Chain
 from bonsai.chains.step import Step
 from bonsai.errors import BonsaiError
 from bonsai.runs.progress import Progress
-from bonsai.ui.locales.translate import say, say_error, t
+from bonsai.ui.locales.translate import translatable, translate, translate_error
 
 _log = logging.getLogger("bonsai")
 
@@ -42,18 +42,18 @@ _PARTS = {
 }
 
 
-def state_of(chain: Chain, seconds: float, ready: bool, tongue: str) -> str:
+def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
     """Return the sentence for the state that a chain is in, some seconds after it began.
 
     Until the model is `ready`, the chain waits for it.
     """
     if not chain.finished:
-        return say(tongue, _WRITING[chain.steps[-1].writing] if ready else LOADING)
+        return translate(language, _WRITING[chain.steps[-1].writing] if ready else LOADING)
     if chain.stop_reason == "error":
-        return say(tongue, "The model could not go on: {}", chain.steps[-1].error)
+        return translate(language, "The model could not go on: {}", chain.steps[-1].error)
     if chain.stop_reason in _ENDED:
-        return say(tongue, _ENDED[chain.stop_reason])
-    return say(tongue, "Done in {} s.", f"{seconds:.1f}")
+        return translate(language, _ENDED[chain.stop_reason])
+    return translate(language, "Done in {} s.", f"{seconds:.1f}")
 
 
 def mood_of(chain: Chain) -> str:
@@ -61,28 +61,30 @@ def mood_of(chain: Chain) -> str:
     return {"": "busy", "done": "good", "stopped": "", "error": "bad"}.get(chain.stop_reason, "")
 
 
-def failure(error: Exception, tongue: str) -> str:
+def failure(error: Exception, language: str) -> str:
     """Return the status line of a run that an error ended; what nobody expected goes to the log."""
     if isinstance(error, BonsaiError):
-        return status_line(say_error(tongue, str(error)), "bad")
+        return status_line(translate_error(language, str(error)), "bad")
     if isinstance(error, gr.Error):
         # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
-        gr.Warning(error.message, title=say(tongue, "The run ended"))
-        return status_line(t(ENDED), "bad")
+        gr.Warning(error.message, title=translate(language, "The run ended"))
+        return status_line(translatable(ENDED), "bad")
     _log.error("A run ended with an error that was not expected.", exc_info=error)
-    return status_line(t(FAILED), "bad")
+    return status_line(translatable(FAILED), "bad")
 
 
-def waiting(seconds: int, ready: bool, tongue: str) -> str:
+def waiting(seconds: int, ready: bool, language: str) -> str:
     """Return the status line while a run waits for its place, or for a model that is not `ready`.
 
     It tells the GPU seconds that the run asks for, 0 for none.
     """
     if not ready:
-        return status_line(t(LOADING), "busy")
+        return status_line(translatable(LOADING), "busy")
     if not seconds:
-        return status_line(t(WAITING), "busy")
-    return status_line(say(tongue, "{} It asks for {} GPU seconds.", say(tongue, WAITING), seconds), "busy")
+        return status_line(translatable(WAITING), "busy")
+    return status_line(
+        translate(language, "{} It asks for {} GPU seconds.", translate(language, WAITING), seconds), "busy"
+    )
 
 
 def status_line(sentence: str, mood: str = "") -> str:
@@ -91,64 +93,64 @@ def status_line(sentence: str, mood: str = "") -> str:
     return f'<div class="bonsai-status {mood}" role="status" aria-live="polite">{escape(sentence, quote=False)}</div>'
 
 
-def live_step(chain: Chain, seconds: float, tongue: str) -> str:
+def live_step(chain: Chain, seconds: float, language: str) -> str:
     """Return the step that is being written, or was written last, with its number and the seconds gone by."""
     step = chain.steps[-1]
-    place = say(tongue, "Step {} of {}", step.number, chain.length)
-    clock = say(tongue, "{} s", f"{seconds:.1f}")
+    place = translate(language, "Step {} of {}", step.number, chain.length)
+    clock = translate(language, "{} s", f"{seconds:.1f}")
     head = f'<div class="head"><span>{escape(place)}</span><span class="clock">{escape(clock)}</span></div>'
-    return _panel(head, [_part("Question", step.question, False, tongue), *_parts(chain.method, step, tongue)])
+    return _panel(head, [_part("Question", step.question, False, language), *_parts(chain.method, step, language)])
 
 
-def progress_of(now: Progress, ready: bool, tongue: str) -> str:
+def progress_of(now: Progress, ready: bool, language: str) -> str:
     """Return the sentence that says how far a run of many chains is, and how long it will take.
 
     Until the model is `ready`, the run waits for it.
     """
     if not ready:
-        return say(tongue, LOADING)
+        return translate(language, LOADING)
     parts = [
-        say(tongue, "{} of {} chains", f"{now.finished:,}", f"{now.chains:,}"),
-        say(tongue, "{} s", f"{now.seconds:.0f}"),
+        translate(language, "{} of {} chains", f"{now.finished:,}", f"{now.chains:,}"),
+        translate(language, "{} s", f"{now.seconds:.0f}"),
     ]
     if now.expected is not None and now.finished < now.chains:
-        parts.append(say(tongue, "about {} s to go", f"{now.expected:.0f}"))
+        parts.append(translate(language, "about {} s to go", f"{now.expected:.0f}"))
     if now.failed:
-        parts.append(say(tongue, "{} failed", f"{now.failed:,}"))
-    return say(tongue, "Writing: {}.", ", ".join(parts))
+        parts.append(translate(language, "{} failed", f"{now.failed:,}"))
+    return translate(language, "Writing: {}.", ", ".join(parts))
 
 
-def watched_step(now: Progress, tongue: str) -> str:
+def watched_step(now: Progress, language: str) -> str:
     """Return the step of the chain to watch, under a bar that says how far all chains are."""
     chain = now.chain
     step = chain.steps[-1]
-    place = say(tongue, "Chain {}, step {} of {}", chain.number, step.number, chain.length)
-    clock = say(tongue, "{} s", f"{now.seconds:.1f}")
+    place = translate(language, "Chain {}, step {} of {}", chain.number, step.number, chain.length)
+    clock = translate(language, "{} s", f"{now.seconds:.1f}")
     bar = f'<i style="width: {now.share:.1%}"></i>'
     head = (
         f'<div class="head"><span>{escape(place)}</span><span class="clock">{escape(clock)}</span></div>'
         f'<div class="bar" role="progressbar" aria-valuenow="{100 * now.share:.0f}">{bar}</div>'
     )
-    asked = _part("Question", f"{step.question}\n{chain.prompt.name}", False, tongue)
-    return _panel(head, [asked, *_parts(chain.method, step, tongue)])
+    asked = _part("Question", f"{step.question}\n{chain.prompt.name}", False, language)
+    return _panel(head, [asked, *_parts(chain.method, step, language)])
 
 
 def idle_step() -> str:
     """Return the panel before anything is written, in the visitor's language."""
-    return _panel("", [f'<p class="hint">{t("The step being written appears here.")}</p>'])
+    return _panel("", [f'<p class="hint">{translatable("The step being written appears here.")}</p>'])
 
 
-def _parts(method: str, step: Step, tongue: str) -> list[str]:
+def _parts(method: str, step: Step, language: str) -> list[str]:
     return [
-        _part(name, getattr(step, field), step.writing == role, tongue)
+        _part(name, getattr(step, field), step.writing == role, language)
         for role in METHODS[method]
         for field, name in [_PARTS[role]]
     ]
 
 
-def _part(name: str, text: str, writing: bool, tongue: str) -> str:
+def _part(name: str, text: str, writing: bool, language: str) -> str:
     kind = "part writing" if writing else "part"
-    return f'<section class="{kind}"><h4>{escape(say(tongue, name))}</h4><p>{escape(text)}</p></section>'
+    return f'<section class="{kind}"><h4>{escape(translate(language, name))}</h4><p>{escape(text)}</p></section>'
 
 
 def _panel(head: str, parts: list[str]) -> str:

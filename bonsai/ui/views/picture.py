@@ -10,9 +10,9 @@ from bonsai.chains.step import Step
 from bonsai.runs.run import Run
 
 LABEL_LENGTH = 60
-MOST_REJECTED = 3
+MAX_REJECTED = 3
 # What Mermaid draws at most.
-MOST_TEXT, MOST_ARROWS = 50_000, 500
+MAX_TEXT, MAX_ARROWS = 50_000, 500
 # At its natural size, since a picture shrunk to the width of a phone could not be read; and with the font of the page
 # around it, which Mermaid must be told twice: for measuring and for drawing.
 _LAYOUT = {
@@ -35,7 +35,7 @@ def diagram(run: Run) -> str:
     asked = [part for chain in run.chains for part in _asked(chains, chain)]
     rejected = [part for chain in run.chains for part in _rejected(chains, chain)]
     for parts in ([*asked, *rejected], asked):
-        if len("\n".join(parts)) < MOST_TEXT - 500 and len(parts) < MOST_ARROWS:
+        if len("\n".join(parts)) < MAX_TEXT - 500 and len(parts) < MAX_ARROWS:
             return _flowchart(parts) if parts else ""
     return _flowchart(['s["This run has too many steps for one picture."]'])
 
@@ -78,8 +78,8 @@ def _rejected(chains: Mapping[int, Chain], chain: Chain) -> Iterator[str]:
         repeats = {one.question: one.repeats for one in step.candidates if one.repeats is not None}
         if not repeats:
             continue
-        node, more = _node(chains, chain, step.number), len(repeats) - MOST_REJECTED
-        texts = [_inert(f"✗ {question}") for question in list(repeats)[:MOST_REJECTED]] + [f"+{more} more"] * (more > 0)
+        node, more = _node(chains, chain, step.number), len(repeats) - MAX_REJECTED
+        texts = [_inert(f"✗ {question}") for question in list(repeats)[:MAX_REJECTED]] + [f"+{more} more"] * (more > 0)
         yield f'{node}r["{"<br/>".join(texts)}"]:::rejected'
         yield f"{node} --- {node}r"
         for repeated in sorted(set(repeats.values())):

@@ -9,10 +9,10 @@ import gradio as gr
 import pandas as pd
 
 from bonsai.reports.exports import summary_markdown, to_markdown
-from bonsai.reports.sections import View
+from bonsai.reports.sections import ReportOptions
 from bonsai.reports.table import rows
 from bonsai.runs.run import Run
-from bonsai.ui.locales.translate import say, short_name, t, tongue_of
+from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
 from bonsai.ui.views import downloads
 from bonsai.ui.views.downloads import Downloads
 from bonsai.ui.views.picture import diagram, lines
@@ -22,10 +22,17 @@ COLUMNS: dict[str, dict[str, int]] = {
     "single": {"step": 60, "question": 340, "answer": 600, "flags": 120, "seconds": 94},
     "two-step": {"step": 60, "question": 250, "reasoning": 350, "answer": 350, "flags": 110, "seconds": 94},
     "qtq": {
-        "chain": 58, "step": 54, "question": 162, "reasoning": 224, "answer": 224, "next_question": 162,
-        "similarity": 102, "new_content": 116, "flags": 112,
+        "chain": 58,
+        "step": 54,
+        "question": 162,
+        "reasoning": 224,
+        "answer": 224,
+        "next_question": 162,
+        "similarity": 102,
+        "new_content": 116,
+        "flags": 112,
     },
-}  # fmt: skip
+}
 EMPTY = "No results yet. Press Run, and every finished step becomes a row here."
 EXAMPLE = "Example, made with the small stand-in model. Your own run will take its place."
 LEGEND = (
@@ -34,7 +41,7 @@ LEGEND = (
 )
 _COLOURS = {"new content": "#059669", "similarity": "#d97706"}
 # More are not sent to a browser: the files hold them.
-MOST_ROWS = 2000
+MAX_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -67,23 +74,27 @@ class Results:
         drawn = [self.picture.diagram, self.picture.lines] if self.picture else []
         return [self.note, self.summary, self.table, self.report, *drawn, *self.downloads.places]
 
-    def show(self, run: Run, tongue: str) -> dict[Any, Any]:
+    def show(self, run: Run, language: str) -> dict[Any, Any]:
         """Return the values that show the finished steps of a run and offer them as files."""
         found = shown(run, self.columns)
         if found.empty:
             return self.empty()
-        note = say(tongue, "Run {}. Finished steps: {}. Measure: {}", run.id, len(found), short_name(run.measure))
-        view = View(tongue_of(tongue))
+        note = translate(
+            language, "Run {}. Finished steps: {}. Measure: {}", run.id, len(found), short_name(run.measure)
+        )
+        view = ReportOptions(tongue_of(language))
         values = {
-            self.note: note_line(note), self.summary: summary_markdown(run, view.language), self.table: found,
+            self.note: note_line(note),
+            self.summary: summary_markdown(run, view.language),
+            self.table: found,
             self.report: to_markdown(run, view),
-        }  # fmt: skip
+        }
         return values | (self.picture.show(run) if self.picture else {}) | self.downloads.show(run, view)
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
         nothing = pd.DataFrame(columns=list(self.columns))
-        values = {self.note: note_line(t(EMPTY)), self.summary: "", self.table: nothing, self.report: ""}
+        values = {self.note: note_line(translatable(EMPTY)), self.summary: "", self.table: nothing, self.report: ""}
         return values | (self.picture.show(None) if self.picture else {}) | self.downloads.empty()
 
 
@@ -92,21 +103,29 @@ def draw(method: str, example: Run | None) -> Results:
     widths = COLUMNS[method]
     columns = list(widths)
     with gr.Column(elem_classes="bonsai-results"):
-        note = gr.HTML(note_line(t(EXAMPLE if example else EMPTY)))
+        note = gr.HTML(note_line(translatable(EXAMPLE if example else EMPTY)))
         summary = summary_box(example)
         with gr.Tabs():
-            with gr.Tab(t("Table")):
+            with gr.Tab(translatable("Table")):
                 table = gr.Dataframe(
-                    shown(example, columns) if example else pd.DataFrame(columns=columns), datatype="str",
-                    column_widths=list(widths.values()), wrap=True, interactive=False,
-                    show_search="search", buttons=["fullscreen", "copy"], max_height=640, show_label=False,
+                    shown(example, columns) if example else pd.DataFrame(columns=columns),
+                    datatype="str",
+                    column_widths=list(widths.values()),
+                    wrap=True,
+                    interactive=False,
+                    show_search="search",
+                    buttons=["fullscreen", "copy"],
+                    max_height=640,
+                    show_label=False,
                     elem_classes="bonsai-table",
-                )  # fmt: skip
-            with gr.Tab(t("Report")):
+                )
+            with gr.Tab(translatable("Report")):
                 report = gr.Markdown(
-                    to_markdown(example) if example else "", latex_delimiters=[], sanitize_html=True,
+                    to_markdown(example) if example else "",
+                    latex_delimiters=[],
+                    sanitize_html=True,
                     elem_classes="bonsai-report",
-                )  # fmt: skip
+                )
             picture = _picture(example) if method == "qtq" else None
         files = downloads.draw()
     return Results(columns, note, summary, table, report, picture, files)
@@ -119,26 +138,34 @@ def summary_box(run: Run | None) -> gr.Markdown:
     )
 
 
-def in_language(summary: gr.Markdown, example: Run | None, tongue: str) -> dict[Any, Any]:
+def in_language(summary: gr.Markdown, example: Run | None, language: str) -> dict[Any, Any]:
     """Return the value that tells an example in a visitor's language; none where the page does it already."""
-    told = tongue_of(tongue)
+    told = tongue_of(language)
     return {summary: summary_markdown(example, told)} if example and told != "en" else {}
 
 
 def _picture(example: Run | None) -> Picture:
     colours = " ".join(f'<span><i style="background: {colour}"></i> {name}</span>' for name, colour in _COLOURS.items())
-    with gr.Tab(t("Picture")), gr.Row(elem_classes="bonsai-picture"):
+    with gr.Tab(translatable("Picture")), gr.Row(elem_classes="bonsai-picture"):
         with gr.Column(min_width=300, scale=3):
             drawn = gr.Markdown(
                 _diagram(example), latex_delimiters=[], sanitize_html=True, elem_classes="bonsai-diagram"
             )
         with gr.Column(min_width=300, scale=2):
             plot = gr.LinePlot(
-                _lines(example), x="step", y="value", color="measure", color_map=_COLOURS, y_lim=[0, 1], height=290,
-                colors_in_legend=[], buttons=[], label=t("New content and similarity in the last chain"),
-            )  # fmt: skip
+                _lines(example),
+                x="step",
+                y="value",
+                color="measure",
+                color_map=_COLOURS,
+                y_lim=[0, 1],
+                height=290,
+                colors_in_legend=[],
+                buttons=[],
+                label=translatable("New content and similarity in the last chain"),
+            )
             gr.HTML(f'<p class="bonsai-legend">{colours}</p>')
-            gr.HTML(note_line(t(LEGEND)))
+            gr.HTML(note_line(translatable(LEGEND)))
     return Picture(drawn, plot)
 
 
@@ -157,8 +184,8 @@ def _lines(run: Run | None) -> pd.DataFrame | None:
 
 
 def shown(run: Run, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the first rows of a run, MOST_ROWS at most, as the page shows them: some of the columns, all as text."""
-    found = ([row[name] for name in columns] for row in islice(rows(run), MOST_ROWS))
+    """Return the first rows of a run, MAX_ROWS at most, as the page shows them: some of the columns, all as text."""
+    found = ([row[name] for name in columns] for row in islice(rows(run), MAX_ROWS))
     texts = [["" if value is None else str(value) for value in row] for row in found]
     return pd.DataFrame(texts, columns=list(columns), dtype=object)
 

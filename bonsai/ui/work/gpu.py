@@ -14,20 +14,20 @@ from bonsai.chains.chain import Chain
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures.similarity import WORDS, Measure
-from bonsai.ui.work.lease import Pace, Work, rows_of, work_of
+from bonsai.ui.work.lease import PaceEstimate, PendingWork, active_completions, work_of
 
 TIME_IS_OVER = "The {} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on."
 
 # A ZeroGPU worker is forked from this process and finds all three here: arguments would be pickled.
 _used: list[tuple[Engine, Measure, Engine | None]] = []
-_pace = Pace()
+_pace = PaceEstimate()
 
 Doing = Callable[..., Generator[Any, None, None]]
 
 
-def use(engine: Engine, measure: Measure = WORDS, alone: Engine | None = None) -> None:
+def use(engine: Engine, measure: Measure = WORDS, base_engine: Engine | None = None) -> None:
     """Answer with `engine` from now on, and measure with `measure`; `alone` is its model without the adapter."""
-    _used[:] = [(engine, measure, alone)]
+    _used[:] = [(engine, measure, base_engine)]
 
 
 def seconds_needed(chains: Sequence[Chain], sampling: SamplingParams) -> int:
@@ -53,7 +53,7 @@ def grow_each(chains: Sequence[Chain], sampling: SamplingParams) -> Generator[tu
         for place, chain in growing:
             now = time.monotonic()
             began = began or now
-            passes += 1 / rows_of(chain)
+            passes += 1 / active_completions(chain)
             yield place, chain
     if is_leased() and len(chains) == 1:
         _pace.learn(passes, now - began)
@@ -74,7 +74,7 @@ def test_reasoning(chain: Chain, step_number: int, sampling: SamplingParams) -> 
 
     Raises, here and with its message, what went wrong there.
     """
-    seconds = _pace.seconds(Work(sampling.max_new_tokens, 3 * _used[0][0].context_length))
+    seconds = _pace.seconds(PendingWork(sampling.max_new_tokens, 3 * _used[0][0].context_length))
     yield from _on_gpu(seconds, _test_reasoning, chain, step_number, sampling)
 
 
@@ -103,12 +103,17 @@ def _lease(seconds: int, doing: Doing, *arguments: object) -> Generator[Any, Non
 
 
 def _grow(
-    engine: Engine, measure: Measure, alone: Engine | None, chains: Sequence[Chain], sampling: SamplingParams
+    engine: Engine, measure: Measure, base_engine: Engine | None, chains: Sequence[Chain], sampling: SamplingParams
 ) -> Generator[tuple[int, Chain], None, None]:
-    return advance.grow(engine, chains, sampling, measure, alone)
+    return advance.advance_each(engine, chains, sampling, measure, base_engine)
 
 
 def _test_reasoning(
-    engine: Engine, measure: Measure, alone: Engine | None, chain: Chain, step_number: int, sampling: SamplingParams
+    engine: Engine,
+    measure: Measure,
+    base_engine: Engine | None,
+    chain: Chain,
+    step_number: int,
+    sampling: SamplingParams,
 ) -> Generator[Chain, None, None]:
     return reasoning_test.test_reasoning(engine, chain, step_number, sampling)

@@ -12,11 +12,11 @@ from bonsai.engines.base import Engine, SamplingParams
 _START, _PASS, _READ = 3.0, 0.035, 0.0005
 # What was seen lately counts for so much; and so much more is asked for than it was.
 _WEIGHT, _MARGIN = 0.3, 1.25
-_FEWEST_PASSES = 20
+_MIN_PASSES = 20
 
 
 @dataclass(frozen=True)
-class Work:
+class PendingWork:
     """What a model has to do: passes in which each row gets one token, and tokens of prompts to read."""
 
     passes: float
@@ -24,34 +24,34 @@ class Work:
 
 
 @dataclass
-class Pace:
+class PaceEstimate:
     """The seconds that a lease takes to start, which nobody here can see, and those of a pass, learnt from leases."""
 
     start: float = _START
     each_pass: float = _PASS
 
-    def seconds(self, work: Work) -> int:
+    def seconds(self, work: PendingWork) -> int:
         """Return the whole seconds to ask for."""
         return math.ceil(self.start + work.passes * self.each_pass + work.read * _READ)
 
     def learn(self, passes: float, seconds: float) -> None:
         """Take in a lease: its passes, and the seconds that these took; a few passes say nothing."""
-        if passes >= _FEWEST_PASSES:
+        if passes >= _MIN_PASSES:
             self.each_pass += _WEIGHT * (_MARGIN * seconds / passes - self.each_pass)
 
 
-def work_of(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> Work:
+def work_of(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> PendingWork:
     """Return what unfinished chains have still to do, if every text has its full length and none is tried again."""
     unfinished = [chain for chain in chains if not chain.finished]
     if not unfinished:
-        return Work(0, 0)
+        return PendingWork(0, 0)
     longest = max(_tokens(chain, sampling) for chain in unfinished)
     rows = sum(_tokens(chain, sampling, chain.candidates) for chain in unfinished)
     read = sum(_read(engine, chain, sampling) for chain in unfinished)
-    return Work(max(longest, rows / engine.rows_at_once), read)
+    return PendingWork(max(longest, rows / engine.max_batch_size), read)
 
 
-def rows_of(chain: Chain) -> int:
+def active_completions(chain: Chain) -> int:
     """Return how many completions of a chain are in the making."""
     return chain.candidates if chain.steps[-1].writing == "next_question" else 1
 

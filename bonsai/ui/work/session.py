@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from bonsai.ui.locales.translate import language
+from bonsai.ui.locales.translate import language_of
 from bonsai.ui.work.event_settings import QUIET, Values
 
 
-class Kept(Protocol):
+class RestorableTab(Protocol):
     """A tab that shows its last run again; `key` is its name in the browser."""
 
     @property
@@ -28,12 +28,12 @@ class Kept(Protocol):
         """All components that `restore` gives values for."""
         ...
 
-    def restore(self, token: str, tongue: str) -> Values:
+    def restore(self, token: str, language: str) -> Values:
         """Return the values that show the run of a token; if it is no longer there, what the visitor should see."""
         ...
 
 
-def connect(demo: gr.Blocks, tabs: Sequence[Kept]) -> None:
+def connect(demo: gr.Blocks, tabs: Sequence[RestorableTab]) -> None:
     """Let each tab's token be kept for as long as the browser's tab is open, and its run be shown when it is loaded."""
     for tab in tabs:
         name = json.dumps(f"bonsai-{tab.key}")
@@ -46,7 +46,7 @@ def connect(demo: gr.Blocks, tabs: Sequence[Kept]) -> None:
     def restore(request: gr.Request, *found: Any) -> Values:
         values: Values = {tokens[0]: gr.skip()}
         for tab, token in zip(tabs, found, strict=True):
-            values |= tab.restore(token, language(request))
+            values |= tab.restore(token, language_of(request))
         return values
 
     places = list(dict.fromkeys(place for tab in tabs for place in tab.places))

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from bonsai.chains.chain import Chain
 from bonsai.engines.base import SamplingParams
 from bonsai.runs.journal import Journal
-from bonsai.runs.progress import Progress, keep_all
+from bonsai.runs.progress import Progress, record
 from bonsai.ui.work import gpu
 
 SNAPSHOTS_PER_SECOND = 10
@@ -23,7 +23,7 @@ Chains = tuple[Chain, ...]
 Snapshot = TypeVar("Snapshot")
 
 
-class _Growth(Generic[Snapshot]):
+class _BackgroundRun(Generic[Snapshot]):
     """What grows on a thread of its own; `latest` is its last snapshot."""
 
     def __init__(self, begin: Callable[[], Generator[Snapshot, None, None]]) -> None:
@@ -68,22 +68,22 @@ def snapshots(chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains
 
     Whatever ends the iteration early (Stop, a closed browser tab) ends the engine's work within one step.
     """
-    return _awaited(lambda: gpu.grow(chains, sampling))
+    return _stream(lambda: gpu.grow(chains, sampling))
 
 
 def progress(journal: Journal) -> AsyncGenerator[Progress, None]:
     """Yield how far the run in a journal is while its unfinished chains grow and are kept, as `snapshots` does."""
     chains = tuple(journal.unfinished())
-    return _awaited(lambda: keep_all(journal, gpu.grow_each(chains, journal.plan.sampling)))
+    return _stream(lambda: record(journal, gpu.grow_each(chains, journal.plan.sampling)))
 
 
 def reasoning_test(chain: Chain, step_number: int, sampling: SamplingParams) -> AsyncGenerator[Chain, None]:
     """Yield the chain as the test of a step's Reasoning fills, in the same way as `snapshots`."""
-    return _awaited(lambda: gpu.test_reasoning(chain, step_number, sampling))
+    return _stream(lambda: gpu.test_reasoning(chain, step_number, sampling))
 
 
-async def _awaited(begin: Callable[[], Generator[Snapshot, None, None]]) -> AsyncGenerator[Snapshot, None]:
-    growth = _Growth(begin)
+async def _stream(begin: Callable[[], Generator[Snapshot, None, None]]) -> AsyncGenerator[Snapshot, None]:
+    growth = _BackgroundRun(begin)
     shown: Snapshot | None = None
     cost = 0.0
     try:

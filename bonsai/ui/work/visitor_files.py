@@ -9,7 +9,7 @@ from gradio.utils import get_upload_folder
 
 JOURNAL = "journal.jsonl"
 # The token of a visitor who has nothing there.
-NOTHING = "-"
+NO_TOKEN = "-"
 
 
 def new_folder() -> Path:
