@@ -1,6 +1,5 @@
 """The core: many chains advanced together, by one engine that always has enough to do."""
 
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from itertools import count, islice
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.roles import RoleRequest, next_request, with_completions, with_partial_text
-from bonsai.engines.base import Completion, Engine, Request, SamplingParams
+from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, SamplingParams
 from bonsai.measures.similarity import WORDS, Measure
 
 
@@ -57,7 +56,7 @@ def advance_each(
 def _grow(
     engine: Engine, coming: Iterator[tuple[int, Chain]], sampling: SamplingParams, measure: Measure
 ) -> Generator[tuple[int, Chain], None, None]:
-    requests: deque[Request] = deque()
+    queue = RequestQueue()
     roles: dict[int, tuple[_PendingRole, int]] = {}
     numbers = count()
 
@@ -66,11 +65,11 @@ def _grow(
         role = _PendingRole(place, wanted, [Completion()] * len(wanted.sampling), chain)
         for k, params in enumerate(wanted.sampling):
             roles[next(numbers)] = role, k
-            requests.append(Request(wanted.prompt, params))
+            queue.put(Request(Prompt.of(wanted.prompt), params))
 
-    for place, chain in islice(coming, engine.max_batch_size):
+    for place, chain in islice(coming, engine.info.max_batch_size):
         ask(place, chain)
-    with closing(engine.serve(requests)) as snapshots:
+    with closing(engine.stream(queue)) as snapshots:
         for number, completion in snapshots:
             role, k = roles[number]
             role.completions[k] = completion

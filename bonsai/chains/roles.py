@@ -35,7 +35,7 @@ def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple
     step, variant = chain.steps[-1], chain.prompt
     tried = [(candidate.question, "") for candidate in step.candidates if candidate.question]
     earlier = [(past.question, past.answer) for past in chain.steps[:-1]] + tried
-    room = engine.context_length - sampling.max_new_tokens
+    room = engine.info.context_length - sampling.max_new_tokens
     truncated = False
     prompt = _render(variant, step, earlier)
     while earlier and variant.uses_transcript(step.writing) and engine.count_tokens(prompt) > room:
@@ -54,10 +54,10 @@ def check_context(engine: Engine, chains: Sequence[Chain], sampling: SamplingPar
     """Raise QuestionError, naming both token counts, for the first question that the engine cannot read."""
     for chain in chains:
         tokens = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
-        if tokens + 1 > engine.context_length:
+        if tokens + 1 > engine.info.context_length:
             raise QuestionError(
                 f"The question is too long: with its prompt it has {tokens:,} tokens, and the model reads at most "
-                f"{engine.context_length:,}, the answer included. Shorten it."
+                f"{engine.info.context_length:,}, the answer included. Shorten it."
             )
 
 

@@ -52,11 +52,11 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
     grid = _grid(options, questions, chosen or [*variants.values()][:1], methods, sampling.seed)
     engine, measure = open_all(settings)
     if not chosen:
-        usual = default_variant(engine.model_id, engine.adapter_id)
+        usual = default_variant(engine.info.model_id, engine.info.adapter_id)
         grid = replace(grid, prompts=(choose_variant(variants, usual),))
     base_engine = open_base_engine(settings, engine) if options.with_and_without_adapter else None
-    grid = replace(grid, adapters=(engine.adapter_id, "") if base_engine else (engine.adapter_id,))
-    plan = Plan(grid, sampling, engine.model_id, engine.adapter_id, engine.name, measure.name)
+    grid = replace(grid, adapters=(engine.info.adapter_id, "") if base_engine else (engine.info.adapter_id,))
+    plan = Plan(grid, sampling, engine.info.model_id, engine.info.adapter_id, engine.info.name, measure.name)
     with tempfile.TemporaryDirectory() as folder:
         journal = _journal(options, plan, Path(folder))
         code = _grow(journal, engine, base_engine, measure)

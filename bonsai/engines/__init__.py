@@ -3,8 +3,8 @@
 from dataclasses import replace
 from importlib import import_module
 
-from bonsai.engines.base import DEFAULT_OPTIONS, Engine
-from bonsai.engines.deferred import DeferredEngine, EngineInfo
+from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo
+from bonsai.engines.deferred import DeferredEngine
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
 from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
@@ -46,17 +46,17 @@ def open_deferred_engine(settings: Settings) -> Engine:
     model, adapter = settings.models(gpu=device != "CPU")
     # Whether repetition can be penalised is known when the model is there; on a GPU it seldom can.
     options = DEFAULT_OPTIONS - ({"repetition_penalty"} if name == "batching" and device != "CPU" else set())
-    prospect = EngineInfo(
+    expected = EngineInfo(
         name,
         model,
         "" if adapter == NO_ADAPTER else adapter,
         device,
-        model == SEEDLING,
-        options,
-        settings.concurrency,
-        settings.concurrency if name == "batching" else 1,
+        is_stand_in=model == SEEDLING,
+        options=options,
+        max_batch_size=settings.concurrency,
+        max_concurrent_runs=settings.concurrency if name == "batching" else 1,
     )
-    return DeferredEngine(lambda: open_engine(settings), prospect)
+    return DeferredEngine(lambda: open_engine(settings), expected)
 
 
 def open_base_engine(settings: Settings, engine: Engine) -> Engine:
@@ -64,9 +64,9 @@ def open_base_engine(settings: Settings, engine: Engine) -> Engine:
 
     Raises UsageError if no adapter answers, and EngineError, saying why not, if both do not fit beside each other.
     """
-    if not engine.adapter_id:
+    if not engine.info.adapter_id:
         raise UsageError("No adapter answers here, so there is nothing to compare it with.")
     if isinstance(engine, DeferredEngine):
         return DeferredEngine(lambda: open_base_engine(settings, engine.wait()), replace(engine.info, adapter_id=""))
     engine.check_memory()
-    return open_engine(replace(settings, model=engine.model_id, adapter=NO_ADAPTER))
+    return open_engine(replace(settings, model=engine.info.model_id, adapter=NO_ADAPTER))

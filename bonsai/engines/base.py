@@ -1,9 +1,11 @@
 """The contract of every engine: prompts in, snapshots of completions out."""
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from functools import cached_property
+from typing import Literal
 
 from bonsai.errors import UsageError
 
@@ -13,7 +15,7 @@ DEFAULT_OPTIONS = frozenset({"temperature", "top_p", "top_k", "repetition_penalt
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How one completion is drawn.
+    """How one completion is sampled.
 
     A temperature of 0 takes the likeliest token each time; a top_k of 0 and a top_p of 1 keep every token.
     `stop` holds texts at which the completion is cut: the first of them to appear and all after it are left out.
@@ -48,7 +50,7 @@ class Completion:
     """The text of one completion so far, always a snapshot and never a delta.
 
     `finish_reason` is None while it is being written; "error" comes with `error`, a sentence for the person.
-    `seconds` counts from the call of `generate`; the token counts are the model's own.
+    `seconds` counts from the call of `stream`; the token counts are the model's own.
     """
 
     text: str = ""
@@ -65,64 +67,125 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class Request:
-    """A prompt, and how its completion is drawn."""
+class Message:
+    """One turn of a conversation."""
 
-    prompt: str
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is to continue: markup of a prompt format around texts of people and models."""
+
+    parts: tuple[str, ...]
+    """Markup and text in turn, beginning with markup. In markup `<|im_end|>` is a special token, in text it is text."""
+    messages: tuple[Message, ...] = ()
+    """The same as a conversation, for servers that take nothing else; empty if it is none."""
+
+    @cached_property
+    def text(self) -> str:
+        """All parts joined."""
+        return "".join(self.parts)
+
+    @classmethod
+    def of(cls, prompt: "Prompt | str") -> "Prompt":
+        """Return a prompt as it is, or a text as a prompt of markup alone."""
+        return cls((prompt,)) if isinstance(prompt, str) else prompt
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt, and how its completion is sampled."""
+
+    prompt: Prompt
     sampling: SamplingParams
+
+
+class RequestQueue:
+    """Requests that wait for an engine, first in, first out; the caller puts, the engine takes."""
+
+    def __init__(self, requests: Iterable[Request] = ()) -> None:
+        self._waiting = deque(requests)
+
+    def put(self, request: Request) -> None:
+        """Add a request at the end."""
+        self._waiting.append(request)
+
+    def take(self) -> Request:
+        """Remove and return the request that has waited longest; raise IndexError if none waits."""
+        return self._waiting.popleft()
+
+    def peek(self) -> Request | None:
+        """Return the request that `take` would return, None if none waits."""
+        return self._waiting[0] if self._waiting else None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
 
 Snapshots = Generator[tuple[int, Completion], None, None]
 
 
-class Engine(Protocol):
-    """Something that completes prompts.
-
-    `options` names the fields of SamplingParams beyond max_new_tokens and stop that the engine honours.
-    `adapter_id` is empty when no adapter answers; `device` says in words where the model runs; `is_stand_in` says that
-    a small model answers in the place of PHI-2. `rows_at_once` is how many completions are in the making at a time, and
-    `runs_at_once` how many threads may call `serve` at a time with profit.
-    """
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine is and can do."""
 
     name: str
+    """The engine's name in BONSAI_ENGINE."""
     model_id: str
-    adapter_id: str
-    device: str
-    is_stand_in: bool
-    context_length: int
-    options: frozenset[str]
-    max_batch_size: int
-    max_concurrent_runs: int
+    """The model: a hub id, a folder or a file."""
+    adapter_id: str = ""
+    """The LoRA adapter in use; empty if none is."""
+    device: str = ""
+    """In words, where the model runs."""
+    is_stand_in: bool = False
+    """Whether a small model answers in the place of PHI-2."""
+    context_length: int = 2048
+    """Tokens that the model reads at most, prompt and completion together."""
+    options: frozenset[str] = DEFAULT_OPTIONS
+    """The fields of SamplingParams beyond max_new_tokens and stop that the engine honours."""
+    max_batch_size: int = 1
+    """Completions that are decoded together."""
+    max_concurrent_runs: int = 1
+    """Callers that are served in parallel."""
 
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens of the context `text` takes as a prompt."""
-        ...
+
+class Engine(ABC):
+    """Something that completes prompts."""
+
+    info: EngineInfo
+
+    @abstractmethod
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return how many tokens of the context a prompt takes."""
+
+    @abstractmethod
+    def stream(self, queue: RequestQueue) -> Snapshots:
+        """Yield (number of the request, snapshot) as the completions grow, many together.
+
+        Requests are taken from `queue` whenever there is room for one, and are numbered from 0 in that order; the
+        caller may put more into it after any snapshot. The iterator ends when the queue is empty and all are finished.
+
+        The last snapshot of every request has a finish reason. A prompt that fails ends with the reason "error" and
+        spares the others. A prompt that does not fit the context with at least one new token fails; one that nearly
+        fits gets fewer new tokens (reason "length"). Closing the iterator stops the work within one decoding step. May
+        yield an unchanged snapshot as a heartbeat. Raises UsageError for an option that the engine does not honour.
+        """
 
     @property
     def is_ready(self) -> bool:
-        """Say whether nobody has to wait for a model that is being loaded."""
+        """Whether the model is loaded, so that no call has to wait for it."""
         return True
 
     def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
         return
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
-        """Yield (number of the request, snapshot) as the completions grow, many together.
-
-        Requests are taken from the left of `requests`, and numbered from 0 as they are, whenever there is room for one;
-        more may be put at its right end after any snapshot. It ends when none is left and all are finished.
-
-        The last snapshot of every request has a finish reason. A prompt that fails ends with the reason "error" and
-        spares the others. A prompt that does not fit the context with at least one new token fails; one that nearly
-        fits gets fewer new tokens (reason "length"). Closing the iterator stops the work within one decoding step. An
-        empty snapshot may be repeated as a sign of life. Raises UsageError for an option that the engine does not
-        honour.
-        """
-        ...
-
-    def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
-        """Yield (index of the prompt, snapshot) as the completions of all prompts grow; see `serve`.
+    def generate(
+        self, prompts: Sequence[Prompt | str], sampling: SamplingParams | Sequence[SamplingParams]
+    ) -> Snapshots:
+        """Yield (index of the prompt, snapshot) as the completions of all prompts grow; see `stream`.
 
         `sampling` is one for all prompts or one for each. Raises UsageError, before any work, for an option that the
         engine does not honour.
@@ -131,16 +194,16 @@ class Engine(Protocol):
         if len(each) != len(prompts):
             raise UsageError(f"{len(prompts)} prompts came with {len(each)} sampling settings.")
         for params in each:
-            check_options(self, params)
-        return self.serve(deque(map(Request, prompts, each)))
+            check_options(self.info, params)
+        return self.stream(RequestQueue(map(Request, map(Prompt.of, prompts), each)))
 
 
-def check_options(engine: Engine, params: SamplingParams) -> None:
-    """Raise UsageError, by its name, for an option that is asked for and that `engine` does not honour."""
+def check_options(info: EngineInfo, params: SamplingParams) -> None:
+    """Raise UsageError, by its name, for an option that is asked for and that the engine does not honour."""
     default = SamplingParams()
-    for name in sorted(DEFAULT_OPTIONS - engine.options):
+    for name in sorted(DEFAULT_OPTIONS - info.options):
         if getattr(params, name) != getattr(default, name):
-            raise UsageError(f"The {engine.name} engine does not honour {name}; leave it at its default.")
+            raise UsageError(f"The {info.name} engine does not honour {name}; leave it at its default.")
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:

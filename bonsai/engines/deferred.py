@@ -1,81 +1,49 @@
-"""An engine that is opened while others go on: the page is there before the model is."""
+"""An engine whose model loads in the background, so that the page can open first."""
 
-import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from bonsai.engines.base import Completion, Engine, Request, Snapshots
-from bonsai.errors import EngineError
+from bonsai.deferred import Deferred
+from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, RequestQueue, Snapshots
 
-_SIGN_OF_LIFE_SECONDS = 0.1
-_USUAL_CONTEXT = 2048
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What is known of an engine before it is opened; see Engine for the names."""
-
-    name: str
-    model_id: str
-    adapter_id: str
-    device: str
-    is_stand_in: bool
-    options: frozenset[str]
-    max_batch_size: int
-    max_concurrent_runs: int
+_HEARTBEAT_SECONDS = 0.1
 
 
 class DeferredEngine(Engine):
-    """An engine that is made by `open`; whoever asks it before, on another thread, waits until it is there.
+    """An engine that `open` makes later; calls made before it is open block until it is.
 
-    What it will be is told from the beginning. Raises EngineError, to everyone who asks, if it could not be opened.
+    `info` tells what is expected of it, and once it is open what it is. Every call raises what went wrong if it
+    could not be opened.
     """
 
-    def __init__(self, opening: Callable[[], Engine], prospect: EngineInfo) -> None:
-        self.name, self.model_id, self.adapter_id = prospect.name, prospect.model_id, prospect.adapter_id
-        self.device, self.is_stand_in, self.options = prospect.device, prospect.is_stand_in, prospect.options
-        self.max_batch_size, self.max_concurrent_runs = prospect.max_batch_size, prospect.max_concurrent_runs
-        self.context_length = _USUAL_CONTEXT
-        self.info = prospect
-        self._opening = opening
-        self._engine: Engine | None = None
-        self._failure: Exception | None = None
-        self._done = threading.Event()
+    def __init__(self, opening: Callable[[], Engine], expected: EngineInfo) -> None:
+        self.info = expected
+        self._engine = Deferred(opening)
 
     @property
     def is_ready(self) -> bool:
-        """Say whether nobody has to wait."""
-        return self._done.is_set()
+        """Whether the model is loaded, so that no call has to wait for it."""
+        return self._engine.is_ready
 
     def open(self) -> None:
-        """Make the engine, and let all who wait go on; what goes wrong is raised where they are."""
-        try:
-            engine = self._opening()
-            self.options, self.context_length = engine.options, engine.context_length
-            self._engine = engine
-        except Exception as failure:
-            self._failure = failure
-        finally:
-            self._done.set()
+        """Open the engine and let all waiting calls go on; an error is raised in those calls, not here."""
+        self._engine.open()
+        if self._engine.value:
+            self.info = self._engine.value.info
 
     def wait(self) -> Engine:
-        """Return the engine when it is there; raise what went wrong if it could not be opened."""
-        self._done.wait()
-        if self._engine is None:
-            raise self._failure or EngineError("The model could not be loaded.")
-        return self._engine
+        """Return the engine once it is open; raise what went wrong if it could not be opened."""
+        return self._engine.wait()
 
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens of the context `text` takes as a prompt."""
-        return self.wait().count_tokens(text)
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return how many tokens of the context a prompt takes."""
+        return self.wait().count_tokens(prompt)
 
     def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
         self.wait().check_memory()
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
-        while not self._done.wait(_SIGN_OF_LIFE_SECONDS):
+        while not self._engine.wait_for(_HEARTBEAT_SECONDS):
             yield 0, Completion()
-        yield from self.wait().serve(requests)
+        yield from self.wait().stream(queue)

@@ -4,16 +4,17 @@ import random
 import re
 import time
 import zlib
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bonsai.engines.base import (
-    DEFAULT_OPTIONS,
     Completion,
     Engine,
+    EngineInfo,
     FinishReason,
+    Prompt,
     Request,
+    RequestQueue,
     Snapshots,
     check_options,
     cut_at_stop,
@@ -161,15 +162,6 @@ class EchoEngine(Engine):
     `pause` is called before each snapshot, so that a test can wait or stop there.
     """
 
-    name = "echo"
-    model_id = "echo"
-    adapter_id = ""
-    device = "no device"
-    is_stand_in = True
-    options = DEFAULT_OPTIONS
-    max_batch_size = 64
-    max_concurrent_runs = 64
-
     def __init__(
         self,
         *,
@@ -181,23 +173,31 @@ class EchoEngine(Engine):
         self.replies = dict(replies or {})
         self.fail_on = fail_on
         self.pause = pause or (lambda: None)
-        self.context_length = context_length
+        self.info = EngineInfo(
+            "echo",
+            "echo",
+            device="no device",
+            is_stand_in=True,
+            context_length=context_length,
+            max_batch_size=64,
+            max_concurrent_runs=64,
+        )
 
-    def count_tokens(self, text: str) -> int:
-        """Return the number of words in `text`."""
-        return len(text.split())
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return the number of words in a prompt."""
+        return len(Prompt.of(prompt).text.split())
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield one more word of every prompt's completion in turn; see Engine."""
         rows: list[_Row] = []
         taken = 0
-        while rows or requests:
-            for request in self.take(requests, self.max_batch_size - len(rows)):
-                check_options(self, request.sampling)
+        while rows or queue:
+            for request in self.take(queue, self.info.max_batch_size - len(rows)):
+                check_options(self.info, request.sampling)
                 tokens = self.count_tokens(request.prompt)
-                if tokens >= self.context_length:
-                    yield taken, too_long(tokens, self.context_length)
-                elif self.fail_on and self.fail_on in request.prompt:
+                if tokens >= self.info.context_length:
+                    yield taken, too_long(tokens, self.info.context_length)
+                elif self.fail_on and self.fail_on in request.prompt.text:
                     yield taken, failed("The echo engine was told to fail on this prompt.", tokens)
                 else:
                     rows.append(self._row(taken, request, tokens))
@@ -209,15 +209,15 @@ class EchoEngine(Engine):
                     rows.remove(row)
                 yield row.index, snapshot
 
-    def take(self, requests: deque[Request], room: int) -> list[Request]:
-        """Return the requests to begin now, `room` at most, and take them out of `requests`."""
-        return [requests.popleft() for _ in range(min(room, len(requests)))]
+    def take(self, queue: RequestQueue, room: int) -> list[Request]:
+        """Take the requests to begin now out of the queue, `room` at most, and return them."""
+        return [queue.take() for _ in range(min(room, len(queue)))]
 
     def _row(self, index: int, request: Request, tokens: int) -> _Row:
-        reply = next((text for part, text in self.replies.items() if part in request.prompt), None)
-        text = _echo(request.prompt, request.sampling.seed) if reply is None else reply
+        reply = next((text for part, text in self.replies.items() if part in request.prompt.text), None)
+        text = _echo(request.prompt.text, request.sampling.seed) if reply is None else reply
         words = re.findall(r"\s*\S+|\s+$", text) or [""]
-        limit = min(request.sampling.max_new_tokens, self.context_length - tokens)
+        limit = min(request.sampling.max_new_tokens, self.info.context_length - tokens)
         return _Row(index, words, limit, request.sampling.stop, tokens, time.monotonic())
 
 

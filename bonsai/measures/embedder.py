@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bonsai.deferred import Deferred
 from bonsai.errors import EngineError, first_line
 from bonsai.settings import EMBEDDER, NO_EMBEDDER
 
@@ -123,29 +124,22 @@ class Embedder:
 
 
 class DeferredEmbedder(Embedder):
-    """An embedder that is loaded by `open`; whoever asks it before, on another thread, waits until it is there."""
+    """An embedder that `open` loads later; calls made before it is loaded block until it is."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self._folder = folder
-        self._loaded: Embedder | None = None
-        self._done = threading.Event()
+        failure = EngineError(f"The embedder {name} cannot be loaded; set BONSAI_EMBEDDER to none, or to another.")
+        self._embedder = Deferred(lambda: _load(name, folder), failure)
 
     def open(self) -> None:
-        """Load the model, and let all who wait go on; why it cannot be loaded is in the log."""
-        try:
-            self._loaded = _load(self.name, self._folder)
-        except Exception as error:
-            _log.warning("The embedder %s cannot be loaded from %s: %s", self.name, self._folder, first_line(error))
-        finally:
-            self._done.set()
+        """Load the model and let all waiting calls go on; why it cannot be loaded is in the log."""
+        self._embedder.open()
+        if self._embedder.error:
+            _log.warning("The embedder %s cannot be loaded: %s", self.name, first_line(self._embedder.error))
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return what each text is to the model; raise EngineError if it cannot be loaded."""
-        self._done.wait()
-        if self._loaded is None:
-            raise EngineError(f"The embedder {self.name} cannot be loaded; set BONSAI_EMBEDDER to none, or to another.")
-        return self._loaded.encode(texts)
+        return self._embedder.wait().encode(texts)
 
 
 def open_embedder(name: str) -> Embedder | None:

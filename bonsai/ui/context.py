@@ -46,7 +46,7 @@ class PageContext:
     @property
     def prompt(self) -> str:
         """The name of the prompt variant that is chosen at first."""
-        return self.settings.prompt or default_variant(self.engine.model_id, self.engine.adapter_id)
+        return self.settings.prompt or default_variant(self.engine.info.model_id, self.engine.info.adapter_id)
 
     def begin(
         self,
@@ -70,7 +70,7 @@ class PageContext:
         # Of a model that is being loaded, its own refusal will tell.
         if engine.is_ready:
             check_context(engine, [chain], params)
-        return Run((chain,), params, engine.model_id, engine.adapter_id, engine.name, self.measure.name)
+        return Run((chain,), params, engine.info.model_id, engine.info.adapter_id, engine.info.name, self.measure.name)
 
     def plan(
         self,
@@ -96,7 +96,7 @@ class PageContext:
             tuple(questions),
             tuple(prompts),
             tuple(methods),
-            tuple(self.engine.adapter_id if with_it else "" for with_it in adapters),
+            tuple(self.engine.info.adapter_id if with_it else "" for with_it in adapters),
             seeds_from(params.seed, _number("repeats", repeats, 1, 1, MAX_REPEATS)),
             _number("steps", steps, 1, 1, self.settings.max_steps),
             _number("candidates", candidates, 1, 1, MAX_CANDIDATES),
@@ -107,7 +107,7 @@ class PageContext:
                 f"That would be {len(grid):,} chains; at most {self.settings.max_questions:,} can be run at once."
             )
         engine = self.engine
-        return Plan(grid, params, engine.model_id, engine.adapter_id, engine.name, self.measure.name)
+        return Plan(grid, params, engine.info.model_id, engine.info.adapter_id, engine.info.name, self.measure.name)
 
     def branch(self, run: Run, chain: Chain, keep: int, question: str, prompt: str, steps: int, seed: int) -> Run:
         """Return the run with one more chain, which shares `keep` steps with `chain` and asks `steps` new questions.
@@ -136,7 +136,7 @@ class PageContext:
 
     def check_same(self, run: Run) -> None:
         """Raise UsageError if another model or another measure made the run: it names one of each for all its rows."""
-        here = (self.engine.model_id, self.engine.adapter_id, self.measure.name)
+        here = (self.engine.info.model_id, self.engine.info.adapter_id, self.measure.name)
         if (run.model, run.adapter, run.measure) != here:
             raise UsageError(OTHER_MODEL)
 

@@ -45,7 +45,7 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
     starters = load_starters(EXAMPLES / "questions.csv")
     engine = open_deferred_engine(settings)
     base_engine, why_not = None, ""
-    if engine.adapter_id:
+    if engine.info.adapter_id:
         try:
             base_engine = open_base_engine(settings, engine)
         except EngineError as error:
@@ -106,7 +106,7 @@ def build(
             tabs.build_about(context)
         session.connect(demo, kept)
         api.publish(context)
-        demo.queue(default_concurrency_limit=engine.max_concurrent_runs, max_size=settings.queue_size)
+        demo.queue(default_concurrency_limit=engine.info.max_concurrent_runs, max_size=settings.queue_size)
     return demo
 
 
@@ -190,10 +190,10 @@ def _header(context: PageContext) -> None:
         gr.HTML(f'<h1>Bonsai</h1><p class="promise">{translatable(PROMISE)}</p>')
         with gr.Row(elem_classes="bonsai-chips"):
             for name, value in (
-                ("Model", engine.model_id),
-                ("Adapter", engine.adapter_id),
-                ("Device", engine.device),
-                ("Engine", engine.name),
+                ("Model", engine.info.model_id),
+                ("Adapter", engine.info.adapter_id),
+                ("Device", engine.info.device),
+                ("Engine", engine.info.name),
                 ("Measure", short_name(context.measure.name)),
             ):
                 # One mark of `t` to a component: the name is the browser's to translate, unless the value is.
@@ -201,7 +201,7 @@ def _header(context: PageContext) -> None:
                     f"<b>{translatable(name)}</b> {escape(value)}" if value else f"{translatable('no adapter')}",
                     min_width=0,
                 )
-        if engine.is_stand_in:
+        if engine.info.is_stand_in:
             with gr.Row(elem_classes="bonsai-notice"):
                 gr.HTML(f"<p>{translatable(STAND_IN)}</p>")
                 gr.HTML(f"<p>{translatable('To load PHI-2:')} <code>BONSAI_MODEL={PHI_2} make run</code></p>")

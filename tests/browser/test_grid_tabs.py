@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,7 @@ def test_a_visitors_variant_is_the_visitors_alone(visit: Visit) -> None:
 
 
 def test_the_nine_starters_are_stopped_gone_on_with_and_found_again(visit: Visit, tmp_path: Path) -> None:
-    ENGINE.max_batch_size = 3
+    ENGINE.info = replace(ENGINE.info, max_batch_size=3)
     ENGINE.reset(hold_at_call=9)
     page = visit("Batch")
     button(page, "Take the nine starters").click()
@@ -282,7 +283,7 @@ def test_the_nine_starters_are_stopped_gone_on_with_and_found_again(visit: Visit
     button(other, "Go on").click()
     done(other)
     assert table(other) == rows
-    ENGINE.max_batch_size = 64
+    ENGINE.info = replace(ENGINE.info, max_batch_size=64)
 
 
 def test_the_saved_example_is_opened(visit: Visit, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from bonsai.chains.questions import load_starters
-from bonsai.engines.base import Request, Snapshots
+from bonsai.engines.base import Prompt, Request, RequestQueue, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.settings import ROOT
 
@@ -38,17 +37,17 @@ class HeldEngine(EchoEngine):
         self.steps = threading.Semaphore(3)
         self.cut_short = threading.Event()
 
-    def take(self, requests: deque[Request], room: int) -> list[Request]:
-        taken = super().take(requests, room)
+    def take(self, queue: RequestQueue, room: int) -> list[Request]:
+        taken = super().take(queue, room)
         self.calls += bool(taken)
         if self.repeats and len(taken) > 1 and len({request.prompt for request in taken}) == 1:
-            taken[0] = replace(taken[0], prompt=f"{taken[0].prompt}Say: {REPEATED}")
+            taken[0] = replace(taken[0], prompt=Prompt.of(f"{taken[0].prompt.text}Say: {REPEATED}"))
         return taken
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         cut_short = self.cut_short
         try:
-            yield from super().serve(requests)
+            yield from super().stream(queue)
         except GeneratorExit:
             cut_short.set()
             raise

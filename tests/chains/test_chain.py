@@ -1,7 +1,6 @@
 """Chains: what each method asks for, how steps follow one another, and how a chain ends."""
 
 import pickle
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from bonsai.chains.chain import Chain, branch, new_chain, stop
 from bonsai.chains.prompts import PromptVariant, load_variants
 from bonsai.chains.roles import NEXT_QUESTION_TOKENS, check_context
 from bonsai.chains.step import Step
-from bonsai.engines.base import Request, SamplingParams
+from bonsai.engines.base import Request, RequestQueue, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import QuestionError, UsageError
 from bonsai.measures.similarity import WORDS, EarlierMatch, Measure
@@ -31,10 +30,10 @@ class CountingEngine(EchoEngine):
         super().__init__(**options)  # type: ignore[arg-type]
         self.calls: list[list[tuple[str, SamplingParams]]] = []
 
-    def take(self, requests: deque[Request], room: int) -> list[Request]:
-        taken = super().take(requests, room)
+    def take(self, queue: RequestQueue, room: int) -> list[Request]:
+        taken = super().take(queue, room)
         if taken:
-            self.calls.append([(request.prompt, request.sampling) for request in taken])
+            self.calls.append([(request.prompt.text, request.sampling) for request in taken])
         return taken
 
 
@@ -45,10 +44,10 @@ class ScriptedEngine(CountingEngine):
         super().__init__()
         self.texts = list(texts)
 
-    def take(self, requests: deque[Request], room: int) -> list[Request]:
-        if requests:
+    def take(self, queue: RequestQueue, room: int) -> list[Request]:
+        if queue:
             self.replies = {"": self.texts.pop(0)}
-        return super().take(requests, room)
+        return super().take(queue, room)
 
 
 class Literal(Measure):
@@ -131,7 +130,7 @@ def test_all_chains_share_the_engine_and_none_waits_for_another() -> None:
 
 def test_no_more_chains_are_begun_than_the_engine_has_rows_for() -> None:
     engine = CountingEngine()
-    engine.max_batch_size = 2
+    engine.info = replace(engine.info, max_batch_size=2)
     begun: list[int] = []
 
     def coming() -> Iterator[Chain]:

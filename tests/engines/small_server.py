@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from bonsai.engines.base import Engine, Request, SamplingParams
+from bonsai.engines.base import Engine, Prompt, Request, RequestQueue, SamplingParams
 
 Body = dict[str, Any]
 OPTIONAL = frozenset({"n", "seed", "top_k", "repetition_penalty", "stream_options", "stop"})
@@ -169,11 +169,11 @@ class Handler(BaseHTTPRequestHandler):
             **{name: body[name] for name in names if name in body},
         )
         each = [replace(params, seed=params.seed + place) for place in range(body.get("n", 1))]
-        requests = deque(Request(body["prompt"], params) for params in each)
+        requests = RequestQueue(Request(Prompt.of(body["prompt"]), params) for params in each)
         self.begin()
         shown = [""] * len(each)
         used = [0, 0]
-        with closing(self.small.engine.serve(requests)) as snapshots:
+        with closing(self.small.engine.stream(requests)) as snapshots:
             for index, snapshot in snapshots:
                 if snapshot.error:
                     self.send({"error": {"message": snapshot.error, "code": 400}})

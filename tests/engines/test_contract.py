@@ -1,7 +1,6 @@
 """The contract that every engine keeps: streams, batches, stops, fails and closes in the same way."""
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import torch
 
 from bonsai.chains.prompts import load_variants
 from bonsai.engines import open_engine
-from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, SamplingParams
+from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Prompt, Request, RequestQueue, SamplingParams
 from bonsai.engines.batching.engine import BatchingEngine
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.local.engine import LocalEngine
@@ -49,7 +48,7 @@ class Subject:
     def honoured(self, params: SamplingParams) -> SamplingParams:
         """Return `params` with the defaults in the place of what the engine does not honour."""
         default = SamplingParams()
-        names = DEFAULT_OPTIONS - self.engine.options
+        names = DEFAULT_OPTIONS - self.engine.info.options
         return replace(params, **{name: getattr(default, name) for name in names})
 
 
@@ -85,7 +84,7 @@ def local_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 def batching_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     done: list[int] = []
     engine: BatchingEngine = request.getfixturevalue("batching_engine")
-    poison = engine._loaded.encode(POISON)
+    poison = engine._loaded.encode(Prompt.of(POISON))
 
     def watch(_model: object, _args: object, kwargs: dict[str, torch.Tensor], output: Any) -> None:
         ids, ends = kwargs["input_ids"][0].tolist(), kwargs["cu_seq_lens_q"].tolist()
@@ -111,7 +110,7 @@ def remote_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     model = str(request.getfixturevalue("model_folder"))
     with SmallServer(forward_to=address, poison=POISON).running() as between:
         engine = RemoteEngine(Settings(base_url=between.url, model=model))
-        assert engine.options == {"temperature", "top_p", "seed"}
+        assert engine.info.options == {"temperature", "top_p", "seed"}
         start = between.pieces
         yield Subject(engine, lambda: between.pieces - start, ahead=30, draws=False)
 
@@ -267,7 +266,7 @@ def fill(engine: Engine, tokens: int) -> str:
 
 def test_a_prompt_that_leaves_no_room_fails_with_both_numbers(subject: Subject) -> None:
     engine = subject.engine
-    size = engine.context_length
+    size = engine.info.context_length
     long, fine = finals(engine, [fill(engine, size), PROMPTS[1]], PARAMS)
     assert long.finish_reason == "error"
     assert long.error.count(str(size)) == 2
@@ -277,21 +276,22 @@ def test_a_prompt_that_leaves_no_room_fails_with_both_numbers(subject: Subject) 
 
 def test_a_prompt_that_nearly_fits_gets_the_tokens_that_are_left(subject: Subject) -> None:
     engine = subject.engine
-    done = finals(engine, [fill(engine, engine.context_length - 2)], PARAMS)[0]
+    done = finals(engine, [fill(engine, engine.info.context_length - 2)], PARAMS)[0]
     assert (done.finish_reason, done.completion_tokens) == ("length", 2)
 
 
 def test_requests_that_come_later_are_completed_in_the_same_call(subject: Subject) -> None:
     wanted = texts(subject.engine, PROMPTS, PARAMS)
-    requests = deque([Request(PROMPTS[0], PARAMS)])
+    queue = RequestQueue([Request(Prompt.of(PROMPTS[0]), PARAMS)])
     found = [""] * len(PROMPTS)
     came = 1
-    for number, completion in subject.engine.serve(requests):
+    for number, completion in subject.engine.stream(queue):
         found[number] = completion.text
         # One in mid-stream, one at the end of another, so that nothing is in the making, and the last two at once.
         if (came == 1 and completion.text) or (came == 2 and number == 1 and completion.finished):
             last = len(PROMPTS) if came == 2 else came + 1
-            requests.extend(Request(prompt, PARAMS) for prompt in PROMPTS[came:last])
+            for prompt in PROMPTS[came:last]:
+                queue.put(Request(Prompt.of(prompt), PARAMS))
             came = last
     assert came == len(PROMPTS)
     assert found == wanted
@@ -299,7 +299,7 @@ def test_requests_that_come_later_are_completed_in_the_same_call(subject: Subjec
 
 def test_there_are_never_more_completions_in_the_making_than_rows(subject: Subject) -> None:
     wanted = texts(subject.engine, PROMPTS, PARAMS)
-    subject.engine.max_batch_size = 2
+    subject.engine.info = replace(subject.engine.info, max_batch_size=2)
     begun, ended, found = set(), set(), [""] * len(PROMPTS)
     for number, completion in subject.engine.generate(PROMPTS, PARAMS):
         begun.add(number)
@@ -336,7 +336,7 @@ def test_the_number_of_samplings_must_fit_before_any_work(subject: Subject) -> N
 @pytest.mark.parametrize("name", ["temperature", "top_p", "top_k", "repetition_penalty", "seed"])
 def test_an_option_that_is_not_honoured_is_refused_by_name(subject: Subject, name: str) -> None:
     engine = subject.engine
-    engine.options = engine.options - {name}
+    engine.info = replace(engine.info, options=engine.info.options - {name})
     value = 0.9 if name == "repetition_penalty" else 1
     changed = SamplingParams(**{name: value} | ({"top_p": 0.5} if name == "top_p" else {}))
     with pytest.raises(UsageError, match=f"does not honour {name}"):
@@ -363,9 +363,9 @@ def test_sampling_outside_its_range_is_refused_by_name(name: str, value: float) 
 
 def test_open_engine_opens_what_the_settings_name(local_engine: LocalEngine) -> None:
     assert isinstance(open_engine(Settings(engine="echo")), EchoEngine)
-    assert isinstance(open_engine(Settings(engine="local", model=local_engine.model_id)), LocalEngine)
-    assert isinstance(open_engine(Settings(engine="batching", model=local_engine.model_id)), BatchingEngine)
-    assert isinstance(open_engine(Settings(model=local_engine.model_id)), BatchingEngine)
+    assert isinstance(open_engine(Settings(engine="local", model=local_engine.info.model_id)), LocalEngine)
+    assert isinstance(open_engine(Settings(engine="batching", model=local_engine.info.model_id)), BatchingEngine)
+    assert isinstance(open_engine(Settings(model=local_engine.info.model_id)), BatchingEngine)
 
 
 @pytest.mark.parametrize("name", ["assistant", "creator", "instruct", "logician", "translator"])

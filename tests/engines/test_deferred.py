@@ -5,9 +5,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bonsai.engines import open_base_engine, open_deferred_engine, open_engine
-from bonsai.engines.base import DEFAULT_OPTIONS, Engine, Request, SamplingParams
+from bonsai.engines.base import Engine, SamplingParams
 from bonsai.engines.deferred import DeferredEngine, EngineInfo
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError
@@ -26,7 +25,7 @@ from bonsai.ui.work import gpu
 from tests.browser.visits import QUESTION, Visit, ask, status, table
 
 PARAMS = SamplingParams(max_new_tokens=12, seed=3)
-PROSPECT = EngineInfo("echo", "echo", "", "CPU", True, DEFAULT_OPTIONS, 32, 1)
+PROSPECT = EngineInfo("echo", "echo", device="CPU", is_stand_in=True, max_batch_size=32)
 
 
 def held(there: threading.Event) -> DeferredEngine:
@@ -44,7 +43,7 @@ def held(there: threading.Event) -> DeferredEngine:
 def test_who_asks_before_waits_with_signs_of_life_and_gets_the_same() -> None:
     there = threading.Event()
     engine = held(there)
-    snapshots = engine.serve(deque([Request(QUESTION, PARAMS)]))
+    snapshots = engine.generate([QUESTION], PARAMS)
     number, first = next(snapshots)
     assert (number, first.text, first.finished, engine.is_ready) == (0, "", False, False)
     there.set()
@@ -81,9 +80,9 @@ def test_what_is_told_of_a_model_beforehand_is_true(name: str, adapter: str) -> 
     settings = Settings(engine=name, model=SEEDLING, adapter=adapter, concurrency=5)
     soon, there = open_deferred_engine(settings), open_engine(settings)
     assert isinstance(soon, DeferredEngine)
-    assert asdict(soon.info) == {field: getattr(there, field) for field in asdict(PROSPECT)}
+    assert soon.info == replace(there.info, context_length=soon.info.context_length)
     soon.open()
-    assert soon.wait().context_length == soon.context_length == there.context_length
+    assert soon.wait().info.context_length == soon.info.context_length == there.info.context_length
 
 
 def test_the_model_without_its_adapter_comes_after_it() -> None:
@@ -93,8 +92,8 @@ def test_the_model_without_its_adapter_comes_after_it() -> None:
     assert isinstance(base_engine, DeferredEngine)
     soon.open()
     base_engine.open()
-    assert (soon.wait().adapter_id, base_engine.wait().adapter_id) == (SEEDLING, "")
-    assert soon.wait().model_id == base_engine.wait().model_id == SEEDLING
+    assert (soon.wait().info.adapter_id, base_engine.wait().info.adapter_id) == (SEEDLING, "")
+    assert soon.wait().info.model_id == base_engine.wait().info.model_id == SEEDLING
 
 
 def test_engines_without_a_model_of_their_own_are_opened_at_once() -> None:

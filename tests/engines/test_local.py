@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging
 
-from bonsai.engines.base import Completion, SamplingParams
+from bonsai.engines.base import Completion, Prompt, SamplingParams
 from bonsai.engines.local.engine import LocalEngine, load
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.engines.model.rows import IncrementalText
@@ -49,9 +49,13 @@ def passes(engine: LocalEngine) -> Iterator[list[tuple[int, int]]]:
 
 
 def test_a_plain_folder_is_loaded(local_engine: LocalEngine, model_folder: Path) -> None:
-    assert (local_engine.model_id, local_engine.adapter_id, local_engine.device) == (str(model_folder), "", "CPU")
-    assert local_engine.context_length == 256
-    assert not local_engine.is_stand_in
+    assert (local_engine.info.model_id, local_engine.info.adapter_id, local_engine.info.device) == (
+        str(model_folder),
+        "",
+        "CPU",
+    )
+    assert local_engine.info.context_length == 256
+    assert not local_engine.info.is_stand_in
     assert local_engine._model.dtype == torch.float32
 
 
@@ -86,7 +90,7 @@ def test_draws_follow_the_models_probabilities(local_engine: LocalEngine) -> Non
 
 def test_an_adapter_is_merged(model_folder: Path, adapter_folder: Path, merged_weight: torch.Tensor) -> None:
     engine = load(Settings(model=str(model_folder), adapter=str(adapter_folder)))
-    assert engine.adapter_id == str(adapter_folder)
+    assert engine.info.adapter_id == str(adapter_folder)
     assert not isinstance(engine._model, PeftModel)
     assert torch.equal(engine._model.model.layers[0].self_attn.q_proj.weight, merged_weight)
     assert texts(engine, [QUESTION]) != texts(load(Settings(model=str(model_folder))), [QUESTION])
@@ -309,19 +313,19 @@ def test_the_prefix_cache_is_bounded_and_forgets_the_oldest(local_engine: LocalE
     prompts = [f"{number} " + QUESTION * 5 for number in range(12)]
     for prompt in prompts:
         last(local_engine, [prompt], replace(PARAMS, max_new_tokens=1))
-    assert len(cache._blocks) * cache.block <= 4 * local_engine.context_length
+    assert len(cache._blocks) * cache.block <= 4 * local_engine.info.context_length
     assert all(key[: -cache.block] in cache._blocks for key in cache._blocks if len(key) > cache.block)
-    assert cache.start(local_engine._encode(prompts[-1]))[1] >= cache.block
-    assert cache.start(local_engine._encode(prompts[0]))[1] == 0
+    assert cache.start(local_engine._encode(Prompt.of(prompts[-1])))[1] >= cache.block
+    assert cache.start(local_engine._encode(Prompt.of(prompts[0])))[1] == 0
 
 
 def test_many_prompts_go_in_groups(local_engine: LocalEngine) -> None:
-    local_engine.max_batch_size = 3
+    local_engine.info = replace(local_engine.info, max_batch_size=3)
     prompts = [f"Who gains {number}?" for number in range(7)]
     with passes(local_engine) as seen:
         grouped = texts(local_engine, prompts)
     assert max(rows for rows, _ in seen) == 3
-    local_engine.max_batch_size = 32
+    local_engine.info = replace(local_engine.info, max_batch_size=32)
     assert grouped == texts(local_engine, prompts)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bonsai.engines import open_engine
-from bonsai.engines.base import Completion, Request, SamplingParams
+from bonsai.engines.base import Completion, Prompt, Request, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.remote import engine as remote
 from bonsai.engines.remote.engine import RemoteEngine
@@ -267,7 +267,9 @@ def test_a_text_that_becomes_another_goes_on_from_what_was_shown(server: SmallSe
 
 
 def test_a_text_is_begun_again_without_taking_anything_back() -> None:
-    row = StreamedCompletion(0, Request(PROMPT, replace(PARAMS, stop=("END",))), 5, 9, lambda text: len(text.split()))
+    row = StreamedCompletion(
+        0, Request(Prompt.of(PROMPT), replace(PARAMS, stop=("END",))), 5, 9, lambda text: len(text.split())
+    )
     for pieces in (["one", " two EN"], ["one two"], ["one", " two", " three E"]):
         row.begin()
         for piece in pieces:
@@ -306,7 +308,7 @@ def test_candidates_that_fail_together_are_asked_for_one_by_one(server: SmallSer
 def test_a_server_that_has_nothing_is_asked_for_nothing_more() -> None:
     with SmallServer(EchoEngine(), takes=frozenset()).running() as server:
         engine = open_remote(server)
-        assert engine.options == {"temperature", "top_p"}
+        assert engine.info.options == {"temperature", "top_p"}
         server.asked.clear()
         stop = ("begin",)
         each = [SamplingParams(max_new_tokens=9, stop=stop)] * 2
@@ -416,15 +418,15 @@ def test_a_server_wants_a_token_to_begin_with(server: SmallServer, engine: Remot
 def test_the_model_and_its_context_are_what_the_server_says(server: SmallServer, model_folder: Path) -> None:
     server.models = ("first", "second", "tuned")
     engine = open_remote(server)
-    assert (engine.model_id, engine.adapter_id, engine.context_length) == ("first", "", 250)
-    assert engine.device == server.url.split("/")[2]
-    assert not engine.is_stand_in
+    assert (engine.info.model_id, engine.info.adapter_id, engine.info.context_length) == ("first", "", 250)
+    assert engine.info.device == server.url.split("/")[2]
+    assert not engine.info.is_stand_in
     named = open_remote(server, model="second", adapter="tuned")
-    assert (named.model_id, named.adapter_id) == ("second", "tuned")
+    assert (named.info.model_id, named.info.adapter_id) == ("second", "tuned")
     assert server.asked[-1]["model"] == "tuned", "an adapter is served under its own name"
     server.models, server.max_model_len = (str(model_folder),), 0
     known = open_remote(server, adapter="none")
-    assert (known.context_length, known.adapter_id) == (256, "")
+    assert (known.info.context_length, known.info.adapter_id) == (256, "")
     assert known.count_tokens("Why?") == 3, "by the tokenizer in the folder"
 
 

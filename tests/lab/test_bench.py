@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import deque
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import torch
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.questions import load_starters
 from bonsai.cli.main import main
-from bonsai.engines.base import Request, SamplingParams
+from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.lab.bench.report import problems, table
 from bonsai.lab.bench.script import ScriptedEngine
@@ -92,8 +91,8 @@ def test_a_visitor_whose_run_breaks_is_not_passed_over() -> None:
 
 def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: Path) -> None:
     usual = BaselineEngine(str(model_folder), str(adapter_folder), torch.device("cpu"), torch.float32)
-    requests = deque(Request("Why?", SamplingParams(max_new_tokens=9, temperature=heat)) for heat in (0, 0.7))
-    found = list(usual.serve(requests))
+    sampling = [SamplingParams(max_new_tokens=9, temperature=heat) for heat in (0, 0.7)]
+    found = list(usual.generate(["Why?"] * 2, sampling))
     assert [(number, one.finish_reason, one.completion_tokens) for number, one in found] == [
         (0, "length", 9),
         (1, "length", 9),

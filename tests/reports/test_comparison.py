@@ -25,12 +25,14 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 class Adapted(EchoEngine):
     """An echo engine that has an adapter."""
 
-    adapter_id = "a/b"
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, adapter_id="a/b")
 
 
 def run_of(grid: Grid, engine: EchoEngine | None = None, base_engine: EchoEngine | None = None) -> Run:
     engine = engine or EchoEngine()
-    plan = Plan(grid, SamplingParams(max_new_tokens=40), "echo", engine.adapter_id, "echo", "words")
+    plan = Plan(grid, SamplingParams(max_new_tokens=40), "echo", engine.info.adapter_id, "echo", "words")
     grown = dict(advance_each(engine, list(plan.chains()), plan.sampling, base_engine=base_engine))
     return plan.run([grown[place] for place in range(len(grid))])
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_columns_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
 def test_with_and_without_the_adapter(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def opened(settings: Settings) -> EchoEngine:
         engine = EchoEngine(replies={"<|reasoning|>": ""} if settings.adapter == "none" else {})
-        engine.adapter_id = "" if settings.adapter == "none" else "a/b"
+        engine.info = replace(engine.info, adapter_id="" if settings.adapter == "none" else "a/b")
         return engine
 
     monkeypatch.setattr(bonsai.engines, "open_engine", opened)
@@ -146,6 +147,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
 
 KILLED_AGAIN_AND_AGAIN = """
 import os, random, signal, sys, time
+from dataclasses import replace
 from pathlib import Path
 import bonsai.engines
 from bonsai.cli.main import main
@@ -157,7 +159,7 @@ import bonsai.runs.progress, bonsai.runs.question_lists
 def three_rows(settings):
     # So that steps are finished one after the other, and not all at the end.
     engine = EchoEngine()
-    engine.rows_at_once = 3
+    engine.info = replace(engine.info, max_batch_size=3)
     return engine
 
 bonsai.engines.open_engine = three_rows
@@ -214,7 +216,7 @@ def test_an_interrupted_batch_draws_what_it_has_and_says_how_to_go_on(
     journal, out = tmp_path / "j.jsonl", tmp_path / "t.csv"
     kept = [*COMMAND, "--journal", str(journal), "--out", str(out)]
     first, second = EchoEngine(pause=pause), EchoEngine()
-    first.max_batch_size = second.max_batch_size = 4
+    first.info = second.info = replace(first.info, max_batch_size=4)
     opened = iter([first, second])
     monkeypatch.setattr(bonsai.engines, "open_engine", lambda settings: next(opened))
     assert main(kept) == 130

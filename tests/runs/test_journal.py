@@ -287,7 +287,7 @@ def test_the_lines_of_a_journal_are_json(whole: Journal) -> None:
 def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
     # Texts that measures read are kept for a while; a Reasoning is not one of them.
     engine = EchoEngine(replies={"<|response|>": "So.", "": "word" * 5000})
-    engine.max_batch_size = 8
+    engine.info = replace(engine.info, max_batch_size=8)
 
     def peak(count: int) -> int:
         """Return the most memory that it takes to grow and draw so many chains, in bytes."""
@@ -309,7 +309,7 @@ def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
 def test_progress_counts_and_expects(tmp_path: Path) -> None:
     journal = begin_journal(tmp_path / "j.jsonl", PLAN)
     engine = EchoEngine(fail_on="rain smell?")
-    engine.max_batch_size = 5
+    engine.info = replace(engine.info, max_batch_size=5)
     told = list(record(journal, advance_each(engine, journal.unfinished(), PLAN.sampling)))
     assert (told[-1].finished, told[-1].failed, told[-1].chains, told[-1].expected) == (24, 8, 24, 0)
     assert sum(progress.kept for progress in told) == journal.steps

@@ -76,7 +76,7 @@ def run_of(method: str = "qtq", **sampling: Any) -> Run:
     variant = load_variants(SETTINGS.prompts)["assistant"]
     chain = new_chain(QUESTION, method, variant, length=3, candidates=3, seed=1)
     *_, chains = advance(engine, [chain], params)
-    return Run(chains, params, engine.model_id, engine.adapter_id, engine.name)
+    return Run(chains, params, engine.info.model_id, engine.info.adapter_id, engine.info.name)
 
 
 def data_of(run: Run) -> dict[str, Any]:

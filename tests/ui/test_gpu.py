@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,7 +27,7 @@ from bonsai.chains.advance import advance_each as advance_each
 from bonsai.chains.chain import Chain, branch, new_chain
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.roles import check_context
-from bonsai.engines.base import Request, SamplingParams, Snapshots
+from bonsai.engines.base import RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.settings import ROOT, Settings
 from bonsai.ui.work.lease import PaceEstimate, work_of
@@ -55,10 +54,10 @@ class WatchedEngine(EchoEngine):
         super().__init__(**options)
         self.pid, self.ended = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         self.pid.value = os.getpid()
-        endless = bool(requests) and ENDLESS[0].questions[0] in requests[0].prompt
-        snapshots = super().serve(requests)
+        endless = bool(queue) and ENDLESS[0].questions[0] in queue.peek().prompt.text
+        snapshots = super().stream(queue)
         try:
             yield from repeat(next(snapshots)) if endless else snapshots
         finally:
@@ -171,7 +170,7 @@ def many_chains(platform: Platform, home: Path) -> dict[str, Any]:
 
     platform.idle = False
     engine, base_engine = WatchedEngine(), WatchedEngine(replies={"<|reasoning|>": ""})
-    engine.adapter_id = "a/b"
+    engine.info = replace(engine.info, adapter_id="a/b")
     gpu.use(engine, base_engine=base_engine)
     grid = Grid(("Why does rain smell?", "Why does tea calm?"), (VARIANT,), ("qtq",), ("a/b", ""), length=2)
     plan = Plan(grid, SAMPLING, "echo", "a/b", "echo", "words")
@@ -301,7 +300,7 @@ def page(platform: Platform) -> dict[str, str]:
 
     platform.idle = False
     works, refuses, breaks = EchoEngine(), EchoEngine(), EchoEngine(pause=lambda: {}["a detail"])
-    refuses.options -= {"temperature"}
+    refuses.info = replace(refuses.info, options=refuses.info.options - {"temperature"})
     _, address, _ = build(works, Settings(), {VARIANT.name: VARIANT}, []).launch(prevent_thread_lock=True, quiet=True)
     client, told = Client(address, verbose=False), {}
     for name, engine in {"works": works, "refuses": refuses, "breaks": breaks, "works again": works}.items():
@@ -319,7 +318,11 @@ def local_engine(platform: Platform, folder: str) -> dict[str, Any]:
     platform.idle = False
     engine = open_engine(Settings(model=folder, zero_gpu=True))
     check_context(engine, TINY, SHORT)
-    return {"device": engine.device, "place": str(engine._model.device), "last": tell(click(engine, TINY, SHORT)[-1])}
+    return {
+        "device": engine.info.device,
+        "place": str(engine._model.device),
+        "last": tell(click(engine, TINY, SHORT)[-1]),
+    }
 
 
 def simulate(folder: str, report: str) -> None:

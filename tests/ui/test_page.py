@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections import deque
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,7 +24,7 @@ from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.roles import check_context
-from bonsai.engines.base import Request, SamplingParams, Snapshots
+from bonsai.engines.base import RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, QuestionError, UsageError
 from bonsai.reports.exports import export
@@ -160,11 +159,11 @@ class WatchedEngine(EchoEngine):
         self.let_on.acquire()
         self.snapshots += 1
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         if self.breaks:
             raise RuntimeError("the sky fell")
         try:
-            yield from super().serve(requests)
+            yield from super().stream(queue)
         except GeneratorExit:
             self.cut_short.set()
             raise

@@ -86,7 +86,7 @@ def _begin_run(
     question = clean_question(options.question)
     sampling = sampling_of(options)
     engine, measure = open_all(settings)
-    name = options.prompt or settings.prompt or default_variant(engine.model_id, engine.adapter_id)
+    name = options.prompt or settings.prompt or default_variant(engine.info.model_id, engine.info.adapter_id)
     chain = new_chain(
         question,
         method,
@@ -96,7 +96,11 @@ def _begin_run(
         candidates=or_default(options.candidates, CANDIDATES),
     )
     chain = replace(chain, guarded=not options.no_guard, stop_without_progress=not options.keep_going)
-    return Run((chain,), sampling, engine.model_id, engine.adapter_id, engine.name, measure.name), engine, measure
+    return (
+        Run((chain,), sampling, engine.info.model_id, engine.info.adapter_id, engine.info.name, measure.name),
+        engine,
+        measure,
+    )
 
 
 def _begin_branch(
@@ -130,12 +134,12 @@ def _begin_branch(
         guarded=chain.guarded and not options.no_guard,
         stop_without_progress=chain.stop_without_progress and not options.keep_going,
     )
-    if (engine.model_id, engine.adapter_id) != (run.model, run.adapter):
+    if (engine.info.model_id, engine.info.adapter_id) != (run.model, run.adapter):
         say(
             f"bonsai: the run was answered by {_model(run.model, run.adapter)}, its branch is by "
-            f"{_model(engine.model_id, engine.adapter_id)}"
+            f"{_model(engine.info.model_id, engine.info.adapter_id)}"
         )
-        chain = replace(chain, model=engine.model_id, adapter=engine.adapter_id)
+        chain = replace(chain, model=engine.info.model_id, adapter=engine.info.adapter_id)
     if measure.name != run.measure:
         say(f"bonsai: the run was measured with {run.measure}, its branch is with {measure.name}")
         run = replace(run, measure=f"{run.measure}; chain {chain.number} with {measure.name}")

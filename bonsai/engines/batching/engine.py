@@ -1,10 +1,19 @@
 """The batching engine: the requests of all callers share each pass through a model of this machine."""
 
 import weakref
-from collections import deque
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from bonsai.engines.base import DEFAULT_OPTIONS, Engine, Request, Snapshots, check_options, too_long
+from bonsai.engines.base import (
+    DEFAULT_OPTIONS,
+    Engine,
+    Prompt,
+    Request,
+    RequestQueue,
+    Snapshots,
+    check_options,
+    too_long,
+)
 from bonsai.engines.batching.shared_batch import BatchUpdate, SharedBatch
 from bonsai.engines.model.loading import LoadedModel, load_model
 from bonsai.engines.model.rows import ActiveCompletion
@@ -31,40 +40,36 @@ class BatchingEngine(Engine):
     decodes ahead of whoever reads its snapshots. A completion that is not read on is cancelled when its call is closed.
     """
 
-    name = "batching"
-
     def __init__(self, loaded: LoadedModel, max_batch_size: int) -> None:
-        self.model_id = loaded.model_id
-        self.adapter_id = loaded.adapter_id
-        self.device = loaded.device
-        self.is_stand_in = loaded.is_stand_in
-        self.context_length = loaded.context_length
-        self.max_batch_size = self.max_concurrent_runs = max_batch_size
         self._loaded = loaded
         self._batch = SharedBatch(loaded, max_batch_size)
-        self.options = (
-            DEFAULT_OPTIONS if self._batch.supports_repetition_penalty else DEFAULT_OPTIONS - {"repetition_penalty"}
+        penalty = set() if self._batch.supports_repetition_penalty else {"repetition_penalty"}
+        self.info = replace(
+            loaded.info("batching"),
+            options=DEFAULT_OPTIONS - penalty,
+            max_batch_size=max_batch_size,
+            max_concurrent_runs=max_batch_size,
         )
         # Also at the end of the process: a thread that is in the middle of a pass then would take it down.
         weakref.finalize(self, self._batch.stop)
 
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens of the context `text` takes as a prompt."""
-        return len(self._loaded.encode(text))
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return how many tokens of the context a prompt takes."""
+        return len(self._loaded.encode(Prompt.of(prompt)))
 
     def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
         self._loaded.check_memory()
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
         news: SimpleQueue[BatchUpdate] = SimpleQueue()
         rows: dict[str, ActiveCompletion] = {}
         taken = 0
         try:
-            while requests or rows:
-                while requests and len(rows) < self.max_batch_size:
-                    row = self._row(taken, requests.popleft())
+            while queue or rows:
+                while queue and len(rows) < self.info.max_batch_size:
+                    row = self._row(taken, queue.take())
                     taken += 1
                     if row.last.finished:
                         yield row.index, row.last
@@ -77,13 +82,13 @@ class BatchingEngine(Engine):
                 self._batch.cancel(key)
 
     def _row(self, index: int, request: Request) -> ActiveCompletion:
-        check_options(self, request.sampling)
+        check_options(self.info, request.sampling)
         ids = self._loaded.encode(request.prompt)
-        room = self.context_length - len(ids)
+        room = self.info.context_length - len(ids)
         limit = min(request.sampling.max_new_tokens, room)
         row = ActiveCompletion(index, ids, request.sampling, limit, self._loaded.tokenizer, self._loaded.eos_token_ids)
         if room < 1:
-            row.last = too_long(len(ids), self.context_length)
+            row.last = too_long(len(ids), self.info.context_length)
         return row
 
     def _read(self, news: "SimpleQueue[BatchUpdate]", rows: dict[str, ActiveCompletion]) -> Snapshots:

@@ -3,12 +3,13 @@
 import threading
 from collections import deque
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from transformers import DynamicCache
 
-from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Snapshots, check_options, too_long
+from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, Snapshots, check_options, too_long
 from bonsai.engines.local.decoding_cache import DecodingCache
 from bonsai.engines.local.prefix_cache import PrefixCache
 from bonsai.engines.model.loading import LoadedModel, load_model
@@ -32,42 +33,36 @@ class LocalEngine(Engine):
     `serve`: their passes take turns.
     """
 
-    name = "local"
-    options = DEFAULT_OPTIONS
-
     def __init__(self, loaded: LoadedModel, max_batch_size: int, max_concurrent_runs: int) -> None:
-        self.model_id = loaded.model_id
-        self.adapter_id = loaded.adapter_id
-        self.device = loaded.device
-        self.is_stand_in = loaded.is_stand_in
-        self.context_length = loaded.context_length
+        self.info = replace(
+            loaded.info("local"), max_batch_size=max_batch_size, max_concurrent_runs=max_concurrent_runs
+        )
         self._loaded = loaded
         self._model: Any = loaded.model
         self._tokenizer: Any = loaded.tokenizer
         self._eos_token_ids = loaded.eos_token_ids
         self._encode = loaded.encode
         self._vocabulary = loaded.vocabulary
-        self.max_batch_size, self.max_concurrent_runs = max_batch_size, max_concurrent_runs
         # A GPU reads 256 tokens in about the time of one; a CPU takes time for each.
         block = 64 if self._model.device.type == "cpu" else 256
-        self._prefixes = PrefixCache(block, 4 * self.context_length)
+        self._prefixes = PrefixCache(block, 4 * self.info.context_length)
         self._turn = threading.Lock()
 
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens of the context `text` takes as a prompt."""
-        return len(self._encode(text))
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return how many tokens of the context a prompt takes."""
+        return len(self._encode(Prompt.of(prompt)))
 
     def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
         self._loaded.check_memory()
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
-        work = _Work(self._model.device, self.max_batch_size)
+        work = _Work(self._model.device, self.info.max_batch_size)
         taken = 0
-        while requests or work.waiting or work.rows:
-            while requests and len(work.waiting) + len(work.rows) < work.room:
-                row = self._row(taken, requests.popleft())
+        while queue or work.waiting or work.rows:
+            while queue and len(work.waiting) + len(work.rows) < work.room:
+                row = self._row(taken, queue.take())
                 taken += 1
                 if row.last.finished:
                     yield row.index, row.last
@@ -83,9 +78,9 @@ class LocalEngine(Engine):
                     yield failed.index, failed.last
 
     def _row(self, index: int, request: Request) -> ActiveCompletion:
-        check_options(self, request.sampling)
+        check_options(self.info, request.sampling)
         ids = self._encode(request.prompt)
-        room = self.context_length - len(ids)
+        room = self.info.context_length - len(ids)
         row = ActiveCompletion(
             index,
             ids,
@@ -95,7 +90,7 @@ class LocalEngine(Engine):
             self._eos_token_ids,
         )
         if room < 1:
-            row.last = too_long(len(ids), self.context_length)
+            row.last = too_long(len(ids), self.info.context_length)
         return row
 
     def _try(self, work: "_Work") -> Generator[tuple[int, Completion], None, str]:

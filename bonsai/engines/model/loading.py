@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
+from bonsai.engines.base import EngineInfo, Prompt
 from bonsai.engines.model.adapter import add_adapter, check_adapter
 from bonsai.engines.model.device import ZERO_GPU, device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
@@ -48,10 +49,28 @@ class LoadedModel:
         """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
         return int(max(self.tokenizer.get_vocab().values())) + 1
 
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of a prompt, at least one."""
-        ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the tokens of a prompt, at least one; what looks like a special token in a text stays text."""
+        ids: list[int] = []
+        if any(token in text for text in prompt.parts[1::2] for token in self.tokenizer.all_special_tokens):
+            for number, part in enumerate(prompt.parts):
+                ids += self.tokenizer(
+                    part, verbose=False, add_special_tokens=not number, split_special_tokens=bool(number % 2)
+                )["input_ids"]
+        else:
+            ids = self.tokenizer(prompt.text, verbose=False)["input_ids"]
         return ids or [self.tokenizer.eos_token_id]
+
+    def info(self, engine: str) -> EngineInfo:
+        """Return what the engine of that name is with this model."""
+        return EngineInfo(
+            engine,
+            self.model_id,
+            self.adapter_id,
+            self.device,
+            is_stand_in=self.is_stand_in,
+            context_length=self.context_length,
+        )
 
     def check_memory(self) -> None:
         """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""

@@ -33,7 +33,7 @@ class StreamedCompletion:
     @property
     def prompt(self) -> str:
         """What the server is to complete now; it wants at least one token."""
-        return self.request.prompt + self._kept or "\n"
+        return self.request.prompt.text + self._kept or "\n"
 
     @property
     def limit(self) -> int:

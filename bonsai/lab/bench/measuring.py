@@ -5,7 +5,6 @@ import platform
 import statistics
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import psutil
 import torch
 
-from bonsai.engines.base import Engine, Request, SamplingParams
+from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import EngineError
 from bonsai.lab.bench.script import ScriptedEngine
 from bonsai.lab.bench.workloads import Outcome, Workload, run
@@ -81,7 +80,7 @@ def measure(usual: ScriptedEngine, bonsai: ScriptedEngine, workload: Workload, s
     return Measured(
         name=workload.name,
         model=subject,
-        engine=bonsai.name,
+        engine=bonsai.info.name,
         usual_seconds=round(statistics.median(pair.usual.ended - pair.usual.began for pair in found), 4),
         bonsai_seconds=round(seconds, 4),
         ratio=round(statistics.median(pair.ratio for pair in found), 3),
@@ -107,7 +106,7 @@ def single_stream(engine: Engine) -> float:
     for _ in range(3):
         first = last = 0.0
         tokens = 0
-        for _, completion in engine.serve(deque([Request("Why do cities need forests?", params)])):
+        for _, completion in engine.generate(["Why do cities need forests?"], params):
             if completion.error:
                 raise EngineError(completion.error)
             if completion.completion_tokens:

@@ -2,14 +2,13 @@
 
 import threading
 import time
-from collections import deque
 from typing import Any
 
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
 
-from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Request, Snapshots
+from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, Request, RequestQueue, Snapshots
 from bonsai.engines.model.loading import quiet
 from bonsai.settings import SEEDLING, SEEDLING_FOLDER
 
@@ -20,13 +19,7 @@ class BaselineEngine(Engine):
     Each completion is one call of `generate`, and is there when it is finished. Callers take turns.
     """
 
-    name = "usual"
-    options = DEFAULT_OPTIONS
-    max_batch_size = max_concurrent_runs = 1
-    is_stand_in = False
-
     def __init__(self, model_id: str, adapter_id: str, device: torch.device, dtype: torch.dtype) -> None:
-        self.model_id, self.adapter_id, self.device = model_id, adapter_id, str(device)
         base = _folder(model_id, "base")
         with quiet():
             model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
@@ -34,19 +27,20 @@ class BaselineEngine(Engine):
                 model = PeftModel.from_pretrained(model, _folder(adapter_id, "adapter"))
             self._model = model.to(device).eval()
             self._tokenizer = AutoTokenizer.from_pretrained(base)
-        self.context_length = int(model.config.max_position_embeddings)
+        context = int(model.config.max_position_embeddings)
+        self.info = EngineInfo("usual", model_id, adapter_id, str(device), context_length=context)
         self._known = LogitsProcessorList([_Known(len(self._tokenizer))])
         self._turn = threading.Lock()
 
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens of the context `text` takes as a prompt."""
-        return len(self._tokenizer(text)["input_ids"])
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return how many tokens of the context a prompt takes."""
+        return len(self._tokenizer(Prompt.of(prompt).text)["input_ids"])
 
-    def serve(self, requests: deque[Request]) -> Snapshots:
+    def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, its completion), one after the other."""
         taken = 0
-        while requests:
-            request = requests.popleft()
+        while queue:
+            request = queue.take()
             began = time.monotonic()
             with self._turn:
                 prompt, tokens = self._complete(request)
@@ -57,7 +51,7 @@ class BaselineEngine(Engine):
 
     def _complete(self, request: Request) -> tuple[int, list[int]]:
         params = request.sampling
-        inputs = self._tokenizer(request.prompt, return_tensors="pt", verbose=False).to(self._model.device)
+        inputs = self._tokenizer(request.prompt.text, return_tensors="pt", verbose=False).to(self._model.device)
         length = inputs["input_ids"].shape[1]
         drawn = (
             {"do_sample": True, "temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}
@@ -69,7 +63,7 @@ class BaselineEngine(Engine):
             output = self._model.generate(
                 input_ids=inputs["input_ids"],
                 attention_mask=inputs["attention_mask"],
-                max_new_tokens=min(params.max_new_tokens, self.context_length - length),
+                max_new_tokens=min(params.max_new_tokens, self.info.context_length - length),
                 eos_token_id=None,
                 pad_token_id=0,
                 logits_processor=self._known,

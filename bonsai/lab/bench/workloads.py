@@ -12,7 +12,7 @@ from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import Starter
 from bonsai.engines.base import SamplingParams
 from bonsai.lab.bench.script import ANSWER_TOKENS, ScriptedEngine
-from bonsai.lab.seedling.corpus import knowledge
+from bonsai.lab.records import shipped_records
 
 SAMPLING = SamplingParams(max_new_tokens=ANSWER_TOKENS, seed=1)
 STEPS, LONG, CANDIDATES, VARIANTS, VISITORS = 5, 20, 4, 8, (8, 32)
@@ -44,7 +44,7 @@ class Outcome:
 def workloads(variant: PromptVariant, starters: Sequence[Starter], *, quick: bool = False) -> list[Workload]:
     """Return all workloads; `quick` ones have the same shape and are short."""
     questions = [starter.question for starter in starters]
-    more = [record.question for record in islice(knowledge(), 0, None, 7)]
+    more = [record.question for record in islice(shipped_records(), 0, None, 7)]
     steps, long = (2, 3) if quick else (STEPS, LONG)
     visitors = (2, 3) if quick else VISITORS
     variants = [

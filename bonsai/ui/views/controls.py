@@ -52,7 +52,7 @@ def sampling_options(context: PageContext) -> dict[str, Component]:
                 info=translatable("Same seed and settings, same table"),
             ),
         }
-        honoured = context.engine.options | {"max_new_tokens"}
+        honoured = context.engine.info.options | {"max_new_tokens"}
         for name in options.keys() - honoured:
             options.pop(name).unrender()  # type: ignore[no-untyped-call]
     return options

@@ -74,7 +74,7 @@ def test_reasoning(chain: Chain, step_number: int, sampling: SamplingParams) -> 
 
     Raises, here and with its message, what went wrong there.
     """
-    seconds = _pace.seconds(PendingWork(sampling.max_new_tokens, 3 * _used[0][0].context_length))
+    seconds = _pace.seconds(PendingWork(sampling.max_new_tokens, 3 * _used[0][0].info.context_length))
     yield from _on_gpu(seconds, _test_reasoning, chain, step_number, sampling)
 
 

@@ -48,7 +48,7 @@ def work_of(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -
     longest = max(_tokens(chain, sampling) for chain in unfinished)
     rows = sum(_tokens(chain, sampling, chain.candidates) for chain in unfinished)
     read = sum(_read(engine, chain, sampling) for chain in unfinished)
-    return PendingWork(max(longest, rows / engine.max_batch_size), read)
+    return PendingWork(max(longest, rows / engine.info.max_batch_size), read)
 
 
 def active_completions(chain: Chain) -> int:
@@ -71,7 +71,7 @@ def _read(engine: Engine, chain: Chain, sampling: SamplingParams) -> int:
     roles = METHODS[chain.method]
     first = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
     grown = sampling.max_new_tokens * sum(range(len(roles)))
-    return min(_steps(chain) * (len(roles) * first + grown), _steps(chain) * len(roles) * engine.context_length)
+    return min(_steps(chain) * (len(roles) * first + grown), _steps(chain) * len(roles) * engine.info.context_length)
 
 
 def _steps(chain: Chain) -> int:
