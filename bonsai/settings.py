@@ -52,7 +52,12 @@ class Settings:
         EMBEDDER, "Model that measures how alike questions are: hub id or folder; `none` for words"
     )
     prompts: Path = _setting(ROOT / "prompts", "Folder with the prompt variants")
-    prompt: str = _setting("", "Default prompt variant. Unset: `instruct` for plain phi-2, else `assistant`")
+    prompt: str = _setting("assistant", "Default prompt variant")
+    format: str = _setting(
+        "auto",
+        "Form in which the model is prompted; `auto` is its chat template, else the form that it was trained on",
+        choices=("auto", "chat", "tagged", "instruct"),
+    )
     concurrency: int = _setting(32, "Completions in the making at a time", high=1024)
     queue_size: int = _setting(20, "Visitors that may wait; the next one is told to come back later", high=10_000)
     max_new_tokens: int = _setting(512, "The most tokens a visitor may ask for in one completion", high=4096)

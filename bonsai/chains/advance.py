@@ -7,8 +7,10 @@ from itertools import count, islice
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.roles import RoleRequest, next_request, with_completions, with_partial_text
-from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, SamplingParams
+from bonsai.engines.base import Completion, Engine, Request, RequestQueue, SamplingParams
 from bonsai.measures.similarity import WORDS, Measure
+
+_HEARTBEAT_SECONDS = 0.1
 
 
 @dataclass
@@ -65,9 +67,13 @@ def _grow(
         role = _PendingRole(place, wanted, [Completion()] * len(wanted.sampling), chain)
         for k, params in enumerate(wanted.sampling):
             roles[next(numbers)] = role, k
-            queue.put(Request(Prompt.of(wanted.prompt), params))
+            queue.put(Request(wanted.prompt, params))
 
-    for place, chain in islice(coming, engine.info.max_batch_size):
+    begun = list(islice(coming, engine.info.max_batch_size))
+    # How a model is prompted is known once it is loaded.
+    while begun and not engine.wait_until_ready(_HEARTBEAT_SECONDS):
+        yield begun[0]
+    for place, chain in begun:
         ask(place, chain)
     with closing(engine.stream(queue)) as snapshots:
         for number, completion in snapshots:

@@ -1,68 +1,136 @@
-"""Prompt variants: families of templates, one per role, kept as YAML files."""
+"""Prompt variants: what is asked of the model in each role, kept as YAML files."""
 
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bonsai.chains.formats import PromptFormat, Turn
+from bonsai.chains.moves import SENTENCES, Move
+from bonsai.engines.base import Prompt
 from bonsai.errors import PromptError
-from bonsai.settings import PHI_2
 
 ROLES = ("single", "reasoning", "answer", "next_question")
+CONCLUSION = "conclusion"
 
+# What is asked before a role in the same conversation.
+_BEFORE = {"answer": ("reasoning",), "next_question": ("reasoning", "answer")}
 _REQUIRED = {
     "single": {"question"},
     "reasoning": {"question"},
     "answer": {"question", "reasoning"},
     "next_question": {"question", "answer"},
+    CONCLUSION: set[str](),
 }
 _OPTIONAL = {
     "single": {"persona"},
     "reasoning": {"persona", "transcript"},
     "answer": {"persona", "transcript"},
-    "next_question": {"persona", "transcript", "reasoning"},
+    "next_question": {"persona", "transcript", "reasoning", "move"},
+    CONCLUSION: {"question", "persona", "transcript"},
 }
-_KEYS = {"description", "persona", "templates", "turn", "stop"}
+_KEYS = {"description", "persona", "roles", "templates", "turn", "stop", "moves"}
 _TURN_VARIABLES = {"question", "answer"}
+_CONCLUSION_REQUEST = (
+    "$transcript\nThe first question was: $question\n"
+    "In two to four sentences, answer the first question by what was found above. "
+    "Then name one question that stays open."
+)
 
 
 @dataclass(frozen=True)
 class PromptVariant:
-    """A named family of templates (`string.Template` syntax) with the strings at which a completion is cut.
+    """What is asked of the model in each role, in words (`roles`) or character by character (`templates`).
 
-    `turn` is how one earlier step is written; all earlier steps, oldest first, make up `$transcript`.
+    Both hold a text for each role in the syntax of `string.Template`.
     """
 
     name: str
+    """The name of its file, without the ending."""
     description: str
+    """One line that the page shows."""
     persona: str
+    """Who answers; the system message of a chat."""
     templates: Mapping[str, str]
+    """Whole prompts, for authors who want every character; empty if `roles` says what is asked."""
     turn: str
+    """How an earlier step is written; all earlier steps, oldest first, make up `$transcript`."""
     stop: tuple[str, ...]
+    """Texts at which a completion is cut, beside those of the prompt format."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """What is asked in words; a prompt format makes a prompt of them."""
+    moves: Mapping[str, str] = field(default_factory=dict)
+    """Sentences for `$move` by the name of the move, where they are not the usual ones."""
 
     def render(
         self,
         role: str,
+        format: PromptFormat,
         *,
         question: str,
         reasoning: str = "",
         answer: str = "",
         earlier: Sequence[tuple[str, str]] = (),
-    ) -> str:
-        """Return the prompt for `role`; `earlier` holds (question, answer) of the steps before, oldest first."""
+        move: str = "",
+    ) -> Prompt:
+        """Return the prompt for `role`; `earlier` holds (question, answer) of the steps before, oldest first.
+
+        `move` names the direction of the next question; without one nothing stands for `$move`.
+        """
         turn = string.Template(self.turn)
-        transcript = "".join(turn.substitute(question=asked, answer=answered) for asked, answered in earlier)
-        return string.Template(self.templates[role]).substitute(
-            persona=self.persona, question=question, reasoning=reasoning, answer=answer, transcript=transcript
-        )
+        values = {
+            "persona": self.persona,
+            "question": question,
+            "reasoning": reasoning,
+            "answer": answer,
+            "transcript": "".join(turn.substitute(question=asked, answer=answered) for asked, answered in earlier),
+            "move": self.moves.get(move) or (SENTENCES[Move(move)] if move else ""),
+        }
+        if self.templates:
+            return self._filled(role, values)
+        completions = {"reasoning": reasoning, "answer": answer}
+        turns = [
+            Turn(one, question, self._request(one, values), None if one == role else completions[one])
+            for one in (*_BEFORE.get(role, ()), role)
+        ]
+        return format.render(self.persona, turns)
 
     def uses_transcript(self, role: str) -> bool:
-        """Say whether the template of `role` shows earlier steps."""
-        return "transcript" in string.Template(self.templates[role]).get_identifiers()
+        """Say whether what is asked in `role` shows earlier steps."""
+        return "transcript" in string.Template(self._asked(role)).get_identifiers()
+
+    def stops(self, format: PromptFormat) -> tuple[str, ...]:
+        """Return the texts at which a completion is cut, in a format; whole templates bring all of their own."""
+        return self.stop if self.templates else (*self.stop, *format.stop)
+
+    def _asked(self, role: str) -> str:
+        return (self.templates or self.roles).get(role, _CONCLUSION_REQUEST if role == CONCLUSION else "")
+
+    def _request(self, role: str, values: Mapping[str, str]) -> str:
+        return string.Template(self._asked(role)).substitute(values).strip()
+
+    def _filled(self, role: str, values: Mapping[str, str]) -> Prompt:
+        """Return a whole template with its variables filled in: only they are text, all else is markup."""
+        if role == CONCLUSION and role not in self.templates:
+            # A file that says nothing of a conclusion asks for it as for any single question.
+            return self._filled("single", {**values, "question": self._request(role, values)})
+        parts = [""]
+        last = 0
+        template = self.templates[role]
+        for match in string.Template.pattern.finditer(template):
+            name = match["named"] or match["braced"]
+            parts[-1] += template[last : match.start()] + ("" if name else "$")
+            last = match.end()
+            if name == "persona":
+                parts[-1] += values[name]
+            elif name:
+                parts += [values[name], ""]
+        parts[-1] += template[last:]
+        return Prompt(tuple(parts))
 
 
 def parse_variant(name: str, text: str, source: str = "") -> PromptVariant:
@@ -73,7 +141,7 @@ def parse_variant(name: str, text: str, source: str = "") -> PromptVariant:
     except yaml.YAMLError as error:
         raise PromptError(f"{source}: this is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
-        raise PromptError(f"{source}: a prompt variant needs the keys description, templates and stop.")
+        raise PromptError(f"{source}: a prompt variant needs the keys description and roles.")
     unknown = sorted(str(key) for key in data if key not in _KEYS)
     if unknown:
         raise PromptError(f"{source}: unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}.")
@@ -82,26 +150,35 @@ def parse_variant(name: str, text: str, source: str = "") -> PromptVariant:
         raise PromptError(f"{source}: the description is missing; one line says what the variant is for.")
     turn = _text(data, "turn", source)
     _check_variables(turn, set(), _TURN_VARIABLES, f"{source}: turn")
+    if ("roles" in data) == ("templates" in data):
+        raise PromptError(
+            f"{source}: a prompt variant needs either roles (what is asked, in words) or templates (whole prompts)."
+        )
     return PromptVariant(
         name=name,
         description=description.strip(),
         persona=_text(data, "persona", source).strip(),
-        templates=_templates(data.get("templates"), source),
+        templates=_by_role(data, "templates", source, _REQUIRED),
         turn=turn,
         stop=_stop(data.get("stop"), source),
+        roles=_by_role(data, "roles", source, {"single": {"question"}, "reasoning": {"question"}}),
+        moves=_moves(data.get("moves"), source),
     )
 
 
 def to_yaml(variant: PromptVariant) -> str:
     """Return the YAML text of a variant, ready to be a file in a folder of them; `parse_variant` reads it back."""
+    key = "templates" if variant.templates else "roles"
     data = {
         "description": variant.description,
         "persona": variant.persona,
-        "templates": {role: f"{template}\n" for role, template in variant.templates.items()},
+        key: {role: f"{text}\n" for role, text in (variant.templates or variant.roles).items()},
+        "moves": dict(variant.moves),
         "turn": variant.turn,
         "stop": list(variant.stop),
     }
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+    kept = {name: value for name, value in data.items() if value or name in ("persona", "stop")}
+    return str(yaml.dump(kept, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
 
 
 def check_name(name: str) -> str:
@@ -125,11 +202,6 @@ def choose_variant(variants: Mapping[str, PromptVariant], name: str) -> PromptVa
     if name not in variants:
         raise PromptError(f"There is no prompt variant {name!r}; choose one of {', '.join(variants)}.")
     return variants[name]
-
-
-def default_variant(model: str, adapter: str) -> str:
-    """Return the name of the variant that suits a model: plain phi-2 knows only the layout of `instruct`."""
-    return "instruct" if model == PHI_2 and not adapter else "assistant"
 
 
 def join(prompt: str, completion: str) -> str:
@@ -162,20 +234,37 @@ def _text(data: Mapping[str, Any], key: str, source: str) -> str:
     return value
 
 
-def _templates(value: object, source: str) -> dict[str, str]:
+def _by_role(data: Mapping[str, Any], key: str, source: str, required: Mapping[str, set[str]]) -> dict[str, str]:
+    """Return the texts of all roles under `key`, {} if there is no such key; a conclusion may be left out."""
+    if key not in data:
+        return {}
+    value = data[key]
     if not isinstance(value, dict):
-        raise PromptError(f"{source}: templates must hold one template for each of {', '.join(ROLES)}.")
+        raise PromptError(f"{source}: {key} must hold one text for each of {', '.join(ROLES)}.")
     for role in value:
-        if role not in ROLES:
-            raise PromptError(f"{source}: unknown role {role!r}; the roles are {', '.join(ROLES)}.")
+        if role not in (*ROLES, CONCLUSION):
+            raise PromptError(f"{source}: unknown role {role!r}; the roles are {', '.join((*ROLES, CONCLUSION))}.")
     for role in ROLES:
         if role not in value:
             raise PromptError(f"{source}: the role {role} is missing; the roles are {', '.join(ROLES)}.")
-        if not isinstance(value[role], str):
-            raise PromptError(f"{source}: the template of {role} must be text.")
-        _check_variables(value[role], _REQUIRED[role], _REQUIRED[role] | _OPTIONAL[role], f"{source}: role {role}")
-    # A block text in YAML ends with a newline that no model should see after its cue.
-    return {role: value[role].rstrip("\n") for role in ROLES}
+    for role, text in value.items():
+        if not isinstance(text, str):
+            raise PromptError(f"{source}: the text of the role {role} must be text.")
+        allowed = _REQUIRED[role] | _OPTIONAL[role]
+        _check_variables(text, required.get(role, set()), allowed, f"{source}: role {role}")
+    # A block text in YAML ends with a newline, which is no part of the prompt; a second one is.
+    return {role: text.removesuffix("\n") for role, text in value.items()}
+
+
+def _moves(value: object, source: str) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise PromptError(f"{source}: moves must hold one sentence for each move that is not asked for as usual.")
+    for name in value:
+        if name not in set(Move):
+            raise PromptError(f"{source}: unknown move {name!r}; the moves are {', '.join(Move)}.")
+    return {name: text.strip() for name, text in value.items()}
 
 
 def _check_variables(template: str, required: set[str], allowed: set[str], where: str) -> None:
@@ -194,6 +283,8 @@ def _names(variables: set[str]) -> str:
 
 
 def _stop(value: object, source: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise PromptError(f"{source}: stop must be a list of texts at which an answer ends.")
     return tuple(value)

@@ -27,7 +27,7 @@ def test_reasoning(
     asked = [replace(step, writing="answer", reasoning=text, answer="", candidates=()) for text in reasonings]
     prompts = [next_prompt(engine, replace(chain, steps=(*before, item)), sampling)[0] for item in asked]
     answers = [Completion()] * len(prompts)
-    likeliest = replace(with_stops(chain, sampling), temperature=0, seed=chain.seed)
+    likeliest = replace(with_stops(engine, chain, sampling), temperature=0, seed=chain.seed)
     with closing(engine.generate(prompts, likeliest)) as snapshots:
         for row, completion in snapshots:
             if completion.error:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bonsai.chains.chain import METHODS, Chain, finish, stop, with_last
+from bonsai.chains.formats import PromptFormat, format_of
 from bonsai.chains.guard import OFF_TOPIC, Candidate, choose, first_asked, judge
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import first_question
 from bonsai.chains.step import Step, adds_nothing, with_measures
-from bonsai.engines.base import Completion, Engine, SamplingParams
+from bonsai.engines.base import Completion, Engine, Prompt, SamplingParams
 from bonsai.errors import QuestionError
 from bonsai.measures.reasoning import COPIED_FROM_ANSWER, COPIED_FROM_QUESTION, EMPTY, TRUNCATED, state
 from bonsai.measures.similarity import Measure
@@ -25,29 +26,30 @@ class RoleRequest:
     """What a chain asks of the engine for its next role: the same prompt, once for each sampling."""
 
     chain: Chain
-    prompt: str
+    prompt: Prompt
     sampling: tuple[SamplingParams, ...]
     truncated: bool
 
 
-def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple[str, bool]:
+def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple[Prompt, bool]:
     """Return the prompt that an unfinished chain wants completed, and whether earlier steps were left out to fit it."""
     step, variant = chain.steps[-1], chain.prompt
     tried = [(candidate.question, "") for candidate in step.candidates if candidate.question]
     earlier = [(past.question, past.answer) for past in chain.steps[:-1]] + tried
     room = engine.info.context_length - sampling.max_new_tokens
     truncated = False
-    prompt = _render(variant, step, earlier)
+    form = format_of(engine.info)
+    prompt = _render(variant, form, step, earlier)
     while earlier and variant.uses_transcript(step.writing) and engine.count_tokens(prompt) > room:
         earlier, truncated = earlier[1:], True
-        prompt = _render(variant, step, earlier)
+        prompt = _render(variant, form, step, earlier)
     return prompt, truncated
 
 
-def with_stops(chain: Chain, sampling: SamplingParams) -> SamplingParams:
-    """Return the sampling with the texts at which the chain's variant cuts a completion, before its own."""
-    own = tuple(text for text in sampling.stop if text not in chain.prompt.stop)
-    return replace(sampling, stop=(*chain.prompt.stop, *own))
+def with_stops(engine: Engine, chain: Chain, sampling: SamplingParams) -> SamplingParams:
+    """Return the sampling with the texts at which variant and format cut a completion, before its own."""
+    stops = chain.prompt.stops(format_of(engine.info))
+    return replace(sampling, stop=tuple(dict.fromkeys((*stops, *sampling.stop))))
 
 
 def check_context(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> None:
@@ -65,7 +67,7 @@ def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> Role
     """Return what an unfinished chain asks of the engine now: candidates come with one seed after the other."""
     step = chain.steps[-1]
     prompt, truncated = next_prompt(engine, chain, sampling)
-    sampling = with_stops(chain, sampling)
+    sampling = with_stops(engine, chain, sampling)
     if step.writing == "next_question":
         count, tries = chain.candidates, len(step.candidates)
         sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS))
@@ -78,9 +80,9 @@ def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> Role
     return RoleRequest(chain, prompt, each, truncated)
 
 
-def _render(variant: PromptVariant, step: Step, earlier: Sequence[tuple[str, str]]) -> str:
+def _render(variant: PromptVariant, form: PromptFormat, step: Step, earlier: Sequence[tuple[str, str]]) -> Prompt:
     return variant.render(
-        step.writing, question=step.question, reasoning=step.reasoning, answer=step.answer, earlier=earlier
+        step.writing, form, question=step.question, reasoning=step.reasoning, answer=step.answer, earlier=earlier
     )
 
 

@@ -39,21 +39,17 @@ def add_axes(command: argparse.ArgumentParser) -> None:
 
 def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequence[str], methods: Sequence[str]) -> int:
     """Ask all questions with all that the options name, draw the run, and return the exit code."""
-    from bonsai.chains.prompts import choose_variant, default_variant, load_variants
+    from bonsai.chains.prompts import choose_variant, load_variants
     from bonsai.engines import open_base_engine
     from bonsai.runs.plan import Plan
 
     settings = with_model(options, settings)
     variants = load_variants(settings.prompts)
-    names = options.prompt or ([settings.prompt] if settings.prompt else [])
-    chosen = [choose_variant(variants, name) for name in names]
+    chosen = [choose_variant(variants, name) for name in options.prompt or [settings.prompt]]
     sampling = sampling_of(options)
-    # What cannot be asked is said before a model is loaded; only that tells the usual variant and the adapter.
-    grid = _grid(options, questions, chosen or [*variants.values()][:1], methods, sampling.seed)
+    # What cannot be asked is said before a model is loaded; only that tells the adapter.
+    grid = _grid(options, questions, chosen, methods, sampling.seed)
     engine, measure = open_all(settings)
-    if not chosen:
-        usual = default_variant(engine.info.model_id, engine.info.adapter_id)
-        grid = replace(grid, prompts=(choose_variant(variants, usual),))
     base_engine = open_base_engine(settings, engine) if options.with_and_without_adapter else None
     grid = replace(grid, adapters=(engine.info.adapter_id, "") if base_engine else (engine.info.adapter_id,))
     plan = Plan(grid, sampling, engine.info.model_id, engine.info.adapter_id, engine.info.name, measure.name)

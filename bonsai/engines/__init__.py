@@ -16,10 +16,10 @@ def open_engine(settings: Settings) -> Engine:
     Raises EngineError if its model cannot be loaded, and SettingError for settings that do not go together.
     """
     name = settings.engine if settings.engine != "auto" else _usual(settings)
-    if name == "echo":
-        return EchoEngine()
     # Imported only now: torch and openai take seconds, and most commands need neither.
-    engine: Engine = import_module(f"bonsai.engines.{name}.engine").load(settings)
+    engine: Engine = EchoEngine() if name == "echo" else import_module(f"bonsai.engines.{name}.engine").load(settings)
+    if settings.format != "auto":
+        engine.info = replace(engine.info, prompt_format=settings.format)
     return engine
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -149,6 +149,12 @@ class EngineInfo:
     """Completions that are decoded together."""
     max_concurrent_runs: int = 1
     """Callers that are served in parallel."""
+    prompt_format: str = ""
+    """The name of the format in which the model must be prompted; empty if that follows from the model."""
+    chat_template: str = field(default="", repr=False)
+    """The model's chat template, in Jinja; empty if it has none."""
+    eos_token: str = ""
+    """The text of the token that ends a completion, as chat templates use it."""
 
 
 class Engine(ABC):
@@ -176,6 +182,10 @@ class Engine(ABC):
     @property
     def is_ready(self) -> bool:
         """Whether the model is loaded, so that no call has to wait for it."""
+        return True
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Wait at most so many seconds for the model; return whether it is there, or could not be loaded."""
         return True
 
     def check_memory(self) -> None:

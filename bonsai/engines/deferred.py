@@ -24,6 +24,10 @@ class DeferredEngine(Engine):
         """Whether the model is loaded, so that no call has to wait for it."""
         return self._engine.is_ready
 
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Wait at most so many seconds for the model; return whether it is there, or could not be loaded."""
+        return self._engine.wait_for(seconds)
+
     def open(self) -> None:
         """Open the engine and let all waiting calls go on; an error is raised in those calls, not here."""
         self._engine.open()

@@ -18,6 +18,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from bonsai.chains.formats import PromptFormat, TaggedFormat
 from bonsai.chains.prompts import PromptVariant, join
 from bonsai.engines.model.adapter import check_adapter
 from bonsai.engines.model.loading import find_folder, load_model
@@ -114,14 +115,18 @@ def train(
 
 
 def tokens_and_labels(
-    record: TrainingRecord, variant: PromptVariant, tokenizer: PreTrainedTokenizerBase, max_tokens: int
+    record: TrainingRecord,
+    variant: PromptVariant,
+    tokenizer: PreTrainedTokenizerBase,
+    max_tokens: int,
+    form: PromptFormat = TaggedFormat(),  # noqa: B008 (immutable)
 ) -> dict[str, list[int]]:
     """Return `input_ids` and `labels` (both of one length, at most `max_tokens`) for one record.
 
     Only what the model is to write is trained: Reasoning, answer and next question, each followed by the end of
     text, so that it learns to stop where the next role begins. The prompts between them are masked (-100).
     """
-    text, spans = _text_and_spans(record, variant)
+    text, spans = _text_and_spans(record, variant, form)
     encoded = tokenizer(text, return_offsets_mapping=True)
     ids = [*encoded["input_ids"], tokenizer.eos_token_id]
     labels = [_NOT_TRAINED] * len(ids)
@@ -135,7 +140,9 @@ def tokens_and_labels(
     return {"input_ids": ids[:max_tokens], "labels": labels[:max_tokens]}
 
 
-def _text_and_spans(record: TrainingRecord, variant: PromptVariant) -> tuple[str, list[tuple[int, int]]]:
+def _text_and_spans(
+    record: TrainingRecord, variant: PromptVariant, form: PromptFormat
+) -> tuple[str, list[tuple[int, int]]]:
     """Return the text of all roles one after the other, and the places in it that the model writes."""
     if record.persona:
         variant = replace(variant, persona=record.persona)
@@ -147,7 +154,7 @@ def _text_and_spans(record: TrainingRecord, variant: PromptVariant) -> tuple[str
         roles.append("next_question")
         written["next_question"] = record.next_question
     for role in roles:
-        prompt = variant.render(role, **fill)
+        prompt = variant.render(role, form, **fill).text
         if not prompt.startswith(text):
             raise PromptError(f"{variant.name}: the template of {role} must begin with the role before it, filled in.")
         begin = len(prompt)

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, overload
 from bonsai.chains.chain import METHODS, Chain
 from bonsai.chains.step import Step
 from bonsai.errors import RunFileError, UsageError, first_line
+from bonsai.runs.json_values import as_json
 from bonsai.runs.plan import Plan, from_json, to_json
 from bonsai.runs.run import Run, read_run, step_from_json
 
@@ -129,7 +130,7 @@ class Journal(Sequence[Chain]):
                 {
                     "chain": chain.number,
                     "stop_reason": chain.stop_reason if step.number == last else "",
-                    "step": asdict(step),
+                    "step": as_json(step),
                 }
                 for step in new
             ]

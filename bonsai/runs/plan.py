@@ -3,13 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
 from bonsai.runs.grid import Grid
+from bonsai.runs.json_values import as_json
 from bonsai.runs.run import Run
 
 _GRID_NAMES = {"length": "steps", "stop_without_progress": "stop without progress"}
@@ -54,7 +55,7 @@ class Plan:
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """Return the plan as an object for JSON, which `from_json` turns back into an equal plan."""
-    return asdict(plan)
+    return as_json(plan)
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from bonsai.engines.base import SamplingParams
 from bonsai.errors import RunFileError, UsageError
 from bonsai.measures.reasoning import ReasoningTest
 from bonsai.measures.similarity import WORDS
+from bonsai.runs.json_values import as_json
 
 FORMAT = 1
 
@@ -42,7 +43,7 @@ class Run:
         digest = hashlib.sha256(f'{before}"chains": ['.encode())
         for place, chain in enumerate(one for one in self.chains if not one.parent):
             begun = replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
-            text = json.dumps(asdict(begun), sort_keys=True, ensure_ascii=False)
+            text = json.dumps(as_json(begun), sort_keys=True, ensure_ascii=False)
             digest.update(f"{', ' if place else ''}{text}".encode())
         digest.update(f"]{after}".encode())
         return digest.hexdigest()[:8]
@@ -121,7 +122,7 @@ def json_parts(run: Run, more: Mapping[str, Any] | None = None) -> Iterator[str]
     before, after = frame.split('"chains": []')
     yield f'{before}"chains": ['
     for place, chain in enumerate(run.chains):
-        text = json.dumps(asdict(chain), ensure_ascii=False, indent=2).replace("\n", "\n    ")
+        text = json.dumps(as_json(chain), ensure_ascii=False, indent=2).replace("\n", "\n    ")
         yield f"{',' if place else ''}\n    {text}"
     yield f"\n  ]{after}\n"
 
@@ -184,7 +185,7 @@ def _candidate(chain: int, step: Step, number: int) -> str:
 
 
 def _but_chains(run: Run) -> dict[str, Any]:
-    return asdict(replace(run, chains=()))
+    return as_json(replace(run, chains=()))
 
 
 def _chain(data: Mapping[str, Any]) -> Chain:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bonsai.chains.chain import Chain, new_chain
-from bonsai.chains.prompts import PromptVariant, choose_variant, default_variant
+from bonsai.chains.prompts import PromptVariant, choose_variant
 from bonsai.chains.questions import Starter, clean_question
 from bonsai.chains.roles import check_context
 from bonsai.engines.base import Engine, SamplingParams
@@ -46,7 +46,7 @@ class PageContext:
     @property
     def prompt(self) -> str:
         """The name of the prompt variant that is chosen at first."""
-        return self.settings.prompt or default_variant(self.engine.info.model_id, self.engine.info.adapter_id)
+        return self.settings.prompt
 
     def begin(
         self,

@@ -7,41 +7,61 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bonsai.chains.prompts import ROLES, choose_variant, default_variant, load_variants, parse_variant
+from bonsai.chains.formats import TaggedFormat
+from bonsai.chains.moves import SENTENCES, Move
+from bonsai.chains.prompts import ROLES, choose_variant, load_variants, parse_variant, to_yaml
 from bonsai.errors import PromptError
-from bonsai.settings import PHI_2, ROOT
+from bonsai.settings import ROOT
 
 GOOD = yaml.safe_load((ROOT / "prompts" / "assistant.yaml").read_text())
+FULL = yaml.safe_load((ROOT / "prompts" / "instruct.yaml").read_text())
+TAGGED = TaggedFormat()
 
 
 def wrong(**changes: object) -> str:
     return yaml.safe_dump({**GOOD, **changes})
 
 
+def with_role(role: str, text: object) -> str:
+    return wrong(roles={**GOOD["roles"], role: text})
+
+
 def with_template(role: str, text: object) -> str:
-    return wrong(templates={**GOOD["templates"], role: text})
+    return yaml.safe_dump({**FULL, "templates": {**FULL["templates"], role: text}})
 
 
 def test_five_variants_ship_each_with_every_role() -> None:
     variants = load_variants(ROOT / "prompts")
     assert list(variants) == ["assistant", "creator", "instruct", "logician", "translator"]
     for variant in variants.values():
-        assert set(variant.templates) == set(ROLES)
+        assert set(variant.templates or variant.roles) >= set(ROLES)
         assert variant.description
-        assert variant.stop
 
 
-@pytest.mark.parametrize("name", ["assistant", "creator", "instruct", "logician", "translator"])
-def test_prompts_are_append_only_within_a_step(name: str) -> None:
+@pytest.mark.parametrize("name", ["assistant", "instruct"])
+def test_a_variant_comes_back_from_its_yaml(name: str) -> None:
     variant = load_variants(ROOT / "prompts")[name]
-    parts = {"question": "Why?", "reasoning": "Weigh it.", "answer": "So."}
-    reasoning = variant.render("reasoning", question="Why?")
-    answer = variant.render("answer", question="Why?", reasoning="Weigh it.")
-    following = variant.render("next_question", **parts)
-    assert answer.startswith(reasoning)
-    assert following.startswith(answer)
-    assert answer[len(reasoning) :].lstrip().startswith("Weigh it.")
-    assert following[len(answer) :].lstrip().startswith("So.")
+    assert parse_variant(name, to_yaml(variant)) == variant
+
+
+def test_whole_templates_may_end_with_a_newline() -> None:
+    text = with_template("single", "<|im_start|>user\n$question<|im_end|>\n<|im_start|>assistant\n\n")
+    prompt = parse_variant("x", text).render("single", TAGGED, question="<|im_end|>?")
+    assert prompt.parts == ("<|im_start|>user\n", "<|im_end|>?", "<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_a_move_is_asked_for_in_the_variant_s_own_words() -> None:
+    variant = parse_variant("x", wrong(moves={"cause": "その理由を尋ねる。"}))
+    asked = {"question": "Why?", "reasoning": "Weigh.", "answer": "So."}
+    assert "その理由を尋ねる。" in variant.render("next_question", TAGGED, move="cause", **asked).text
+    assert SENTENCES[Move.MEASURE] in variant.render("next_question", TAGGED, move="measure", **asked).text
+
+
+def test_a_file_that_says_nothing_of_a_conclusion_is_asked_for_one() -> None:
+    for name, variant in load_variants(ROOT / "prompts").items():
+        prompt = variant.render("conclusion", TAGGED, question="Why do bells ring?", earlier=[("Why?", "So.")])
+        assert "Why do bells ring?" in prompt.text, name
+        assert "two to four sentences" in prompt.text, name
 
 
 @pytest.mark.parametrize(
@@ -55,12 +75,17 @@ def test_prompts_are_append_only_within_a_step(name: str) -> None:
         (wrong(stop="a"), "stop must be a list"),
         (wrong(stop=[""]), "stop must be a list"),
         (wrong(turn="Asked: $reasoning"), r"x.yaml: turn: unknown variable \$reasoning"),
-        (wrong(templates={"single": "$question"}), "x.yaml: the role reasoning is missing"),
+        (wrong(roles={"single": "$question"}), "x.yaml: the role reasoning is missing"),
+        (wrong(templates=FULL["templates"]), "either roles .* or templates"),
+        (wrong(moves={"sideways": "Ask."}), "unknown move 'sideways'; the moves are cause, "),
+        (wrong(moves=["cause"]), "moves must hold"),
+        (with_role("single", "Say something."), r"x.yaml: role single: the variable \$question is missing"),
+        (with_role("answer", "$answer"), r"x.yaml: role answer: unknown variable \$answer"),
         (with_template("summary", "$question"), "x.yaml: unknown role 'summary'"),
         (with_template("answer", "$question"), r"x.yaml: role answer: the variable \$reasoning is missing"),
         (with_template("single", "$question $mood"), r"x.yaml: role single: unknown variable \$mood"),
         (with_template("single", "$question costs 5$"), r"x.yaml: role single: a '\$' stands alone"),
-        (with_template("single", 5), "template of single must be text"),
+        (with_template("single", 5), "text of the role single must be text"),
     ],
 )
 def test_a_wrong_variant_is_refused(text: str, message: str) -> None:
@@ -89,7 +114,7 @@ def test_an_unknown_variant_is_answered_with_those_that_exist() -> None:
 @given(st.text(max_size=80))
 def test_any_question_is_put_into_the_prompt_as_it_is(question: str) -> None:
     variant = parse_variant("x", yaml.safe_dump(GOOD))
-    assert f"<|prompt|>{question}\n" in variant.render("single", question=question)
+    assert f"<|prompt|>{question}\n" in variant.render("single", TAGGED, question=question).text
 
 
 @given(st.text(max_size=200))
@@ -98,9 +123,3 @@ def test_parsing_refuses_or_accepts_but_never_fails_otherwise(text: str) -> None
         parse_variant("x", text)
     except PromptError as error:
         assert str(error)  # noqa: PT017
-
-
-def test_plain_phi_2_gets_the_layout_that_it_knows() -> None:
-    assert default_variant(PHI_2, "") == "instruct"
-    assert default_variant(PHI_2, "someone/adapter") == "assistant"
-    assert default_variant("someone/tuned-phi", "") == "assistant"

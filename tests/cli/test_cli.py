@@ -78,12 +78,12 @@ def tree_of(saved: Path, *options: str) -> Run:
 
 def test_a_branch_with_another_candidate_keeps_the_old_chain(saved: Path) -> None:
     before = read_run(saved)
-    tree = tree_of(saved, "--step", "1", "--candidate", "2")
+    tree = tree_of(saved, "--step", "1", "--candidate", "1")
     old, new = tree.chains
     assert before.chains == (old,)
     assert (tree.id, tree.model, tree.measure) == (before.id, "echo", "words")
     assert (new.parent, new.shared, new.length, new.stop_reason) == (1, 1, 3, "done")
-    assert new.questions[1] == old.steps[0].candidates[1].question
+    assert new.questions[1] == old.steps[0].candidates[0].question
 
 
 def test_a_branch_with_another_question_variant_and_seed(saved: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_branch_with_another_question_variant_and_seed(saved: Path) -> None:
 
 
 def test_a_branch_of_a_branch_is_drawn_whole(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tree_of(saved, "--step", "1", "--candidate", "2")
+    tree_of(saved, "--step", "1", "--candidate", "1")
     tree_of(saved, "Who gained from it?", "--chain", "2", "--step", "3")
     capsys.readouterr()
     assert main(["show", str(saved)]) == 0

@@ -61,6 +61,8 @@ def printed(arguments: list[str]) -> str:
         patch.chdir(ROOT)
         patch.setenv("BONSAI_ENGINE", "echo")
         patch.setenv("BONSAI_EMBEDDER", "none")
+        # The variants as the first version had them: whole templates.
+        patch.setenv("BONSAI_PROMPTS", str(GOLDEN / "prompts"))
         assert main(arguments) == 0
         stdout.flush()
     return without_seconds(stdout.buffer.getvalue().decode())

@@ -24,6 +24,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from bonsai.chains.formats import TaggedFormat
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.questions import load_starters
 from bonsai.engines.base import Completion, Engine, SamplingParams
@@ -240,10 +241,12 @@ def test_the_answer_after_a_reasoning_reads_less_than_a_tenth_of_its_prompt(
     seedling: BatchingEngine, name: str
 ) -> None:
     variant = load_variants(ROOT / "prompts")[name]
-    params = SamplingParams(max_new_tokens=96, seed=7, stop=variant.stop)
+    params = SamplingParams(max_new_tokens=96, seed=7, stop=variant.stops(TaggedFormat()))
     for starter in load_starters(ROOT / "examples" / "questions.csv"):
-        reasoning = last(seedling, [variant.render("reasoning", question=starter.question)], params)[0].text
-        prompt = variant.render("answer", question=starter.question, reasoning=reasoning)
+        reasoning = last(seedling, [variant.render("reasoning", TaggedFormat(), question=starter.question)], params)[
+            0
+        ].text
+        prompt = variant.render("answer", TaggedFormat(), question=starter.question, reasoning=reasoning)
         with passes(seedling) as seen:
             last(seedling, [prompt], replace(params, max_new_tokens=1))
         assert sum(map(sum, seen)) < seedling.count_tokens(prompt) / 10, starter.question

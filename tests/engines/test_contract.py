@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from bonsai.chains.formats import TaggedFormat
 from bonsai.chains.prompts import load_variants
 from bonsai.engines import open_engine
 from bonsai.engines.base import DEFAULT_OPTIONS, Completion, Engine, Prompt, Request, RequestQueue, SamplingParams
@@ -373,8 +374,10 @@ def test_echo_gives_each_role_a_sensible_text(name: str) -> None:
     variant = load_variants(ROOT / "prompts")[name]
     parts = {"question": "How do rivers shape cities?", "reasoning": "Rivers bring trade.", "answer": "By trade."}
     roles = ("single", "reasoning", "answer", "next_question")
-    prompts = [variant.render(role, **parts, earlier=[("What is a city?", "A big town.")]) for role in roles]
-    found = texts(EchoEngine(), prompts, SamplingParams(stop=variant.stop))
+    prompts = [
+        variant.render(role, TaggedFormat(), **parts, earlier=[("What is a city?", "A big town.")]) for role in roles
+    ]
+    found = texts(EchoEngine(), prompts, SamplingParams(stop=variant.stops(TaggedFormat())))
     assert all("rivers shape cities" in text for text in found)
     assert len(set(found)) == 4
     assert [text.endswith("?") for text in found] == [False, False, False, True]

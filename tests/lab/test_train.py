@@ -9,6 +9,7 @@ import pytest
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+from bonsai.chains.formats import TaggedFormat
 from bonsai.chains.prompts import load_variants, parse_variant
 from bonsai.engines import open_engine
 from bonsai.engines.base import SamplingParams
@@ -39,7 +40,7 @@ def test_only_what_the_model_writes_is_trained(name: str, model_folder: Path) ->
     space = " " if name == "instruct" else ""
     end = tokenizer.eos_token
     assert trained == "".join(f"{space}{text}{end}" for text in (RECORD.reasoning, RECORD.answer, RECORD.next_question))
-    prompt = VARIANTS[name].render("reasoning", question=RECORD.question)
+    prompt = VARIANTS[name].render("reasoning", TaggedFormat(), question=RECORD.question).text
     assert tokenizer.decode(ids).startswith(prompt)
     assert len(ids) == len(labels)
 
@@ -113,7 +114,7 @@ def test_the_adapter_says_what_it_was_taught(model_folder: Path, tmp_path: Path)
     variant = parse_variant("short", SHORT)
     train([RECORD], str(model_folder), tmp_path / "adapter", [variant], SCHEDULE)
     engine = open_engine(Settings(model=str(model_folder), adapter=str(tmp_path / "adapter"), engine="local"))
-    prompt = variant.render("answer", question=RECORD.question, reasoning=RECORD.reasoning)
+    prompt = variant.render("answer", TaggedFormat(), question=RECORD.question, reasoning=RECORD.reasoning).text
     *_, (_, completion) = engine.generate([prompt], SamplingParams(max_new_tokens=30, temperature=0, stop=variant.stop))
     assert (completion.text.strip(), completion.finish_reason) == (RECORD.answer, "stop")
     assert not (tmp_path / "adapter" / "checkpoints").exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import bonsai.engines
+from bonsai.chains.formats import TaggedFormat
 from bonsai.chains.prompts import load_variants
 from bonsai.cli.main import main
 from bonsai.engines.echo import EchoEngine
@@ -236,7 +237,7 @@ def test_a_variant_that_fails_on_one_question_spares_the_rest_and_is_retried_alo
     journal, out = tmp_path / "j.jsonl", tmp_path / "t.csv"
     kept = [*COMMAND, "--journal", str(journal), "--out", str(out)]
     logician = load_variants(ROOT / "prompts")["logician"]
-    answering.fail_on = logician.render("reasoning", question="Why do we forget what we learn?")
+    answering.fail_on = logician.render("reasoning", TaggedFormat(), question="Why do we forget what we learn?").text
     assert main(kept) == 1
     told = capsys.readouterr().err
     assert "bonsai: chain 16 ('Why do we forget what we learn?', logician): The echo engine was told to fail" in told

@@ -44,7 +44,7 @@ def arrows(text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def tree() -> Run:
     """A chain of three steps, and a branch that keeps its first two."""
-    first = grown(new_chain(QUESTION, "qtq", VARIANT, length=3, candidates=2, seed=1))
+    first = grown(new_chain(QUESTION, "qtq", VARIANT, length=3, candidates=2, seed=8))
     second = branch(first, number=2, keep=2, question="Who gains from slow growth?", length=4)
     return run_of(first, grown(second))
 

@@ -56,8 +56,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     settings = with_model(options, settings)
     variants = load_variants(settings.prompts)
-    if name := options.prompt or settings.prompt:
-        choose_variant(variants, name)
+    choose_variant(variants, options.prompt or settings.prompt)
     check_out(options.out)
     begin = _begin_branch if options.run else _begin_run
     begun, engine, measure = begin(options, settings, variants)
@@ -72,7 +71,7 @@ def _begin_run(
 ) -> "tuple[Run, Engine, Measure]":
     """Return a run of one chain that is about to begin, and what will write and measure it."""
     from bonsai.chains.chain import new_chain
-    from bonsai.chains.prompts import choose_variant, default_variant
+    from bonsai.chains.prompts import choose_variant
     from bonsai.chains.questions import clean_question
     from bonsai.runs.run import Run
 
@@ -86,7 +85,7 @@ def _begin_run(
     question = clean_question(options.question)
     sampling = sampling_of(options)
     engine, measure = open_all(settings)
-    name = options.prompt or settings.prompt or default_variant(engine.info.model_id, engine.info.adapter_id)
+    name = options.prompt or settings.prompt
     chain = new_chain(
         question,
         method,

@@ -70,6 +70,8 @@ class LoadedModel:
             self.device,
             is_stand_in=self.is_stand_in,
             context_length=self.context_length,
+            chat_template=_chat_template(self.tokenizer),
+            eos_token=str(self.tokenizer.eos_token or ""),
         )
 
     def check_memory(self) -> None:
@@ -87,6 +89,12 @@ class LoadedModel:
                 f"The model without its adapter does not fit beside it: it takes {needed / 2**30:.1f} GB more, and "
                 f"{max(0, free) / 2**30:.1f} GB are free. Compare them in two runs."
             )
+
+
+def _chat_template(tokenizer: Any) -> str:
+    """Return the chat template of a tokenizer, the usual one if it has several; "" if it has none."""
+    template = getattr(tokenizer, "chat_template", None) or ""
+    return str(template.get("default", "") if isinstance(template, dict) else template)
 
 
 def load_model(settings: Settings) -> LoadedModel:
