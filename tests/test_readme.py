@@ -1,7 +1,8 @@
-"""The README is held to the code: its file tree, its settings table and its help text."""
+"""README and docs are held to the code: the list of files, the settings table, the help text, and every link."""
 
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from bonsai.cli.main import _parser
 from bonsai.settings import ROOT, Settings, variable
 
+VARIANTS = (ROOT / "docs" / "variants.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -28,7 +30,7 @@ def test_the_settings_table_is_the_code() -> None:
         for item in fields(Settings)
         if item.metadata
     ]
-    table = README.split("\n## Settings\n", 1)[1].split("\n## ", 1)[0]
+    table = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert [line for line in table.splitlines() if line.startswith("| `")] == rows
 
 
@@ -42,10 +44,21 @@ def test_the_list_of_files_is_the_repository() -> None:
     assert listed == entries
 
 
-def test_everything_that_the_readme_points_to_is_there() -> None:
-    places = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert {"docs/page.png", "docs/performance.md"} <= set(places)
-    assert [place for place in places if not (ROOT / place).exists()] == []
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 250
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))], ids=str
+)
+def test_every_link_leads_to_something(page: Path) -> None:
+    places = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [place for place in places if not (page.parent / place).exists()] == []
+
+
+def test_every_page_of_the_docs_can_be_found_from_the_readme() -> None:
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert {page for page in pages if f"(docs/{page})" not in README} == set()
 
 
 def test_the_space_header_is_complete() -> None:
@@ -60,7 +73,7 @@ def test_the_space_header_is_complete() -> None:
 def test_the_example_variant_is_well_formed() -> None:
     from bonsai.chains.prompts import parse_variant
 
-    example = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)[0]
+    example = re.findall(r"```yaml\n(.*?)```", VARIANTS, re.DOTALL)[0]
     assert parse_variant("example", example).persona == "You are a patient teacher."
 
 
