@@ -15,12 +15,15 @@ _HEARTBEAT_SECONDS = 0.1
 
 @dataclass
 class _PendingRole:
-    """A role in the making: the latest snapshots of its completions, and the chain at `place` as it is with them."""
+    """A role that waits for its completions."""
 
     place: int
+    """The place of its chain among all."""
     request: RoleRequest
     completions: list[Completion]
+    """The latest snapshot of each completion."""
     chain: Chain
+    """The chain updated with them."""
 
 
 def advance_each(
@@ -30,29 +33,28 @@ def advance_each(
     measure: Measure = WORDS,
     base_engine: Engine | None = None,
 ) -> Generator[tuple[int, Chain], None, None]:
-    """Yield (place, chain) each time that the text of a chain has grown, until every one of them is finished.
+    """Yield (place, chain) each time that the text of a chain has grown, until all chains are finished.
 
-    Places count from 0 in the order of `chains`, which are begun in that order, as many at a time as the engine has
-    rows for; so `chains` may be long and made on demand. A chain wants its next prompt completed as soon as one is
-    finished, whatever the others do. A step that fails ends its chain and spares the others. Closing the iterator stops
-    the work.
+    Places count from 0 in the order of `chains`. Chains begin in that order, as many at a time as the engine decodes
+    together, so `chains` may be a long iterator. A chain asks for its next role as soon as one is written, whatever the
+    others do. A step that fails ends its chain and spares the others. Closing the iterator stops the work.
 
-    `alone` is the same model without its adapter: it answers, after all others, the chains that ask for that.
+    `base_engine` is the same model without its adapter. After all others it answers the chains that ask for it.
     """
-    aside: list[tuple[int, Chain]] = []
+    without_adapter: list[tuple[int, Chain]] = []
 
     def with_adapter() -> Iterator[tuple[int, Chain]]:
         for place, chain in enumerate(chains):
             if chain.finished:
                 continue
-            if base_engine and chain.model and not chain.adapter:
-                aside.append((place, chain))
+            if base_engine and chain.without_adapter:
+                without_adapter.append((place, chain))
             else:
                 yield place, chain
 
     yield from _grow(engine, with_adapter(), sampling, measure)
-    if base_engine and aside:
-        yield from _grow(base_engine, iter(aside), sampling, measure)
+    if base_engine and without_adapter:
+        yield from _grow(base_engine, iter(without_adapter), sampling, measure)
 
 
 def _grow(
@@ -96,9 +98,9 @@ def _grow(
 def advance(
     engine: Engine, chains: Sequence[Chain], sampling: SamplingParams, measure: Measure = WORDS
 ) -> Generator[tuple[Chain, ...], None, None]:
-    """Yield all chains, again and again as their texts grow, until every one of them is finished; see `grow`.
+    """Yield all chains each time that a text has grown, until all are finished; see `advance_each`.
 
-    The last tuple yielded holds what was reached.
+    The first tuple holds the chains as given, the last one what was reached.
     """
     current = list(chains)
     yield tuple(current)

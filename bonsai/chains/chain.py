@@ -1,51 +1,60 @@
 """Chains: a question followed by a method, its steps, how one begins, branches and is stopped."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
+from bonsai.chains.outcomes import Flag, Method, Role, StopReason
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step, with_measures
 from bonsai.errors import UsageError
 from bonsai.measures.similarity import WORDS, Measure
 
-METHODS: dict[str, tuple[str, ...]] = {
-    "single": ("single",),
-    "two-step": ("reasoning", "answer"),
-    "qtq": ("reasoning", "answer", "next_question"),
-}
-
 
 @dataclass(frozen=True)
 class Chain:
-    """A question followed by a method. Immutable: a chain after a completion is a new chain.
-
-    `stop_reason` is "" while the chain can go on; then "done", "tautology" (the proposed questions repeat earlier
-    ones), "off-topic" (they leave the topic), "no-question" (none was proposed), "no-progress" (two steps running added
-    next to nothing), "error" or "stopped".
-
-    A branch names the chain that it came from (`parent`, 0 for none) and how many steps at its head are that chain's
-    (`shared`); `model` and `adapter` are given where they are not those of its run. A chain that is not `guarded` asks
-    the first question proposed, whatever it repeats.
-    """
+    """A question followed by a method. Immutable: a chain after a completion is a new chain."""
 
     number: int
-    method: str
+    """Its number in the run, from 1."""
+    method: Method
     prompt: PromptVariant
     steps: tuple[Step, ...]
+    """All steps, oldest first; the last one may be unfinished."""
     length: int = 1
+    """Steps that it has at most, those shared with its parent included."""
     candidates: int = 1
+    """Next questions that are proposed at a time."""
     seed: int = 0
-    stop_reason: str = ""
+    """The seed of every text; candidates and second tries count up from it."""
+    stop_reason: StopReason | Literal[""] = ""
+    """Why it goes no further; "" while it can."""
     parent: int = 0
+    """The number of the chain that it branches from; 0 for none."""
     shared: int = 0
+    """The steps at its head that are its parent's."""
     stop_without_progress: bool = True
+    """Whether it ends when two steps in a row add next to nothing."""
     guarded: bool = True
+    """Whether the guard chooses the next question; else the first one proposed is asked, whatever it repeats."""
     model: str = ""
+    """What answers, if that is not the model and adapter of its run; see `Run.answered_by`."""
     adapter: str = ""
+    """The adapter of `model`; "" for the model alone."""
 
     @property
     def finished(self) -> bool:
-        """Say whether the chain has come to its end."""
+        """Whether it goes no further."""
         return bool(self.stop_reason)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it was asked as the run was planned, and is no branch."""
+        return not self.parent
+
+    @property
+    def without_adapter(self) -> bool:
+        """Whether the model answers without the adapter of its run."""
+        return bool(self.model) and not self.adapter
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -68,13 +77,17 @@ def new_chain(
     candidates: int = 1,
     seed: int = 0,
 ) -> Chain:
-    """Return a chain that is about to begin; only `qtq` can be longer than one step. Raises UsageError if it cannot."""
-    if method not in METHODS:
-        raise UsageError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
+    """Return a chain that is about to begin; only `qtq` can be longer than one step.
+
+    Raises UsageError if there is no such method, and for less than one step or candidate.
+    """
+    if method not in set(Method):
+        raise UsageError(f"There is no method {method!r}; choose one of {', '.join(Method)}.")
     if length < 1 or candidates < 1:
         raise UsageError("A chain needs at least one step and one candidate for the next question.")
-    first = Step(1, question, METHODS[method][0])
-    return Chain(number, method, prompt, (first,), length if method == "qtq" else 1, candidates, seed)
+    chosen = Method(method)
+    length = length if chosen is Method.QTQ else 1
+    return Chain(number, chosen, prompt, (Step(1, question, chosen.roles[0]),), length, candidates, seed)
 
 
 def branch(
@@ -96,7 +109,7 @@ def branch(
     finished = sum(step.finished for step in chain.steps)
     if not 0 <= keep <= finished:
         raise UsageError(f"A branch of chain {chain.number} can keep 0 to {finished} of its steps, not {keep}.")
-    if keep and chain.method != "qtq":
+    if keep and chain.method != Method.QTQ:
         raise UsageError(f"A {chain.method} chain has one step and no next question; begin its step again.")
     length = max(chain.length, keep + 1) if length is None else length
     if length <= keep:
@@ -110,7 +123,7 @@ def branch(
         stop_reason="",
         model="",
         adapter="",
-        steps=(*chain.steps[:keep], Step(keep + 1, question, METHODS[chain.method][0])),
+        steps=(*chain.steps[:keep], Step(keep + 1, question, chain.method.roles[0])),
         prompt=prompt or chain.prompt,
         seed=chain.seed if seed is None else seed,
     )
@@ -125,13 +138,13 @@ def stop(chain: Chain, measure: Measure = WORDS) -> Chain:
         return chain
     last = chain.steps[-1]
     if not (last.reasoning or last.answer or last.number == 1):
-        return replace(chain, steps=chain.steps[:-1], stop_reason="stopped")
-    if last.writing == "next_question":
+        return replace(chain, steps=chain.steps[:-1], stop_reason=StopReason.STOPPED)
+    if last.writing == Role.NEXT_QUESTION:
         last = replace(last, next_question="")
-    return finish(with_last(chain, last.flagged("stopped")), "stopped", measure)
+    return finish(with_last(chain, last.flagged(Flag.STOPPED)), StopReason.STOPPED, measure)
 
 
-def finish(chain: Chain, reason: str, measure: Measure) -> Chain:
+def finish(chain: Chain, reason: StopReason, measure: Measure) -> Chain:
     """Return the chain with its last step measured and finished, and why it goes no further."""
     return replace(with_last(chain, with_measures(chain.steps[-1], chain.steps[:-1], measure)), stop_reason=reason)
 

@@ -4,36 +4,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from bonsai.chains.outcomes import Verdict
 from bonsai.chains.questions import first_question, is_question
 from bonsai.measures.segments import is_word, match_keys, segments
 from bonsai.measures.similarity import WORDS, Measure
 
-ACCEPTED = "accepted"
-EMPTY = "empty"
-NOT_A_QUESTION = "not a question"
-OFF_TOPIC = "off topic"
-_REPEATS = "repeats step "
-
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposed next question and the guard's verdict: accepted, empty, not a question, off topic, or what it repeats.
-
-    `similarity` (0 to 1) is to the most similar question asked so far, that of step `nearest`; `closeness` (0 to 1) is
-    how near the candidate is to the question and answer that it follows.
-    """
+    """A proposed next question, and what the guard found in it."""
 
     question: str
-    verdict: str
+    """The question, "" if the model proposed none."""
+    verdict: Verdict
     seed: int
+    """The seed of its completion."""
     similarity: float = 0.0
+    """To the most similar question asked so far, 0 to 1."""
     closeness: float = 0.0
+    """To the question and the answer that it follows, 0 to 1."""
     nearest: int | None = None
+    """The step with the most similar question."""
+    repeats: int | None = None
+    """The step that it repeats, if the verdict is REPEATS."""
 
     @property
-    def repeats(self) -> int | None:
-        """The number of the step that the candidate repeats, or None."""
-        return int(self.verdict.removeprefix(_REPEATS)) if self.verdict.startswith(_REPEATS) else None
+    def finding(self) -> str:
+        """The verdict in words: "off topic", "repeats step 2"."""
+        return str(self.verdict) if self.repeats is None else f"{self.verdict} step {self.repeats}"
 
 
 def judge(text: str, seed: int, asked: Sequence[str], answer: str = "", measure: Measure = WORDS) -> Candidate:
@@ -43,17 +41,18 @@ def judge(text: str, seed: int, asked: Sequence[str], answer: str = "", measure:
     """
     question = first_question(text)
     if not question:
-        return Candidate("", EMPTY, seed)
+        return Candidate("", Verdict.EMPTY, seed)
     if not is_question(question):
-        return Candidate(question, NOT_A_QUESTION, seed)
+        return Candidate(question, Verdict.NOT_A_QUESTION, seed)
     look = measure.compare_with_earlier(question, asked)
     closeness = measure.closeness(question, asked[-1] if asked else "", answer)
-    verdict = ACCEPTED
+    verdict = Verdict.ACCEPTED
     if look.rejected is not None:
-        verdict = f"{_REPEATS}{look.rejected}"
+        verdict = Verdict.REPEATS
     elif measure.off_topic(question, asked, [answer]):
-        verdict = OFF_TOPIC
-    return Candidate(question, verdict, seed, round(look.similarity or 0.0, 3), round(closeness, 3), look.nearest)
+        verdict = Verdict.OFF_TOPIC
+    similarity = round(look.similarity or 0.0, 3)
+    return Candidate(question, verdict, seed, similarity, round(closeness, 3), look.nearest, look.rejected)
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -61,13 +60,13 @@ def choose(candidates: Sequence[Candidate]) -> Candidate | None:
 
     Novelty is what similarity leaves to 1. Neither alone would do: the newest question is one about something else.
     """
-    accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
+    accepted = [candidate for candidate in candidates if candidate.verdict == Verdict.ACCEPTED]
     return max(accepted, key=lambda one: (one.closeness * (1 - one.similarity), -one.similarity), default=None)
 
 
 def first_asked(candidates: Sequence[Candidate]) -> Candidate | None:
     """Return the first candidate that is a question, as if nothing guarded the chain, or None."""
-    return next((one for one in candidates if one.verdict not in (EMPTY, NOT_A_QUESTION)), None)
+    return next((one for one in candidates if one.verdict not in (Verdict.EMPTY, Verdict.NOT_A_QUESTION)), None)
 
 
 def aligned(question: str, other: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import Role
 from bonsai.chains.roles import next_prompt, with_stops
 from bonsai.chains.step import Step
 from bonsai.engines.base import Completion, Engine, SamplingParams
@@ -24,7 +25,7 @@ def test_reasoning(
     step = _step(chain, step_number)
     before, after = chain.steps[: step_number - 1], chain.steps[step_number:]
     reasonings = (step.reasoning, "", shuffled(step.reasoning, chain.seed))
-    asked = [replace(step, writing="answer", reasoning=text, answer="", candidates=()) for text in reasonings]
+    asked = [replace(step, writing=Role.ANSWER, reasoning=text, answer="", candidates=()) for text in reasonings]
     prompts = [next_prompt(engine, replace(chain, steps=(*before, item)), sampling)[0] for item in asked]
     answers = [Completion()] * len(prompts)
     likeliest = replace(with_stops(engine, chain, sampling), temperature=0, seed=chain.seed)

@@ -1,24 +1,28 @@
 """Roles: the prompt that a chain wants completed now, and what becomes of the chain by the completions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bonsai.chains.chain import METHODS, Chain, finish, stop, with_last
+from bonsai.chains.chain import Chain, finish, stop, with_last
 from bonsai.chains.formats import PromptFormat, format_of
-from bonsai.chains.guard import OFF_TOPIC, Candidate, choose, first_asked, judge
+from bonsai.chains.guard import Candidate, choose, first_asked, judge
+from bonsai.chains.outcomes import Flag, Role, StopReason, Verdict
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import first_question
 from bonsai.chains.step import Step, adds_nothing, with_measures
 from bonsai.engines.base import Completion, Engine, Prompt, SamplingParams
 from bonsai.errors import QuestionError
-from bonsai.measures.reasoning import COPIED_FROM_ANSWER, COPIED_FROM_QUESTION, EMPTY, TRUNCATED, state
+from bonsai.measures.reasoning import ReasoningState, state
 from bonsai.measures.similarity import Measure
 
 NEXT_QUESTION_TOKENS = 64
 NEW_TRIES = 2
 
 # What is known of a Reasoning after a role that asks for a second try: a copy of the answer only with the answer.
-_WORTH_ANOTHER_TRY = {"reasoning": (EMPTY, COPIED_FROM_QUESTION), "answer": (COPIED_FROM_ANSWER,)}
+_WORTH_ANOTHER_TRY: Mapping[str, tuple[ReasoningState, ...]] = {
+    Role.REASONING: (ReasoningState.EMPTY, ReasoningState.COPIED_FROM_QUESTION),
+    Role.ANSWER: (ReasoningState.COPIED_FROM_ANSWER,),
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> Role
     step = chain.steps[-1]
     prompt, truncated = next_prompt(engine, chain, sampling)
     sampling = with_stops(engine, chain, sampling)
-    if step.writing == "next_question":
+    if step.writing == Role.NEXT_QUESTION:
         count, tries = chain.candidates, len(step.candidates)
         sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS))
     else:
@@ -102,12 +106,12 @@ def with_completions(request: RoleRequest, completions: Sequence[Completion], me
         seconds=step.seconds + max(item.seconds for item in completions),
     )
     if request.truncated:
-        step = step.flagged("truncated")
+        step = step.flagged(Flag.TRUNCATED)
     errors = [item.error for item in completions if item.finish_reason == "error"]
     if len(errors) == len(completions):
-        step = replace(step, next_question="", error=errors[0]).flagged("error")
-        return finish(with_last(request.chain, step), "error", measure)
-    if step.writing == "next_question":
+        step = replace(step, next_question="", error=errors[0]).flagged(Flag.ERROR)
+        return finish(with_last(request.chain, step), StopReason.ERROR, measure)
+    if step.writing == Role.NEXT_QUESTION:
         return _finish_next_question(with_last(request.chain, step), request, completions, measure)
     return _finish_text(with_last(request.chain, step), completions[0], measure)
 
@@ -116,22 +120,22 @@ def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chai
     step = _written(chain.steps[-1], completion.text)
     cut = completion.finish_reason == "length"
     if cut:
-        step = step.flagged("truncated")
+        step = step.flagged(Flag.TRUNCATED)
     if completion.finish_reason == "cancelled":
         return stop(with_last(chain, step), measure)
-    roles = METHODS[chain.method]
-    if "reasoning" in roles:
-        cut = cut if step.writing == "reasoning" else step.reasoning_state == TRUNCATED
+    roles = chain.method.roles
+    if Role.REASONING in roles:
+        cut = cut if step.writing == Role.REASONING else step.reasoning_state == ReasoningState.TRUNCATED
         step = replace(step, reasoning_state=state(step.reasoning, step.question, step.answer, cut))
     if step.reasoning_tries == 1 and step.reasoning_state in _WORTH_ANOTHER_TRY.get(step.writing, ()):
         # What it cost stays; what was found in it does not.
-        step = replace(step, writing="reasoning", reasoning="", answer="", reasoning_state="", flags=())
+        step = replace(step, writing=Role.REASONING, reasoning="", answer="", reasoning_state="", flags=())
         return with_last(chain, replace(step, reasoning_tries=2))
     place = roles.index(step.writing) + 1
     if place == len(roles):
-        return finish(with_last(chain, step), "done", measure)
-    if step.writing == "answer" and chain.stop_without_progress and adds_nothing(step, chain.steps[:-1]):
-        return finish(with_last(chain, step), "no-progress", measure)
+        return finish(with_last(chain, step), StopReason.DONE, measure)
+    if step.writing == Role.ANSWER and chain.stop_without_progress and adds_nothing(step, chain.steps[:-1]):
+        return finish(with_last(chain, step), StopReason.NO_PROGRESS, measure)
     return with_last(chain, replace(step, writing=roles[place]))
 
 
@@ -153,22 +157,23 @@ def _finish_next_question(
         return finish(with_last(chain, step), _why_none(step.candidates), measure)
     step = replace(step, next_question=chosen.question)
     if step.number >= chain.length:
-        return finish(with_last(chain, step), "done", measure)
+        return finish(with_last(chain, step), StopReason.DONE, measure)
     chain = with_last(chain, with_measures(step, chain.steps[:-1], measure))
-    return replace(chain, steps=(*chain.steps, Step(step.number + 1, chosen.question, METHODS[chain.method][0])))
+    return replace(chain, steps=(*chain.steps, Step(step.number + 1, chosen.question, chain.method.roles[0])))
 
 
-def _why_none(candidates: Sequence[Candidate]) -> str:
+def _why_none(candidates: Sequence[Candidate]) -> StopReason:
     """Return the stop reason of a chain whose candidates were all rejected."""
     if any(candidate.repeats for candidate in candidates):
-        return "tautology"
-    return "off-topic" if any(candidate.verdict == OFF_TOPIC for candidate in candidates) else "no-question"
+        return StopReason.TAUTOLOGY
+    off_topic = any(candidate.verdict == Verdict.OFF_TOPIC for candidate in candidates)
+    return StopReason.OFF_TOPIC if off_topic else StopReason.NO_QUESTION
 
 
 def _written(step: Step, text: str) -> Step:
     """Return the step with the text of the role being written."""
-    if step.writing == "reasoning":
+    if step.writing == Role.REASONING:
         return replace(step, reasoning=text.strip())
-    if step.writing == "next_question":
+    if step.writing == Role.NEXT_QUESTION:
         return replace(step, next_question=text.strip())
     return replace(step, answer=text.strip())

@@ -2,43 +2,55 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from bonsai.chains.guard import Candidate
+from bonsai.chains.outcomes import Flag, Role
 from bonsai.chains.questions import is_question
-from bonsai.measures.reasoning import COPIED_FROM_ANSWER, COPIED_FROM_QUESTION, EMPTY, ReasoningTest
+from bonsai.measures.reasoning import ReasoningState, ReasoningTest
 from bonsai.measures.similarity import NO_PROGRESS, Measure, new_content
+
+_COPIES = (ReasoningState.COPIED_FROM_QUESTION, ReasoningState.COPIED_FROM_ANSWER)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One row: a question and what was written for it so far.
-
-    `writing` is the role being written now, and "" when the step is finished; `error` says why it failed.
-    `nearest` is the number of the step whose question is most similar; it and `similarity` are None for a first step.
-    `repeats` is the number of the step whose question this one repeats, None for most.
-    `reasoning_state` is one of those in `bonsai.measures.reasoning`, and "" where no Reasoning is written, or not yet;
-    `reasoning_tries` is how often it was asked for, and `reasoning_test` tells, on demand, whether it was used.
-    """
+    """One row: a question and what was written for it so far."""
 
     number: int
+    """Its place in the chain, from 1."""
     question: str
-    writing: str
+    writing: Role | Literal[""]
+    """The role being written now; "" when the step is finished."""
     reasoning: str = ""
     answer: str = ""
     next_question: str = ""
+    """The candidate that was chosen; "" if there is none."""
     similarity: float | None = None
+    """To the most similar question asked before, 0 to 1; None for a first step."""
     nearest: int | None = None
+    """The step with the most similar question; None for a first step."""
     repeats: int | None = None
+    """The step whose question this one repeats."""
     new_content: float | None = None
-    flags: tuple[str, ...] = ()
+    """The share of question and answer that no earlier step said, 0 to 1."""
+    flags: tuple[Flag, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    """All proposals for the next question, those of every try."""
     error: str = ""
+    """Why the step failed."""
     prompt_tokens: int = 0
+    """Tokens that the model read, over all roles."""
     completion_tokens: int = 0
+    """Tokens that the model wrote, over all roles and candidates."""
     seconds: float = 0.0
-    reasoning_state: str = ""
+    """Time spent on its roles."""
+    reasoning_state: ReasoningState | Literal[""] = ""
+    """What its Reasoning is worth; "" where none is written, or not yet."""
     reasoning_tries: int = 1
+    """How often the Reasoning was asked for."""
     reasoning_test: ReasoningTest | None = None
+    """Whether the answer made use of the Reasoning; None until it is tested."""
 
     @property
     def finished(self) -> bool:
@@ -50,8 +62,8 @@ class Step:
         """The candidates that have a text, by their numbers from 1."""
         return {number: one.question for number, one in enumerate(self.candidates, start=1) if one.question}
 
-    def flagged(self, flag: str) -> "Step":
-        """Return the step with a flag more, if it has not got it yet."""
+    def flagged(self, flag: Flag) -> "Step":
+        """Return the step with this flag, once."""
         return self if flag in self.flags else replace(self, flags=(*self.flags, flag))
 
 
@@ -80,17 +92,17 @@ def adds_nothing(step: Step, earlier: Sequence[Step]) -> bool:
     return before is not None and before < NO_PROGRESS and _added(step, earlier) < NO_PROGRESS
 
 
-def _findings(step: Step, earlier: Sequence[Step], measure: Measure) -> list[str]:
+def _findings(step: Step, earlier: Sequence[Step], measure: Measure) -> list[Flag]:
     asked, answers = [past.question for past in earlier], [past.answer for past in earlier]
     proposed = [candidate.question for candidate in step.candidates]
     found = {
-        "no-reasoning": step.reasoning_state == EMPTY,
-        "copied-reasoning": step.reasoning_state in (COPIED_FROM_QUESTION, COPIED_FROM_ANSWER),
-        "tautology": step.repeats is not None and step.repeats == len(earlier),
-        "circular": step.repeats is not None and step.repeats < len(earlier),
-        "off-topic": measure.off_topic(step.question, asked, answers),
-        "no-progress": adds_nothing(step, earlier),
-        "not-a-question": bool(proposed) and not any(is_question(question) for question in proposed),
+        Flag.NO_REASONING: step.reasoning_state == ReasoningState.EMPTY,
+        Flag.COPIED_REASONING: step.reasoning_state in _COPIES,
+        Flag.TAUTOLOGY: step.repeats is not None and step.repeats == len(earlier),
+        Flag.CIRCULAR: step.repeats is not None and step.repeats < len(earlier),
+        Flag.OFF_TOPIC: measure.off_topic(step.question, asked, answers),
+        Flag.NO_PROGRESS: adds_nothing(step, earlier),
+        Flag.NOT_A_QUESTION: bool(proposed) and not any(is_question(question) for question in proposed),
     }
     return [flag for flag, holds in found.items() if holds]
 

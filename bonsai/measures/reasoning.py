@@ -4,14 +4,22 @@ import difflib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bonsai.measures.segments import content_terms, is_word, segments
 
-PRESENT = "present"
-EMPTY = "empty"
-COPIED_FROM_QUESTION = "copied from the question"
-COPIED_FROM_ANSWER = "copied from the answer"
-TRUNCATED = "truncated"
+
+class ReasoningState(StrEnum):
+    """What a Reasoning is worth as a text."""
+
+    PRESENT = "present"
+    """It says something of its own."""
+    EMPTY = "empty"
+    COPIED_FROM_QUESTION = "copied from the question"
+    COPIED_FROM_ANSWER = "copied from the answer"
+    TRUNCATED = "truncated"
+    """It hit the token limit."""
+
 
 # A Reasoning is a copy when it holds next to nothing but runs of words of the other text.
 _COPIED_SHARE = 0.75
@@ -34,18 +42,18 @@ class ReasoningTest:
     change_shuffled: float
 
 
-def state(reasoning: str, question: str, answer: str, cut: bool) -> str:
+def state(reasoning: str, question: str, answer: str, cut: bool) -> ReasoningState:
     """Return the state of a Reasoning: empty, copied from the question or answer, truncated, or else present.
 
     `answer` is "" as long as there is none; `cut` says that the Reasoning ended at the limit of its tokens.
     """
     if not reasoning.strip():
-        return EMPTY
+        return ReasoningState.EMPTY
     if copies(reasoning, question):
-        return COPIED_FROM_QUESTION
+        return ReasoningState.COPIED_FROM_QUESTION
     if copies(reasoning, answer):
-        return COPIED_FROM_ANSWER
-    return TRUNCATED if cut else PRESENT
+        return ReasoningState.COPIED_FROM_ANSWER
+    return ReasoningState.TRUNCATED if cut else ReasoningState.PRESENT
 
 
 def copies(reasoning: str, other: str) -> bool:

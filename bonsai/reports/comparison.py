@@ -84,7 +84,7 @@ class Comparison:
 def value_of(run: Run, chain: Chain, axis: str) -> str:
     """Return where a chain of a run stands on an axis, in words."""
     if axis == "adapter":
-        return (chain.adapter if chain.model else run.adapter) or NO_ADAPTER
+        return run.answered_by(chain)[1] or NO_ADAPTER
     return {
         "question": chain.steps[0].question,
         "prompt": chain.prompt.name,
@@ -155,7 +155,7 @@ def difference(text: str, other: str) -> list[tuple[str, Kind]]:
 
 def _unbranched(run: Run) -> Iterator[Chain]:
     """Yield the chains that stand on the axes: a branch does not, since it was not asked as the others were."""
-    return (chain for chain in run.chains if not chain.parent)
+    return (chain for chain in run.chains if chain.is_root)
 
 
 def told(parts: Sequence[tuple[str, Kind]]) -> str:

@@ -4,24 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
-from bonsai.chains.guard import ACCEPTED
+from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, StopReason, Verdict
 from bonsai.chains.step import Step
-from bonsai.measures.reasoning import PRESENT
+from bonsai.measures.reasoning import ReasoningState
 from bonsai.reports.comparison import side_by_side
 from bonsai.reports.markdown import TextTable
 from bonsai.reports.statistics import statistics, tables
 from bonsai.reports.summary import Language
 from bonsai.runs.run import Run
 
-STOP_REASONS = {
-    "done": "",
-    "tautology": "The chain ends here: every proposed next question repeats one that was asked before{}.",
-    "off-topic": "The chain ends here: every proposed next question leaves the topic.",
-    "no-question": "The chain ends here: the model proposed no next question.",
-    "no-progress": "The chain ends here: two steps running added next to nothing to what was said before.",
-    "error": "The chain ends here: the model could not go on.",
-    "stopped": "The chain was stopped here.",
-}
 # A comparison of more chains is read in the table: side by side it would be the whole run once more.
 MAX_SIDE_BY_SIDE = 200
 
@@ -61,8 +52,10 @@ def sections(run: Run) -> Iterator[Section]:
 
 def ending(chain: Chain) -> str:
     """Return the sentence that says how a chain ended, "" if it came to its end or goes on."""
-    sentence = STOP_REASONS.get(chain.stop_reason, "")
-    return sentence.format(_steps_repeated(chain.steps[-1])) if chain.stop_reason == "tautology" else sentence
+    sentence = ENDINGS.get(chain.stop_reason, "") if chain.stop_reason else ""
+    if chain.stop_reason == StopReason.TAUTOLOGY:
+        return f"{sentence.removesuffix('.')}{_steps_repeated(chain.steps[-1])}."
+    return sentence
 
 
 def _parts(chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
@@ -87,7 +80,7 @@ def _title(chain: Chain) -> str:
 
 
 def _reasoning_state(step: Step) -> str:
-    if step.reasoning_state in ("", PRESENT):
+    if step.reasoning_state in ("", ReasoningState.PRESENT):
         return ""
     return step.reasoning_state + (", and was asked for twice" if step.reasoning_tries > 1 else "")
 
@@ -96,13 +89,12 @@ def _reasoning_test(step: Step) -> str:
     test = step.reasoning_test
     if test is None:
         return ""
-    without, shuffled = f"{test.change_without:.0%}", f"{test.change_shuffled:.0%}"
-    return f"Without it the answer changes by {without}, with its words shuffled by {shuffled}."
+    return REASONING_TEST.format(without=f"{test.change_without:.0%}", shuffled=f"{test.change_shuffled:.0%}")
 
 
 def _rejected(step: Step) -> str:
-    refused = [candidate for candidate in step.candidates if candidate.verdict != ACCEPTED]
-    return "; ".join(dict.fromkeys(f"{one.question} ({one.verdict})".lstrip() for one in refused))
+    refused = [candidate for candidate in step.candidates if candidate.verdict != Verdict.ACCEPTED]
+    return "; ".join(dict.fromkeys(f"{one.question} ({one.finding})".lstrip() for one in refused))
 
 
 def _steps_repeated(step: Step) -> str:

@@ -103,13 +103,11 @@ Table = dict[str, dict[tuple[str, str], float]]
 def _means(run: Run, axis: str, unit: str) -> Table:
     """Return for each quantity the mean of each (column, item)."""
     sums: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0]))
-    flags: dict[str, None] = {}
     for chain in run.chains:
-        if chain.parent:
+        if not chain.is_root:
             continue
         key = value_of(run, chain, axis), value_of(run, chain, unit)
         for step in filter(_counts, chain.steps):
-            flags |= dict.fromkeys(step.flags)
             for name in MEASURES:
                 if (value := getattr(step, name)) is not None:
                     _add(sums[name][key], value)
@@ -117,8 +115,8 @@ def _means(run: Run, axis: str, unit: str) -> Table:
             for flag in step.flags:
                 _add(sums[FLAG + flag][key], 1)
     steps = sums.pop("steps")
-    for flag in flags:
-        sums[FLAG + flag] = defaultdict(list, {key: [sums[FLAG + flag][key][0], steps[key][1]] for key in steps})
+    for name in [name for name in sums if name.startswith(FLAG)]:
+        sums[name] = defaultdict(list, {key: [sums[name][key][0], steps[key][1]] for key in steps})
     table = {name: {key: total / count for key, (total, count) in cells.items()} for name, cells in sums.items()}
     return defaultdict(dict, table)
 

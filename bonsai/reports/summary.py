@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import Flag
 from bonsai.chains.step import Step
 from bonsai.reports.comparison import values
 from bonsai.runs.run import Run
@@ -14,7 +15,8 @@ Language = Literal["en", "ja"]
 
 _MAX_NAMED = 3
 _MAX_PLACES = 8
-_NO_DEPTH = frozenset(("tautology", "circular", "no-progress", "off-topic", "error", "stopped"))
+_NO_DEPTH = frozenset((Flag.TAUTOLOGY, Flag.CIRCULAR, Flag.NO_PROGRESS, Flag.OFF_TOPIC, Flag.ERROR, Flag.STOPPED))
+_WITHOUT_REASONING = frozenset((Flag.NO_REASONING, Flag.COPIED_REASONING))
 
 _JAPANESE = {
     "Summary": "まとめ",
@@ -97,7 +99,7 @@ def _count(chains: Iterable[Chain]) -> _Counts:
             counts.steps += 1
             counts.flags.update(step.flags)
             counts.repeated.update(_repeats(chain, step))
-            if {"no-reasoning", "copied-reasoning"} & set(step.flags):
+            if _WITHOUT_REASONING & set(step.flags):
                 counts.without.append((chain.number, step.number))
             if step.error:
                 counts.failures.append((chain.number, step.error))

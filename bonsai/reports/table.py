@@ -64,19 +64,20 @@ def _frame(some: Iterable[dict[str, object]]) -> pd.DataFrame:
 
 def _row(run: Run, run_id: str, chain: Chain, step: Step) -> dict[str, object]:
     texts = {name: printable(getattr(step, name)) for name in ("question", "reasoning", "answer", "next_question")}
+    model, adapter = run.answered_by(chain)
     return {
         "run": run_id,
         "chain": chain.number,
         "step": step.number,
-        "method": chain.method,
+        "method": str(chain.method),
         "prompt": chain.prompt.name,
         **texts,
         "similarity": step.similarity,
         "nearest": step.nearest,
         "new_content": step.new_content,
         "flags": " ".join(step.flags),
-        "model": chain.model or run.model,
-        "adapter": chain.adapter if chain.model else run.adapter,
+        "model": model,
+        "adapter": adapter,
         "seed": chain.seed,
         "prompt_tokens": step.prompt_tokens,
         "completion_tokens": step.completion_tokens,

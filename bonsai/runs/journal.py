@@ -9,7 +9,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
-from bonsai.chains.chain import METHODS, Chain
+from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.errors import RunFileError, UsageError, first_line
 from bonsai.runs.json_values import as_json
@@ -33,7 +34,7 @@ class Journal(Sequence[Chain]):
         self.file, self.plan = file, plan
         # Where the lines of each chain's steps are, and how the chains ended that did.
         self._places: dict[int, list[int]] = {}
-        self._ended: dict[int, str] = {}
+        self._ended: dict[int, StopReason] = {}
         self._failed: set[int] = set()
         # The seeds of chains that were asked again with another one than the plan's.
         self._seeds: dict[int, int] = {}
@@ -119,7 +120,7 @@ class Journal(Sequence[Chain]):
         cannot be written.
         """
         before = len(self._places.get(chain.number, ()))
-        if chain.stop_reason == "stopped" or len(chain.steps) - (not chain.steps[-1].finished) <= before:
+        if chain.stop_reason == StopReason.STOPPED or len(chain.steps) - (not chain.steps[-1].finished) <= before:
             return 0
         if chain.seed != self._begun(chain.number).seed:
             self.ask_again(chain.number, chain.seed)
@@ -137,14 +138,14 @@ class Journal(Sequence[Chain]):
         )
         self._places.setdefault(chain.number, []).extend(places)
         self._under_way += len(new)
-        if chain.finished:
+        if chain.stop_reason:
             self._end(chain.number, chain.stop_reason)
         return len(new)
 
-    def _end(self, number: int, reason: str) -> None:
+    def _end(self, number: int, reason: StopReason) -> None:
         self._ended[number] = reason
         self._under_way -= len(self._places[number])
-        if reason == "error":
+        if reason == StopReason.ERROR:
             self._failed.add(number)
 
     def _go_on(self, number: int) -> None:
@@ -186,7 +187,7 @@ class Journal(Sequence[Chain]):
             return replace(chain, steps=tuple(steps), stop_reason=self._ended[number])
         if steps:
             question = steps[-1].next_question
-            steps.append(Step(len(steps) + 1, question, METHODS[chain.method][0]))
+            steps.append(Step(len(steps) + 1, question, chain.method.roles[0]))
             return replace(chain, steps=tuple(steps))
         return chain
 
@@ -239,7 +240,7 @@ class Journal(Sequence[Chain]):
         self._under_way += step.number - len(kept)
         kept[step.number - 1 :] = [place]
         if data["stop_reason"]:
-            self._end(number, data["stop_reason"])
+            self._end(number, StopReason(data["stop_reason"]))
 
 
 def begin_journal(file: Path, plan: Plan) -> Journal:

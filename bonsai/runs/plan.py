@@ -77,7 +77,7 @@ def infer_plan(run: Run) -> Plan | None:
     first = run.chains[0]
     found: dict[str, dict[Any, None]] = {name: {} for name in ("questions", "prompts", "methods", "adapters")}
     for chain in run.chains:
-        adapter = chain.adapter if chain.model else run.adapter
+        _, adapter = run.answered_by(chain)
         values = chain.steps[0].question, chain.prompt.name, chain.method, adapter
         for name, value in zip(found, values, strict=True):
             found[name][value] = None

@@ -10,15 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bonsai.chains.chain import METHODS, Chain, branch
+from bonsai.chains.chain import Chain, branch
 from bonsai.chains.guard import Candidate
+from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import RunFileError, UsageError
 from bonsai.measures.reasoning import ReasoningTest
 from bonsai.measures.similarity import WORDS
-from bonsai.runs.json_values import as_json
+from bonsai.runs.json_values import as_json, candidate_fields
 
 FORMAT = 1
 
@@ -41,12 +42,16 @@ class Run:
         rest = json.dumps(_but_chains(self), sort_keys=True, ensure_ascii=False)
         before, after = rest.split('"chains": []')
         digest = hashlib.sha256(f'{before}"chains": ['.encode())
-        for place, chain in enumerate(one for one in self.chains if not one.parent):
+        for place, chain in enumerate(one for one in self.chains if one.is_root):
             begun = replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
             text = json.dumps(as_json(begun), sort_keys=True, ensure_ascii=False)
             digest.update(f"{', ' if place else ''}{text}".encode())
         digest.update(f"]{after}".encode())
         return digest.hexdigest()[:8]
+
+    def answered_by(self, chain: Chain) -> tuple[str, str]:
+        """Return the model and the adapter that answer a chain; the adapter is "" for the model alone."""
+        return (chain.model, chain.adapter) if chain.model else (self.model, self.adapter)
 
     def find_step(self, key: str | None) -> tuple[Chain, Step] | None:
         """Return the chain and the finished step that a key of `step_key` names, None if there is no such step."""
@@ -189,10 +194,15 @@ def _but_chains(run: Run) -> dict[str, Any]:
 
 
 def _chain(data: Mapping[str, Any]) -> Chain:
-    if data["method"] not in METHODS or not data["steps"]:
+    if data["method"] not in set(Method) or not data["steps"]:
         raise ValueError(f"chain {data['number']} has an unknown method or no steps")
     return Chain(
-        **{**data, "prompt": _variant(data["prompt"]), "steps": tuple(step_from_json(item) for item in data["steps"])}
+        **{
+            **data,
+            "method": Method(data["method"]),
+            "prompt": _variant(data["prompt"]),
+            "steps": tuple(step_from_json(item) for item in data["steps"]),
+        }
     )
 
 
@@ -202,7 +212,7 @@ def _variant(data: Mapping[str, Any]) -> PromptVariant:
 
 def step_from_json(data: Mapping[str, Any]) -> Step:
     """Return the step in an object; raise KeyError, TypeError or ValueError if it is none."""
-    candidates = tuple(Candidate(**item) for item in data["candidates"])
+    candidates = tuple(Candidate(**candidate_fields(item)) for item in data["candidates"])
     tested = data.get("reasoning_test")
     test = ReasoningTest(**tested) if tested else None
     return Step(**{**data, "flags": tuple(data["flags"]), "candidates": candidates, "reasoning_test": test})

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bonsai.chains.outcomes import Flag
 from bonsai.chains.questions import is_question
 from bonsai.chains.step import Step, with_measures
 from bonsai.errors import UsageError
@@ -100,9 +101,9 @@ def scores(step: Step) -> dict[str, int | float | str | None]:
 
 def _scored(step: Step, steps: Sequence[Step], measure: Measure) -> Step:
     if not step.question.strip():
-        return step.flagged("not-a-question")
+        return step.flagged(Flag.NOT_A_QUESTION)
     earlier = [past for past in steps[-LOOKBACK:] if past.question.strip()]
     step = with_measures(step, earlier, measure)
     numbers = {None: None} | {place: past.number for place, past in enumerate(earlier, start=1)}
     step = replace(step, nearest=numbers[step.nearest], repeats=numbers[step.repeats])
-    return step if is_question(step.question) else step.flagged("not-a-question")
+    return step if is_question(step.question) else step.flagged(Flag.NOT_A_QUESTION)

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.http_server import INITIAL_PORT_VALUE
 
-from bonsai.chains.chain import METHODS
+from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.chains.questions import Starter, load_starters
 from bonsai.engines import open_base_engine, open_deferred_engine
@@ -26,7 +26,7 @@ from bonsai.ui.locales.translate import I18N, short_name, translatable
 from bonsai.ui.work import gpu, session
 
 EXAMPLES = ROOT / "examples"
-EXAMPLE_TABS = (*METHODS, "compare", "batch")
+EXAMPLE_TABS = (*Method, "compare", "batch")
 PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
 STAND_IN = "A small stand-in model answers here, not PHI-2: it shows how everything works, and its answers know little."
 # Seconds: how often files that visitors could download are looked through, and how old they may become.

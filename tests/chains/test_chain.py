@@ -169,7 +169,7 @@ def test_a_candidate_that_repeats_an_earlier_question_is_not_asked() -> None:
     (chain,) = run(engine, qtq(3, candidates=2))
     assert len(chain.steps) == 1
     assert chain.stop_reason == "tautology"
-    assert {candidate.verdict for candidate in chain.steps[0].candidates} == {"repeats step 1"}
+    assert {candidate.finding for candidate in chain.steps[0].candidates} == {"repeats step 1"}
 
 
 def test_rejected_candidates_are_named_in_the_new_try() -> None:
@@ -377,7 +377,7 @@ def test_with_the_guard_neither_is_asked() -> None:
     chain = literal(*texts, length=3)
     assert chain.questions == (QUESTION, "Who?", "Where?")
     assert all(step.flags == () for step in chain.steps)
-    assert [candidate.verdict for candidate in chain.steps[1].candidates] == ["repeats step 2", "accepted"]
+    assert [candidate.finding for candidate in chain.steps[1].candidates] == ["repeats step 2", "accepted"]
 
 
 def test_a_question_that_leaves_the_topic_is_flagged_and_the_guard_rejects_it() -> None:
@@ -466,7 +466,7 @@ def test_a_branch_repeats_no_question_of_the_steps_it_shares() -> None:
         ScriptedEngine("Hm.", "Here.", QUESTION, "Why there?", "Hm.", "So.", "What?"), new, measure=Literal()
     )
     assert grown.questions == (QUESTION, "Where?", "Why there?")
-    assert grown.steps[1].candidates[0].verdict == "repeats step 1"
+    assert grown.steps[1].candidates[0].finding == "repeats step 1"
 
 
 @pytest.mark.parametrize(

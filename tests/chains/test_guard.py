@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bonsai.chains.guard import Candidate, aligned, choose, first_asked, judge
+from bonsai.chains.outcomes import Verdict
 from bonsai.measures.similarity import Measure
 
 ASKED = ["Why did productivity stop growing?", "How do we measure productivity?"]
@@ -19,7 +20,9 @@ class CatsOffTopic(Measure):
         return "cats" in question and not any("cats" in text for text in [*asked, *answers])
 
 
-def candidate(question: str, verdict: str = "accepted", similarity: float = 0.0, closeness: float = 0.0) -> Candidate:
+def candidate(
+    question: str, verdict: Verdict = Verdict.ACCEPTED, similarity: float = 0.0, closeness: float = 0.0
+) -> Candidate:
     return Candidate(question, verdict, 0, similarity, closeness)
 
 
@@ -37,7 +40,7 @@ def candidate(question: str, verdict: str = "accepted", similarity: float = 0.0,
     ],
 )
 def test_each_candidate_gets_its_verdict(text: str, verdict: str) -> None:
-    assert judge(text, 1, ASKED, measure=CatsOffTopic()).verdict == verdict
+    assert judge(text, 1, ASKED, measure=CatsOffTopic()).finding == verdict
 
 
 def test_a_candidate_about_something_that_the_answer_brought_up_is_on_topic() -> None:
@@ -60,13 +63,14 @@ def test_the_one_taken_is_both_close_and_new() -> None:
     assert choose([both, candidate("And again?", similarity=0.3, closeness=0.7)]) == both
 
 
-@pytest.mark.parametrize("verdict", ["repeats step 1", "empty", "not a question", "off topic"])
-def test_a_rejected_candidate_is_never_taken(verdict: str) -> None:
+@pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.ACCEPTED}))
+def test_a_rejected_candidate_is_never_taken(verdict: Verdict) -> None:
     assert choose([candidate("Why?", verdict, closeness=1.0)]) is None
 
 
 def test_without_the_guard_the_first_question_is_taken() -> None:
-    candidates = [candidate("", "empty"), candidate("So.", "not a question"), candidate("Why?", "repeats step 1")]
+    found = {"": Verdict.EMPTY, "So.": Verdict.NOT_A_QUESTION, "Why?": Verdict.REPEATS}
+    candidates = [candidate(text, verdict) for text, verdict in found.items()]
     assert first_asked([*candidates, candidate("Who?")]) == candidates[2]
     assert first_asked(candidates[:2]) is None
 

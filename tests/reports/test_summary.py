@@ -5,6 +5,7 @@ from dataclasses import replace
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import new_chain
 from bonsai.chains.guard import Candidate
+from bonsai.chains.outcomes import Verdict
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
@@ -38,7 +39,7 @@ def test_what_was_asked_and_what_came_of_it() -> None:
 
 def test_missing_reasoning_repeats_and_failures_are_named_with_their_places() -> None:
     run = run_of(1, 2, 1, engine=EchoEngine(fail_on="salt", replies={"rain smell?\n<|reasoning|>": ""}))
-    repeats = tuple(Candidate(QUESTIONS[1], "repeats step 1", seed) for seed in (1, 2))
+    repeats = tuple(Candidate(QUESTIONS[1], Verdict.REPEATS, seed, repeats=1) for seed in (1, 2))
     second = run.chains[1]
     flagged = replace(second.steps[1], repeats=1, candidates=repeats).flagged("tautology")
     chains = (run.chains[0], replace(second, steps=(second.steps[0], flagged)), run.chains[2])

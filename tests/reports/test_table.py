@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bonsai.chains.chain import Chain, branch
 from bonsai.chains.guard import Candidate
+from bonsai.chains.outcomes import Method, StopReason, Verdict
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
@@ -28,7 +29,7 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 
 
 def run_of(*steps: Step) -> Run:
-    chain = Chain(1, "qtq", VARIANT, steps, length=len(steps), stop_reason="done")
+    chain = Chain(1, Method.QTQ, VARIANT, steps, length=len(steps), stop_reason=StopReason.DONE)
     return Run((chain,), SamplingParams(stop=("x",)), "model", "adapter", "echo")
 
 
@@ -118,30 +119,33 @@ def test_a_section_says_what_is_wrong_with_a_reasoning_and_whether_it_was_used()
 
 
 def test_a_section_lists_each_rejected_candidate_once() -> None:
-    proposed = [("Why?", "repeats step 1"), ("Why?", "repeats step 1"), ("", "empty"), ("Who|?", "accepted")]
-    candidates = tuple(Candidate(question, verdict, 1) for question, verdict in proposed)
+    repeating = [Candidate("Why?", Verdict.REPEATS, seed, repeats=1) for seed in (1, 2)]
+    candidates = (*repeating, Candidate("", Verdict.EMPTY, 1), Candidate("Who|?", Verdict.ACCEPTED, 1))
     report = to_markdown(run_of(replace(step(), candidates=candidates)))
     assert "**Rejected:** Why? (repeats step 1); (empty)\n" in report
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "steps"),
+    ("repeated", "steps"),
     [
-        (["repeats step 2", "repeats step 2"], "(step 2)"),
-        (["repeats step 10", "off topic", "repeats step 2"], "(steps 2 and 10)"),
-        (["repeats step 3", "repeats step 1", "repeats step 2"], "(steps 1, 2 and 3)"),
+        ([2, 2], "(step 2)"),
+        ([10, None, 2], "(steps 2 and 10)"),
+        ([3, 1, 2], "(steps 1, 2 and 3)"),
     ],
 )
-def test_the_end_by_tautology_names_the_steps(verdicts: list[str], steps: str) -> None:
-    candidates = tuple(Candidate("Why?", verdict, 1) for verdict in verdicts)
+def test_the_end_by_tautology_names_the_steps(repeated: list[int | None], steps: str) -> None:
+    candidates = tuple(
+        Candidate("Why?", Verdict.REPEATS if number else Verdict.OFF_TOPIC, 1, repeats=number) for number in repeated
+    )
     run = run_of(replace(step(), candidates=candidates))
-    ended = run.with_chains((replace(run.chains[0], stop_reason="tautology"),))
+    ended = run.with_chains((replace(run.chains[0], stop_reason=StopReason.TAUTOLOGY),))
     assert f"every proposed next question repeats one that was asked before {steps}." in to_markdown(ended)
 
 
 def tree() -> Run:
     """Return a run of two steps, with a branch after the second and a branch of that from its first step on."""
-    proposed = (Candidate("Who loses?", "accepted", 1), Candidate("", "empty", 2), Candidate("When?", "accepted", 3))
+    found = {"Who loses?": Verdict.ACCEPTED, "": Verdict.EMPTY, "When?": Verdict.ACCEPTED}
+    proposed = tuple(Candidate(text, verdict, seed) for seed, (text, verdict) in enumerate(found.items(), start=1))
     run = run_of(step(1), replace(step(2, question="How so?"), candidates=proposed))
     run = branched(run, 1, 2, candidate=3)
     run = grown(run)
@@ -214,14 +218,15 @@ def test_a_branch_from_what_is_not_there_names_what_is(
 @given(TEXT, TEXT, st.floats(0, 1), st.lists(st.sampled_from(["truncated", "stopped"]), unique=True))
 def test_json_is_lossless(question: str, answer: str, share: float, flags: list[str]) -> None:
     test = ReasoningTest(answer, question, answer, share, share)
-    candidates = (Candidate(question, "accepted", 1, share, share, 1), Candidate(answer, "off topic", 2))
+    repeating = Candidate(question, Verdict.REPEATS, 3, repeats=12)
+    candidates = (Candidate(question, Verdict.ACCEPTED, 1, share, share, 1), repeating)
     written = Step(1, question, "", answer=answer, new_content=share, flags=tuple(flags), candidates=candidates)
     run = run_of(replace(written, reasoning_state="present", reasoning_tries=2, reasoning_test=test))
     assert loads(dumps(run)) == run
 
 
 def test_a_run_saved_before_branches_and_tests_is_read() -> None:
-    candidates = (Candidate("Who?", "accepted", 1),)
+    candidates = (Candidate("Who?", Verdict.ACCEPTED, 1),)
     run = run_of(replace(step(), candidates=candidates))
     data = json.loads(dumps(run))
     for item, keys in (

@@ -19,7 +19,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from bonsai.chains import guard
+from bonsai.chains import outcomes
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.prompts import load_variants
@@ -303,7 +303,11 @@ def test_every_sentence_of_the_page_has_its_japanese() -> None:
             if isinstance(value, str) and name.isupper() and value[0].isupper()
         }
     said |= {variant.description for variant in VARIANTS.values()} | set(step_details.REASONING.values())
-    said |= {guard.ACCEPTED, guard.EMPTY, guard.NOT_A_QUESTION, guard.OFF_TOPIC}
+    said |= {*outcomes.ENDINGS.values(), outcomes.REASONING_TEST} - {
+        outcomes.ENDINGS[outcomes.StopReason.ERROR],
+        outcomes.ENDINGS[outcomes.StopReason.STOPPED],
+    }
+    said |= set(outcomes.Verdict) - {outcomes.Verdict.REPEATS}
     assert len(said) > 40
     assert said <= translate.JAPANESE.keys()
 

@@ -8,6 +8,7 @@ import pytest
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, branch, new_chain
 from bonsai.chains.guard import Candidate
+from bonsai.chains.outcomes import Verdict
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
@@ -68,11 +69,16 @@ def test_a_branch_of_a_branch_finds_the_chain_that_wrote_the_shared_step(tree: R
 
 
 def test_what_repeats_has_a_dotted_arrow_to_what_it_repeats() -> None:
-    rejected = tuple(Candidate(f"{word} question?", "repeats step 1", 0) for word in "abcad")
+    rejected = tuple(Candidate(f"{word} question?", Verdict.REPEATS, 0, repeats=1) for word in "abcad")
     text = diagram(
         written(
             Step(1, "One?", ""),
-            Step(2, "Two?", "", candidates=(*rejected, Candidate("Three?", "accepted", 0), Candidate("", "empty", 0))),
+            Step(
+                2,
+                "Two?",
+                "",
+                candidates=(*rejected, Candidate("Three?", Verdict.ACCEPTED, 0), Candidate("", Verdict.EMPTY, 0)),
+            ),
             Step(3, "Three?", "", flags=("tautology",), repeats=2),
             Step(4, "Four?", "", flags=("circular",), nearest=3, repeats=2),
             Step(5, "Five?", "answer"),
@@ -112,7 +118,7 @@ def test_a_label_is_cut_and_keeps_every_script() -> None:
 
 
 def test_a_run_that_mermaid_could_not_draw_is_drawn_without_its_rejected_questions_or_says_so() -> None:
-    rejected = tuple(Candidate("?" * 100 + str(number), "repeats step 1", 0) for number in range(3))
+    rejected = tuple(Candidate("?" * 100 + str(number), Verdict.REPEATS, 0, repeats=1) for number in range(3))
     many = [Step(number, "Why?", "", candidates=rejected) for number in range(1, 81)]
     assert list(nodes(diagram(written(*many)))) == [f"s1x{number}" for number in range(1, 81)]
     assert "r[" in diagram(written(*many[:5]))

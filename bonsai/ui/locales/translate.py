@@ -94,7 +94,7 @@ JAPANESE = {
     "It was asked for {} times.": "推論は {} 回求められました。",
     "Was the Reasoning used?": "推論は使われたか？",
     "Answering again without the Reasoning, and with its words shuffled.": "推論なしの場合と、推論の語順を入れ替えた場合とで、もう一度答えています。",
-    "Without it the answer changes by {}, with its words shuffled by {}.": "推論がないと答えは {} 変わり、語順を入れ替えると {} 変わります。",
+    "Without it the answer changes by {without}, with its words shuffled by {shuffled}.": "推論がないと答えは {without} 変わり、語順を入れ替えると {shuffled} 変わります。",
     "With it": "推論あり",
     "Without it": "推論なし",
     "Shuffled": "語順を入れ替え",
@@ -215,10 +215,10 @@ JAPANESE = {
     "Writing the answer.": "答えを書いています。",
     "Writing the next question.": "次の質問を書いています。",
     "Done in {} s.": "{} 秒で完了しました。",
-    "Ended early: every proposed next question repeats one that was asked before.": "ここで終わりました。次の質問の候補がすべて、前の質問の繰り返しになりました。",
-    "Ended early: two steps running added next to nothing.": "ここで終わりました。二ステップ続けて、ほとんど新しい内容がありませんでした。",
-    "Ended early: every proposed next question leaves the topic.": "ここで終わりました。次の質問の候補がすべて、話題から外れていました。",
-    "Ended early: the model proposed no next question.": "ここで終わりました。モデルが次の質問を出しませんでした。",
+    "The chain ends here: every proposed next question repeats one that was asked before.": "ここで終わりました。次の質問の候補がすべて、前の質問の繰り返しになりました。",
+    "The chain ends here: two steps running added next to nothing to what was said before.": "ここで終わりました。二ステップ続けて、ほとんど新しい内容がありませんでした。",
+    "The chain ends here: every proposed next question leaves the topic.": "ここで終わりました。次の質問の候補がすべて、話題から外れていました。",
+    "The chain ends here: the model proposed no next question.": "ここで終わりました。モデルが次の質問を出しませんでした。",
     "The model could not go on: {}": "モデルが続けられませんでした: {}",
     "Stopped. What was written until then is kept.": "停止しました。それまでに書かれたものは残っています。",
     "Stopped before anything was written.": "何も書かれないうちに停止しました。",
@@ -260,9 +260,9 @@ def tongue_of(language: str) -> Language:
     return "ja" if language == "ja" else "en"
 
 
-def translate(language: str, sentence: str, *values: object) -> str:
+def translate(language: str, sentence: str, *values: object, **named: object) -> str:
     """Return the sentence in the language `tongue`, with the values in its places."""
-    return (JAPANESE.get(sentence, sentence) if language == "ja" else sentence).format(*values)
+    return (JAPANESE.get(sentence, sentence) if language == "ja" else sentence).format(*values, **named)
 
 
 def translate_error(language: str, message: str) -> str:

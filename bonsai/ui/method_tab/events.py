@@ -157,7 +157,7 @@ class MethodTab:
         language, path = language_of(request), Path(file or "")
         try:
             run = read_saved(path)
-            if {chain.method for chain in run.chains} != {self.method} or sum(not one.parent for one in run.chains) > 1:
+            if {chain.method for chain in run.chains} != {self.method} or sum(one.is_root for one in run.chains) > 1:
                 raise UsageError(OTHER_TAB)
         except BonsaiError as error:
             told = translate_error(language, str(error).replace(str(path), path.name))

@@ -5,7 +5,8 @@ from html import escape
 
 import gradio as gr
 
-from bonsai.chains.chain import METHODS, Chain
+from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import ENDINGS, Method, Role, StopReason
 from bonsai.chains.step import Step
 from bonsai.errors import BonsaiError
 from bonsai.runs.progress import Progress
@@ -21,25 +22,20 @@ ENDED = "The run ended here; the message says why."
 FAILED = "Something unexpected went wrong, and the run ended here. Try again."
 KEPT = "This is your run as it was before the page was loaded again."
 NOTHING_WRITTEN = "Stopped before anything was written."
+STOPPED = "Stopped. What was written until then is kept."
 _WRITING = {
-    "single": "Writing the answer.",
-    "reasoning": "Writing the Reasoning.",
-    "answer": "Writing the answer.",
-    "next_question": "Writing the next question.",
-}
-_ENDED = {
-    "tautology": "Ended early: every proposed next question repeats one that was asked before.",
-    "off-topic": "Ended early: every proposed next question leaves the topic.",
-    "no-progress": "Ended early: two steps running added next to nothing.",
-    "no-question": "Ended early: the model proposed no next question.",
-    "stopped": "Stopped. What was written until then is kept.",
+    Role.SINGLE: "Writing the answer.",
+    Role.REASONING: "Writing the Reasoning.",
+    Role.ANSWER: "Writing the answer.",
+    Role.NEXT_QUESTION: "Writing the next question.",
 }
 _PARTS = {
-    "reasoning": ("reasoning", "Reasoning"),
-    "answer": ("answer", "Answer"),
-    "single": ("answer", "Answer"),
-    "next_question": ("next_question", "Next question"),
+    Role.REASONING: ("reasoning", "Reasoning"),
+    Role.ANSWER: ("answer", "Answer"),
+    Role.SINGLE: ("answer", "Answer"),
+    Role.NEXT_QUESTION: ("next_question", "Next question"),
 }
+_MOODS = {"": "busy", StopReason.DONE: "good", StopReason.ERROR: "bad"}
 
 
 def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
@@ -47,18 +43,21 @@ def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
 
     Until the model is `ready`, the chain waits for it.
     """
-    if not chain.finished:
-        return translate(language, _WRITING[chain.steps[-1].writing] if ready else LOADING)
-    if chain.stop_reason == "error":
-        return translate(language, "The model could not go on: {}", chain.steps[-1].error)
-    if chain.stop_reason in _ENDED:
-        return translate(language, _ENDED[chain.stop_reason])
-    return translate(language, "Done in {} s.", f"{seconds:.1f}")
+    step = chain.steps[-1]
+    if not chain.stop_reason:
+        return translate(language, _WRITING[step.writing] if ready and step.writing else LOADING)
+    if chain.stop_reason == StopReason.ERROR:
+        return translate(language, "The model could not go on: {}", step.error)
+    if chain.stop_reason == StopReason.STOPPED:
+        return translate(language, STOPPED)
+    if chain.stop_reason == StopReason.DONE:
+        return translate(language, "Done in {} s.", f"{seconds:.1f}")
+    return translate(language, ENDINGS[chain.stop_reason])
 
 
 def mood_of(chain: Chain) -> str:
     """Return the style of the status line for a chain: at work, ended well, or ended otherwise."""
-    return {"": "busy", "done": "good", "stopped": "", "error": "bad"}.get(chain.stop_reason, "")
+    return _MOODS.get(chain.stop_reason, "")
 
 
 def failure(error: Exception, language: str) -> str:
@@ -140,10 +139,10 @@ def idle_step() -> str:
     return _panel("", [f'<p class="hint">{translatable("The step being written appears here.")}</p>'])
 
 
-def _parts(method: str, step: Step, language: str) -> list[str]:
+def _parts(method: Method, step: Step, language: str) -> list[str]:
     return [
         _part(name, getattr(step, field), step.writing == role, language)
-        for role in METHODS[method]
+        for role in method.roles
         for field, name in [_PARTS[role]]
     ]
 

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from html import escape
 
 from bonsai.chains.chain import Chain
-from bonsai.chains.guard import ACCEPTED, Candidate, aligned
+from bonsai.chains.guard import Candidate, aligned
+from bonsai.chains.outcomes import REASONING_TEST, Verdict
 from bonsai.chains.step import Step
-from bonsai.measures.reasoning import COPIED_FROM_ANSWER, COPIED_FROM_QUESTION, EMPTY, PRESENT, TRUNCATED
+from bonsai.measures.reasoning import ReasoningState
 from bonsai.ui.locales.translate import translatable, translate
 
 REASONING = {
-    PRESENT: "There is a Reasoning of its own.",
-    EMPTY: "The model wrote no Reasoning.",
-    COPIED_FROM_QUESTION: "The Reasoning only repeats the question.",
-    COPIED_FROM_ANSWER: "The Reasoning only says what the answer says.",
-    TRUNCATED: "The Reasoning was cut at its most tokens.",
+    ReasoningState.PRESENT: "There is a Reasoning of its own.",
+    ReasoningState.EMPTY: "The model wrote no Reasoning.",
+    ReasoningState.COPIED_FROM_QUESTION: "The Reasoning only repeats the question.",
+    ReasoningState.COPIED_FROM_ANSWER: "The Reasoning only says what the answer says.",
+    ReasoningState.TRUNCATED: "The Reasoning was cut at its most tokens.",
 }
 
 
@@ -57,13 +58,13 @@ def _question(chain: Chain, step: Step, language: str) -> list[str]:
 
 
 def _reasoning(step: Step, language: str) -> list[str]:
-    sentences = [translate(language, REASONING[step.reasoning_state])] if step.reasoning_state in REASONING else []
+    sentences = [translate(language, REASONING[step.reasoning_state])] if step.reasoning_state else []
     if step.reasoning_tries > 1:
         sentences.append(translate(language, "It was asked for {} times.", step.reasoning_tries))
     shown = [f"<p>{escape(' '.join(sentences))}</p>"] if sentences else []
     if (test := step.reasoning_test) is not None:
-        changes = (f"{test.change_without:.0%}", f"{test.change_shuffled:.0%}")
-        result = translate(language, "Without it the answer changes by {}, with its words shuffled by {}.", *changes)
+        without, shuffled = f"{test.change_without:.0%}", f"{test.change_shuffled:.0%}"
+        result = translate(language, REASONING_TEST, without=without, shuffled=shuffled)
         answers = {"With it": test.answer, "Without it": test.answer_without, "Shuffled": test.answer_shuffled}
         rows = "".join(
             f"<dt>{escape(translate(language, name))}</dt><dd>{escape(text)}</dd>" for name, text in answers.items()
@@ -76,7 +77,7 @@ def _row(chain: Chain, candidate: Candidate, verdict: str, language: str) -> str
     shown = f"<p>{escape(candidate.question) or '—'}</p>"
     if candidate.repeats is not None:
         shown = _side_by_side(candidate.question, chain.steps[candidate.repeats - 1], language)
-    kind = "accepted" if candidate.verdict == ACCEPTED else "rejected"
+    kind = "accepted" if candidate.verdict == Verdict.ACCEPTED else "rejected"
     numbers = "".join(f"<td>{value:.2f}</td>" for value in (candidate.similarity, candidate.closeness))
     return f'<tr class="{kind}"><td>{shown}</td><td>{escape(verdict)}</td>{numbers}</tr>'
 

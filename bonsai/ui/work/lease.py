@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bonsai.chains.chain import METHODS, Chain
+from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import Role
 from bonsai.chains.roles import NEXT_QUESTION_TOKENS, next_prompt
 from bonsai.engines.base import Engine, SamplingParams
 
@@ -53,22 +54,22 @@ def work_of(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -
 
 def active_completions(chain: Chain) -> int:
     """Return how many completions of a chain are in the making."""
-    return chain.candidates if chain.steps[-1].writing == "next_question" else 1
+    return chain.candidates if chain.steps[-1].writing == Role.NEXT_QUESTION else 1
 
 
 def _tokens(chain: Chain, sampling: SamplingParams, candidates: int = 1) -> int:
     """Return the tokens that a chain has still to write, those of as many candidates for each next question."""
     return _steps(chain) * sum(
         candidates * min(NEXT_QUESTION_TOKENS, sampling.max_new_tokens)
-        if role == "next_question"
+        if role == Role.NEXT_QUESTION
         else sampling.max_new_tokens
-        for role in METHODS[chain.method]
+        for role in chain.method.roles
     )
 
 
 def _read(engine: Engine, chain: Chain, sampling: SamplingParams) -> int:
     """Return the tokens that a chain has still to read: its prompts, each longer by what was written before it."""
-    roles = METHODS[chain.method]
+    roles = chain.method.roles
     first = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
     grown = sampling.max_new_tokens * sum(range(len(roles)))
     return min(_steps(chain) * (len(roles) * first + grown), _steps(chain) * len(roles) * engine.info.context_length)
