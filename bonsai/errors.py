@@ -9,9 +9,45 @@ BonsaiError          anything below
 └── RunFileError     a saved run cannot be read or written (exit code 1)
 """
 
+from collections.abc import Callable
+from typing import Self
+
 
 class BonsaiError(Exception):
-    """The root of all errors that Bonsai raises on purpose; its text is shown as it is."""
+    """The root of all errors that Bonsai raises on purpose; its text is shown as it is.
+
+    It is raised with an English sentence, and with values for the fields in it:
+
+        raise UsageError("{file} has {count:,} questions; at most {limit:,} can be run at once.", file=file, ...)
+
+    A value may be another error, whose sentence becomes a part of this one. A sentence without values is taken as it
+    is, so that text with braces from elsewhere does no harm.
+    """
+
+    def __init__(self, template: str, **values: object) -> None:
+        super().__init__(template)
+        self.template = template
+        """The sentence with its fields: the key of its translations, which have the same fields."""
+        self.values = values
+        """What the fields stand for."""
+
+    def __str__(self) -> str:
+        return self.translated(lambda template: template)
+
+    def translated(self, translate: Callable[[str], str]) -> str:
+        """Return the sentence in another language; `translate` gives the other template for an English one."""
+        template = translate(self.template)
+        if not self.values:
+            return template
+        values = {
+            name: value.translated(translate) if isinstance(value, BonsaiError) else value
+            for name, value in self.values.items()
+        }
+        return template.format(**values)
+
+    def with_values(self, **values: object) -> Self:
+        """Return the same error with other values, for example with the name of a file for its path."""
+        return type(self)(self.template, **{**self.values, **values})
 
 
 class UsageError(BonsaiError):

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from bonsai.chains.prompts import load_variants
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
     from bonsai.engines.batching.engine import BatchingEngine
     from bonsai.engines.local.engine import LocalEngine
+
+# No test rests on a clock.
+hypothesis.settings.register_profile("bonsai", deadline=None)
+hypothesis.settings.load_profile("bonsai")
 
 Served = Callable[[Engine, Settings], AbstractContextManager[str]]
 

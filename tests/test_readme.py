@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bonsai.cli.main import _parser
+from bonsai.cli.parser import parser
 from bonsai.settings import ROOT, Settings, variable
 
 VARIANTS = (ROOT / "docs" / "variants.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ def block_after(heading: str) -> str:
 
 def test_the_help_text_is_the_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    assert block_after("Try it") == _parser().format_help()
+    assert block_after("Try it") == parser().format_help()
 
 
 def test_the_settings_table_is_the_code() -> None:

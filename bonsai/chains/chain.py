@@ -81,13 +81,18 @@ def new_chain(
 
     Raises UsageError if there is no such method, and for less than one step or candidate.
     """
-    if method not in set(Method):
-        raise UsageError(f"There is no method {method!r}; choose one of {', '.join(Method)}.")
+    chosen = choose_method(method)
     if length < 1 or candidates < 1:
         raise UsageError("A chain needs at least one step and one candidate for the next question.")
-    chosen = Method(method)
     length = length if chosen is Method.QTQ else 1
     return Chain(number, chosen, prompt, (Step(1, question, chosen.roles[0]),), length, candidates, seed)
+
+
+def choose_method(name: str) -> Method:
+    """Return the method called `name`; raise UsageError with the names that exist if there is none."""
+    if name not in set(Method):
+        raise UsageError("There is no method {name!r}; choose one of {names}.", name=name, names=", ".join(Method))
+    return Method(name)
 
 
 def branch(

@@ -100,3 +100,13 @@ ENDINGS = {
 
 REASONING_TEST = "Without it the answer changes by {without}, with its words shuffled by {shuffled}."
 """What page and files say of a Reasoning that was tested; the two values are percentages."""
+
+
+class Axis(StrEnum):
+    """In what the chains of a grid can differ."""
+
+    QUESTION = "question"
+    PROMPT = "prompt"
+    METHOD = "method"
+    ADAPTER = "adapter"
+    SEED = "seed"

@@ -1,19 +1,10 @@
-"""What commands say: texts to stdout or a file, sentences to stderr."""
+"""What commands say on stderr, and their exit codes."""
 
-import argparse
 import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from bonsai.errors import UsageError
-
-if TYPE_CHECKING:
-    from bonsai.runs.run import Run
+import time
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-FORMS = ("markdown", "csv", "json", "html", "statistics", "llm-comparator")
-LANGUAGES = ("en", "ja")
+_SECONDS_BETWEEN_CHANGES = 0.2
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -21,31 +12,25 @@ def say(text: str, end: str = "\n") -> None:
     print(text, end=end, file=sys.stderr, flush=True)
 
 
-def check_out(out: Path | None) -> None:
-    """Raise UsageError if no file can be written at `out`."""
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"The folder {out.parent} does not exist; make it, or choose another place for --out.")
-    if out is not None and out.is_dir():
-        raise UsageError(f"{out} is a folder; --out takes the name of a file.")
+class ProgressLine:
+    """Says on stderr how far a command is: on a terminal in one line that changes, elsewhere in lines that stay."""
 
+    def __init__(self, seconds_between_lines: float | None = 2.0) -> None:
+        """Without seconds only what is kept is said where there is no terminal."""
+        self._terminal = sys.stderr.isatty()
+        self._pause = _SECONDS_BETWEEN_CHANGES if self._terminal else seconds_between_lines
+        self._next = 0.0
 
-def draw(run: "Run", options: argparse.Namespace) -> None:
-    """Write a run as the options of `add_drawing_options` ask: without a form the ending of --out tells it."""
-    from bonsai.reports.exports import export, format_of
-    from bonsai.reports.sections import ReportOptions
+    def show(self, text: str) -> None:
+        """Say how far it is, unless that was said a moment ago."""
+        now = time.monotonic()
+        if self._pause is not None and now >= self._next:
+            self._next = now + self._pause
+            self._say(text, "" if self._terminal else "\n")
 
-    form = options.format or (format_of(options.out) if options.out else None) or "markdown"
-    write(export(run, form, ReportOptions(options.language, options.columns)), options.out)
+    def keep(self, text: str) -> None:
+        """Say what is done, in a line that stays."""
+        self._say(text, "\n")
 
-
-def write(parts: Iterable[str], out: Path | None) -> None:
-    """Write a text to `out`, whole or not at all, or to stdout."""
-    from bonsai.runs.run import write_whole
-
-    if out is None:
-        for part in parts:
-            sys.stdout.buffer.write(part.encode("utf-8", "replace"))
-        sys.stdout.buffer.flush()
-    else:
-        write_whole(out, parts)
-        say(f"Written to {out}.")
+    def _say(self, text: str, end: str) -> None:
+        say(f"\r\033[K{text}" if self._terminal else text, end)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import Axis
 from bonsai.chains.step import Step
 from bonsai.measures.segments import segments
 from bonsai.reports.markdown import TextTable
-from bonsai.runs.grid import AXES
 from bonsai.runs.run import Run
 
 NO_ADAPTER = "no adapter"
@@ -95,9 +95,9 @@ def value_of(run: Run, chain: Chain, axis: str) -> str:
 
 def values(run: Run) -> dict[str, list[str]]:
     """Return the values that each axis has in a run, in the order in which they come."""
-    found: dict[str, dict[str, None]] = {axis: {} for axis in AXES}
+    found: dict[str, dict[str, None]] = {axis: {} for axis in Axis}
     for chain in _unbranched(run):
-        for axis in AXES:
+        for axis in Axis:
             found[axis][value_of(run, chain, axis)] = None
     return {axis: list(names) for axis, names in found.items()}
 
@@ -114,7 +114,7 @@ def side_by_side(run: Run, axis: str) -> Comparison:
     Chains that are different in nothing but their seed share a cell, unless the seeds are the columns.
     """
     found = values(run)
-    others = [name for name in AXES if name not in (axis, "seed")]
+    others = [name for name in Axis if name not in (axis, "seed")]
     table: dict[tuple[tuple[str, ...], int], dict[str, list[Entry]]] = {}
     for chain in _unbranched(run):
         column = value_of(run, chain, axis)

@@ -1,7 +1,7 @@
 """The files of a run: each form in which it can be taken away, drawn part by part, so that it may be long."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,13 @@ from jinja2 import Environment, FileSystemLoader
 
 from bonsai.errors import UsageError
 from bonsai.reports.comparison import columns_axis
+from bonsai.reports.formats import Format, Language
 from bonsai.reports.llm_comparator import comparator_json
 from bonsai.reports.markdown import header, inline, printable, row
 from bonsai.reports.sections import ReportOptions, comparison_tables, sections
 from bonsai.reports.statistics import statistics
 from bonsai.reports.statistics import to_csv as statistics_csv
-from bonsai.reports.summary import Language, heading, summary
+from bonsai.reports.summary import heading, summary
 from bonsai.reports.table import COLUMNS, csv_parts, rows
 from bonsai.runs.run import Run, json_parts
 
@@ -22,36 +23,28 @@ _TEMPLATE = "run.html.jinja"
 DEFAULT = ReportOptions()
 
 
-@dataclass(frozen=True)
-class ExportFormat:
-    """A form of file: the ending of its name, and how the parts of its text are made of a run."""
-
-    suffix: str
-    parts: Callable[[Run, ReportOptions], Iterator[str]]
+def export(run: Run, form: Format, view: ReportOptions = DEFAULT) -> Iterator[str]:
+    """Yield the parts of a run's text in a format; raise UsageError if the run cannot be drawn so."""
+    return _PARTS[form](run, replace(view, axis=view.axis or columns_axis(run)))
 
 
-def export(run: Run, form: str, view: ReportOptions = DEFAULT) -> Iterator[str]:
-    """Yield the parts of a run's text in one of FORMS; raise UsageError if the run cannot be drawn so."""
-    return FORMATS[form].parts(run, replace(view, axis=view.axis or columns_axis(run)))
-
-
-def format_of(file: Path) -> str | None:
-    """Return the form that the ending of a file's name asks for, or None."""
-    endings = {form.suffix: name for name, form in FORMATS.items()}
+def format_of(file: Path) -> Format | None:
+    """Return the format that the ending of a file's name asks for, or None."""
+    endings = {form.suffix: form for form in Format}
     return next((endings[end] for end in ("".join(file.suffixes[-2:]), file.suffix) if end in endings), None)
 
 
 def to_markdown(run: Run, view: ReportOptions = DEFAULT) -> str:
     """Return the report of a run in GitHub's Markdown, as one text."""
-    return "".join(export(run, "markdown", view))
+    return "".join(export(run, Format.MARKDOWN, view))
 
 
 def to_csv(run: Run) -> str:
     """Return the table of a run as CSV, as one text."""
-    return "".join(export(run, "csv"))
+    return "".join(export(run, Format.CSV))
 
 
-def summary_markdown(run: Run, language: Language = "en") -> str:
+def summary_markdown(run: Run, language: Language = Language.EN) -> str:
     """Return the summary of a run as a list in Markdown."""
     lines = [f"- **{inline(name)}:** {inline(text)}" for name, text in summary(run, language)]
     return "\n".join([f"**{heading(language)}**", "", *lines])
@@ -119,11 +112,11 @@ def _lines(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-FORMATS = {
-    "markdown": ExportFormat(".md", _markdown),
-    "csv": ExportFormat(".csv", _csv),
-    "json": ExportFormat(".json", _json),
-    "html": ExportFormat(".html", _html),
-    "statistics": ExportFormat(".statistics.csv", _statistics),
-    "llm-comparator": ExportFormat(".comparator.json", _comparator),
+_PARTS: dict[Format, Callable[[Run, ReportOptions], Iterator[str]]] = {
+    Format.MARKDOWN: _markdown,
+    Format.CSV: _csv,
+    Format.JSON: _json,
+    Format.HTML: _html,
+    Format.STATISTICS: _statistics,
+    Format.LLM_COMPARATOR: _comparator,
 }

@@ -8,9 +8,9 @@ from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, StopReason, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
 from bonsai.reports.comparison import side_by_side
+from bonsai.reports.formats import Language
 from bonsai.reports.markdown import TextTable
 from bonsai.reports.statistics import statistics, tables
-from bonsai.reports.summary import Language
 from bonsai.runs.run import Run
 
 # A comparison of more chains is read in the table: side by side it would be the whole run once more.
@@ -21,7 +21,7 @@ MAX_SIDE_BY_SIDE = 200
 class ReportOptions:
     """How a run is looked at: the language of its summary, and the axis whose values are the columns; "" finds one."""
 
-    language: Language = "en"
+    language: Language = Language.EN
     axis: str = ""
 
 

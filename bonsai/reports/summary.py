@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import Flag
 from bonsai.chains.step import Step
 from bonsai.reports.comparison import values
+from bonsai.reports.formats import Language
 from bonsai.runs.run import Run
-
-Language = Literal["en", "ja"]
 
 _MAX_NAMED = 3
 _MAX_PLACES = 8
@@ -58,7 +56,7 @@ class _Counts:
     deepest: tuple[int, float, int, str, str] = (0, 0.0, 0, "", "")
 
 
-def summary(run: Run, language: Language = "en") -> list[tuple[str, str]]:
+def summary(run: Run, language: Language = Language.EN) -> list[tuple[str, str]]:
     """Return the summary of a run as (name, sentence) pairs, plain text in the language asked for."""
     counts = _count(run.chains)
     found = values(run)
@@ -162,4 +160,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _say(language: Language, sentence: str, *parts: object) -> str:
-    return (_JAPANESE[sentence] if language == "ja" else sentence).format(*parts)
+    return (_JAPANESE[sentence] if language == Language.JA else sentence).format(*parts)

@@ -3,17 +3,90 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bonsai.chains.chain import Chain
+from bonsai.chains.chain import Chain, choose_method, new_chain
+from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
-from bonsai.runs.grid import Grid
+from bonsai.errors import UsageError
 from bonsai.runs.json_values import as_json
 from bonsai.runs.run import Run
 
+_NAMES = ("question", "prompt variant", "method", "adapter", "seed")
 _GRID_NAMES = {"length": "steps", "stop_without_progress": "stop without progress"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is asked of a model: the values of each axis, and how the chains go on.
+
+    Raises UsageError if an axis has no value, or one twice, and for chains that cannot be.
+    """
+
+    questions: tuple[str, ...]
+    prompts: tuple[PromptVariant, ...]
+    methods: tuple[Method, ...] = (Method.QTQ,)
+    adapters: tuple[str, ...] = ("",)
+    """"" is the model alone. The first one is that of the run."""
+    seeds: tuple[int, ...] = (1,)
+    length: int = 1
+    """Steps of a qtq chain at most."""
+    candidates: int = 1
+    """Next questions that are proposed at a time."""
+    guarded: bool = True
+    """See `Chain.guarded`."""
+    stop_without_progress: bool = True
+    """See `Chain.stop_without_progress`."""
+
+    def __post_init__(self) -> None:
+        names = [variant.name for variant in self.prompts]
+        check_axes(self.questions, names, self.methods, self.adapters, self.seeds)
+        for seed in self.seeds:
+            SamplingParams(seed=seed)
+        for method in self.methods:
+            new_chain(self.questions[0], method, self.prompts[0], length=self.length, candidates=self.candidates)
+
+    def __len__(self) -> int:
+        """Return the number of chains."""
+        return len(self.questions) * len(self.seeds) * len(self.methods) * len(self.prompts) * len(self.adapters)
+
+    def chain(self, number: int, model: str) -> Chain:
+        """Return the chain with a number from 1, as it begins; `model` answers with every adapter.
+
+        Numbers go through the adapters first, then through variants, methods and seeds, and last through the questions:
+        what is compared stands together.
+        """
+        rest, adapter = divmod(number - 1, len(self.adapters))
+        rest, prompt = divmod(rest, len(self.prompts))
+        rest, method = divmod(rest, len(self.methods))
+        question, seed = divmod(rest, len(self.seeds))
+        chain = new_chain(
+            self.questions[question],
+            self.methods[method],
+            self.prompts[prompt],
+            number=number,
+            length=self.length,
+            candidates=self.candidates,
+            seed=self.seeds[seed],
+        )
+        chain = replace(chain, guarded=self.guarded, stop_without_progress=self.stop_without_progress)
+        return replace(chain, model=model, adapter=self.adapters[adapter]) if adapter else chain
+
+    def chains(self, model: str) -> Iterator[Chain]:
+        """Yield all chains in the order of their numbers."""
+        return (self.chain(number, model) for number in range(1, len(self) + 1))
+
+
+def check_axes(*axes: Sequence[object]) -> None:
+    """Raise UsageError if one of the axes, in the order of Axis, has no value, or one twice."""
+    for axis, values in zip(_NAMES, axes, strict=False):
+        if not values:
+            raise UsageError("No {axis} is chosen; choose at least one.", axis=axis)
+        if len(set(values)) < len(values):
+            twice = next(value for value in values if list(values).count(value) > 1)
+            raise UsageError("The {axis} {value} is chosen twice; leave one out.", axis=axis, value=twice)
 
 
 @dataclass(frozen=True)
@@ -65,7 +138,8 @@ def from_json(data: Mapping[str, Any]) -> Plan:
     """
     grid = data["grid"]
     prompts = tuple(PromptVariant(**{**item, "stop": tuple(item["stop"])}) for item in grid["prompts"])
-    axes = {name: tuple(grid[name]) for name in ("questions", "methods", "adapters", "seeds")}
+    axes = {name: tuple(grid[name]) for name in ("questions", "adapters", "seeds")}
+    axes["methods"] = tuple(map(choose_method, grid["methods"]))
     sampling = SamplingParams(**{**data["sampling"], "stop": tuple(data["sampling"]["stop"])})
     return Plan(**{**data, "grid": Grid(**{**grid, **axes, "prompts": prompts}), "sampling": sampling})
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bonsai.chains.chain import Chain, branch
+from bonsai.chains.chain import Chain
 from bonsai.chains.guard import Candidate
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant
@@ -63,55 +63,25 @@ class Run:
         """Return the same run with its chains as they stand now."""
         return replace(self, chains=chains)
 
-    def with_branch(
-        self,
-        parent: Chain,
-        *,
-        keep: int,
-        question: str,
-        prompt: PromptVariant | None,
-        seed: int | None,
-        length: int | None,
-    ) -> "Run":
-        """Return the run with a chain more, a branch of `parent` with the next number."""
-        number = max(chain.number for chain in self.chains) + 1
-        new = branch(parent, number=number, keep=keep, question=question, prompt=prompt, seed=seed, length=length)
-        return self.with_chains((*self.chains, new))
+    def step_at(self, chain: int, step: int) -> tuple[Chain, Step]:
+        """Return a chain and one of its finished steps by their numbers, steps that it shares included.
+
+        Raises UsageError, naming those that there are, if there is no such chain or step.
+        """
+        chains = {one.number: one for one in self.chains}
+        if chain not in chains:
+            found = ", ".join(map(str, chains)) or "none"
+            raise UsageError("The run has no chain {chain}; there is {found}.", chain=chain, found=found)
+        steps = {one.number: one for one in chains[chain].steps if one.finished}
+        if step not in steps:
+            found = ", ".join(map(str, steps)) or "none"
+            raise UsageError("Chain {chain} has no step {step}; there is {found}.", chain=chain, step=step, found=found)
+        return chains[chain], steps[step]
 
 
 def step_key(chain: Chain, step: Step) -> str:
     """Return the key of a step within its run, as "2.3" for the third step of the second chain."""
     return f"{chain.number}.{step.number}"
-
-
-def branched(
-    run: Run,
-    chain: int,
-    step: int,
-    *,
-    question: str = "",
-    candidate: int | None = None,
-    prompt: PromptVariant | None = None,
-    seed: int | None = None,
-    length: int | None = None,
-) -> Run:
-    """Return the run with a chain more, which branches from a step of one of its chains (all numbers from 1).
-
-    With a `candidate`, that step is kept and the candidate asked after it; else the step is begun again, with another
-    `question`, variant or seed. Raises UsageError, naming what there is, if chain, step or candidate are not in the
-    run, and if nothing would be different.
-    """
-    chains = {item.number: item for item in run.chains}
-    if chain not in chains:
-        raise UsageError(f"The run has no chain {chain}; there is {', '.join(map(str, chains))}.")
-    parent = chains[chain]
-    rows = {item.number: item for item in parent.steps if item.finished}
-    if step not in rows:
-        raise UsageError(f"Chain {chain} has no step {step}; there is {', '.join(map(str, rows)) or 'none'}.")
-    keep, asked = step - 1, question or rows[step].question
-    if candidate is not None:
-        keep, asked = step, _candidate(chain, rows[step], candidate)
-    return run.with_branch(parent, keep=keep, question=asked, prompt=prompt, seed=seed, length=length)
 
 
 def dumps(run: Run) -> str:
@@ -179,14 +149,6 @@ def write_whole(file: Path, parts: Iterable[str]) -> None:
         raise RunFileError(f"{file} cannot be written: {_reason(error)}.") from error
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _candidate(chain: int, step: Step, number: int) -> str:
-    proposed = step.proposed
-    if number not in proposed:
-        there_is = f"there is {', '.join(map(str, proposed))}" if proposed else "there is none"
-        raise UsageError(f"Step {step.number} of chain {chain} has no candidate {number}; {there_is}.")
-    return proposed[number]
 
 
 def _but_chains(run: Run) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import gradio as gr
 
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES, PageContext
+from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES
+from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab import tab as grid_tab
 from bonsai.ui.grid_tab.events import GridTab
 from bonsai.ui.grid_tab.form import COMPARED

@@ -195,7 +195,7 @@ def test_prompts_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
         (["ask", QUESTION, "--prompt", "poet"], 2, "no prompt variant 'poet'; choose one of assistant"),
         (["ask", QUESTION, "--temperature", "9"], 2, "temperature is 9.0; it must be between 0 and 5"),
         (["ask", QUESTION, "--max-new-tokens", "0"], 2, "max_new_tokens is 0"),
-        (["ask", QUESTION, "--steps", "0"], 2, "at least one step"),
+        (["ask", QUESTION, "--steps", "0"], 2, "steps is 0; it must be at least 1"),
         (["ask", QUESTION, "--seed", "-1"], 2, "seed is -1"),
         (["ask", QUESTION, "--out", "/nowhere/table.md"], 2, "folder /nowhere does not exist"),
         (["ask", QUESTION, "--out", "/tmp"], 2, "/tmp is a folder"),

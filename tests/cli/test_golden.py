@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from bonsai.cli.main import main
+from bonsai.reports.formats import Format
 from bonsai.settings import ROOT
 
 GOLDEN = Path("tests/cli/golden")
 QUESTIONS = ("Why do prices keep rising?", "なぜ盆栽は小さいのですか。")
-FORMATS = ("markdown", "csv", "json", "html", "statistics", "llm-comparator")
+FORMATS = tuple(Format)
 ASK = ["ask", QUESTIONS[0], "--seed", "7"]
 COMPARE = ["compare", *QUESTIONS, "--prompt", "assistant", "--prompt", "logician", "--method", "two-step"]
 BATCH = [

@@ -12,8 +12,7 @@ from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.reports.comparison import columns_axis, difference, side_by_side, told, values
-from bonsai.runs.grid import Grid
-from bonsai.runs.plan import Plan
+from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run
 from bonsai.settings import ROOT
 

@@ -19,11 +19,11 @@ from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
-from bonsai.reports.exports import FORMATS, export, format_of, to_csv, to_markdown
+from bonsai.reports.exports import export, format_of, to_csv, to_markdown
+from bonsai.reports.formats import Format
 from bonsai.reports.sections import ReportOptions
 from bonsai.reports.statistics import statistics
-from bonsai.runs.grid import Grid
-from bonsai.runs.plan import Plan
+from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import ROOT
 
@@ -214,6 +214,6 @@ def test_every_form_is_made_in_parts_that_do_not_grow_with_the_run() -> None:
     chains = [
         replace(chain, steps=(replace(chain.steps[0], writing=""),), stop_reason="done") for chain in plan.chains()
     ]
-    for form in FORMATS.keys() - {"llm-comparator", "statistics"}:
+    for form in set(Format) - {Format.LLM_COMPARATOR, Format.STATISTICS}:
         parts = list(map(len, export(plan.run(chains), form)))
         assert max(parts) < sum(parts) * 0.75, form

@@ -11,8 +11,7 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
 from bonsai.reports.statistics import COLUMNS, FEWEST, Figure, Statistics, statistics, tables, to_csv
-from bonsai.runs.grid import Grid
-from bonsai.runs.plan import Plan
+from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run
 from bonsai.settings import ROOT
 

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,17 +14,20 @@ from hypothesis import strategies as st
 
 from bonsai.chains.chain import Chain, branch
 from bonsai.chains.guard import Candidate
-from bonsai.chains.outcomes import Method, StopReason, Verdict
+from bonsai.chains.outcomes import Method, Role, StopReason, Verdict
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
-from bonsai.errors import RunFileError, UsageError
+from bonsai.engines.echo import EchoEngine
+from bonsai.errors import RunFileError
 from bonsai.measures.reasoning import ReasoningTest
+from bonsai.measures.similarity import WORDS
 from bonsai.reports.exports import to_csv, to_markdown
 from bonsai.reports.table import COLUMNS, frame
-from bonsai.runs.run import Run, branched, dumps, loads, write_whole
+from bonsai.runs.branch_request import BranchRequest
+from bonsai.runs.run import Run, dumps, loads, write_whole
 
-VARIANT = PromptVariant("plain", "A variant.", "", {"single": "$question"}, "", ("<|",))
+VARIANT = PromptVariant("plain", "A variant.", "", dict.fromkeys(Role, "$question"), "", ("<|",))
 NASTY = 'He said "no", then\r\n| left | <script>alert(1)</script> ![x](http://x/y) *bold* `code` \\ ﾊﾛｰ 日本語 🌱'
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 
@@ -147,9 +151,14 @@ def tree() -> Run:
     found = {"Who loses?": Verdict.ACCEPTED, "": Verdict.EMPTY, "When?": Verdict.ACCEPTED}
     proposed = tuple(Candidate(text, verdict, seed) for seed, (text, verdict) in enumerate(found.items(), start=1))
     run = run_of(step(1), replace(step(2, question="How so?"), candidates=proposed))
-    run = branched(run, 1, 2, candidate=3)
-    run = grown(run)
-    return grown(branched(run, 2, 1, question="Where?"))
+    run = grown(branched(run, chain=1, step=2, candidate=3))
+    return grown(branched(run, chain=2, step=1, question="Where?"))
+
+
+def branched(run: Run, **asked: Any) -> Run:
+    engine = EchoEngine()
+    engine.info = replace(engine.info, model_id=run.model, adapter_id=run.adapter)
+    return BranchRequest(**asked).resolve(run, engine, WORDS, {})
 
 
 def grown(run: Run) -> Run:
@@ -196,23 +205,6 @@ def test_a_branch_by_another_model_says_so_in_its_rows() -> None:
     table = frame(tree().with_chains((*others, replace(last, model="other", adapter=""))))
     assert list(zip(table["model"], table["adapter"], strict=True)) == [("model", "adapter")] * 3 + [("other", "")]
     assert branch(replace(last, model="other"), number=9, keep=0, question="Whose?").model == ""
-
-
-@pytest.mark.parametrize(
-    ("place", "options", "sentence"),
-    [
-        ((4, 1), {"question": "Who?"}, r"no chain 4; there is 1, 2, 3\."),
-        ((1, 7), {"question": "Who?"}, r"Chain 1 has no step 7; there is 1, 2\."),
-        ((1, 2), {"candidate": 2}, r"Step 2 of chain 1 has no candidate 2; there is 1, 3\."),
-        ((1, 1), {"candidate": 1}, r"Step 1 of chain 1 has no candidate 1; there is none\."),
-        ((1, 1), {}, "change the question, candidate, variant or seed"),
-    ],
-)
-def test_a_branch_from_what_is_not_there_names_what_is(
-    place: tuple[int, int], options: dict[str, object], sentence: str
-) -> None:
-    with pytest.raises(UsageError, match=sentence):
-        branched(tree(), *place, **options)  # type: ignore[arg-type]
 
 
 @given(TEXT, TEXT, st.floats(0, 1), st.lists(st.sampled_from(["truncated", "stopped"]), unique=True))

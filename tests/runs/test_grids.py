@@ -155,7 +155,7 @@ from bonsai.cli.main import main
 from bonsai.engines.echo import EchoEngine
 # Imported before the clock runs.
 import bonsai.reports.exports, bonsai.runs.journal, bonsai.measures.similarity
-import bonsai.runs.progress, bonsai.runs.question_lists
+import bonsai.runs.journal.progress, bonsai.runs.question_lists
 
 def three_rows(settings):
     # So that steps are finished one after the other, and not all at the end.
@@ -284,10 +284,10 @@ def test_a_journal_is_drawn_at_any_moment(tmp_path: Path, whole: list[dict[str, 
         (["compare", "Why?"], 2, "nothing to compare; name two prompt variants with --prompt"),
         (["compare", "Why?", "--prompt", "assistant"], 2, "nothing to compare"),
         (["compare", "Why?", "--prompt", "assistant", "--prompt", "assistant"], 2, "assistant is chosen twice"),
-        (["compare", "Why?", *PAIR, "--repeats", "0"], 2, "number of repeats is 0"),
+        (["compare", "Why?", *PAIR, "--repeats", "0"], 2, "repeats is 0; it must be at least 1"),
         (["compare", " ", *PAIR], 2, "has no questions"),
         (["compare", "Why?", "--prompt", "poet", "--prompt", "assistant"], 2, "no prompt variant 'poet'"),
-        (["compare", "Why?", *PAIR, "--steps", "0"], 2, "at least one step"),
+        (["compare", "Why?", *PAIR, "--steps", "0"], 2, "steps is 0; it must be at least 1"),
         (["compare", "Why?", *PAIR, "--seed", "-1"], 2, "seed is -1"),
         (["compare", "Why?", "--with-and-without-adapter"], 2, "No adapter answers here"),
         (["batch", "/nowhere/list.csv"], 2, "/nowhere/list.csv cannot be read: No such file"),

@@ -16,10 +16,9 @@ from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, RunFileError, UsageError
 from bonsai.reports.exports import export
-from bonsai.runs.grid import Grid
 from bonsai.runs.journal import Journal, begin_journal, open_journal, resume_journal
-from bonsai.runs.plan import Plan, infer_plan
-from bonsai.runs.progress import record
+from bonsai.runs.journal.progress import record
+from bonsai.runs.plan import Grid, Plan, infer_plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import ROOT
 
@@ -35,7 +34,7 @@ def fill(journal: Journal, engine: EchoEngine | None = None, most: int = 10**6) 
     """Let the journal's chains grow until `most` steps are kept, and return how many were."""
     kept = 0
     for _, chain in advance_each(engine or EchoEngine(), journal.unfinished(), journal.plan.sampling):
-        kept += journal.keep(chain)
+        kept += journal.append(chain)
         if kept >= most:
             break
     return kept
@@ -184,11 +183,11 @@ def test_a_stopped_chain_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
     chains: dict[int, Chain] = {}
     for place, chain in advance_each(EchoEngine(), journal.unfinished(), PLAN.sampling):
         chains[place] = chain
-        journal.keep(chain)
+        journal.append(chain)
         if journal.steps == 9:
             break
     ended = journal.finished
-    assert sum(journal.keep(stop(chain)) for chain in chains.values()) == 0
+    assert sum(journal.append(stop(chain)) for chain in chains.values()) == 0
     assert (journal.steps, journal.finished) == (9, ended)
 
 
@@ -199,7 +198,7 @@ def test_failed_chains_begin_again_at_the_step_that_failed(tmp_path: Path, whole
     assert journal.finished == 24
     resumed = resume_journal(journal.file, PLAN)
     assert resumed.failed == journal.failed and list(resumed.unfinished()) == []
-    resumed.begin_again(resumed.failed)
+    resumed.reopen(resumed.failed)
     assert fill(resumed) == 2 * 2 * 1 + 2 * 2 * 3
     assert resumed.failed == []
     assert plain(resumed.run) == plain(whole.run)
@@ -211,7 +210,7 @@ def test_a_chain_is_asked_again_alone_with_another_seed(tmp_path: Path, whole: J
     file = tmp_path / "j.jsonl"
     file.write_bytes(whole.file.read_bytes())
     journal = resume_journal(file, PLAN)
-    journal.ask_again(4, 77)
+    journal.restart_with_seed(4, 77)
     assert (journal.finished, journal.done) == (23, pytest.approx(23 / 24))
     assert [(chain.number, chain.seed, len(chain.steps)) for chain in journal.unfinished()] == [(4, 77, 1)]
     fill(journal)
@@ -226,9 +225,9 @@ def test_a_chain_is_asked_again_alone_with_another_seed(tmp_path: Path, whole: J
     assert infer_plan(saved) == PLAN
     again = begin_journal(tmp_path / "again.jsonl", PLAN)
     for chain in saved.chains:
-        again.keep(chain)
+        again.append(chain)
     assert plain(again.run) == plain(journal.run)
-    journal.ask_again(4, 2)
+    journal.restart_with_seed(4, 2)
     fill(journal)
     assert plain(journal.run)[3] != plain(again.run)[3]
 
@@ -240,7 +239,7 @@ def test_a_saved_run_is_the_start_of_a_journal(tmp_path: Path, whole: Journal) -
     plan = infer_plan(saved)
     assert plan == PLAN
     journal = begin_journal(tmp_path / "j.jsonl", plan)
-    assert sum(map(journal.keep, saved.chains)) == part.steps == 11
+    assert sum(map(journal.append, saved.chains)) == part.steps == 11
     fill(journal)
     assert plain(journal.run) == plain(whole.run)
 
@@ -271,7 +270,7 @@ def test_a_journal_that_cannot_be_read_or_written_any_more_is_a_sentence(tmp_pat
     journal.file.unlink()
     journal.file.mkdir()
     with pytest.raises(RunFileError, match="cannot be written: Is a directory"):
-        journal.keep(whole[0])
+        journal.append(whole[0])
     with pytest.raises(RunFileError, match="cannot be read"):
         list(journal)
 
@@ -319,7 +318,7 @@ def test_progress_counts_and_expects(tmp_path: Path) -> None:
     assert journal.done == 1
     again = resume_journal(journal.file, PLAN)
     assert (again.done, again.failures, again.finished) == (1, 8, 24)
-    again.begin_again(again.failed[:2])
+    again.reopen(again.failed[:2])
     assert (again.failures, again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
     first = next(record(again, advance_each(EchoEngine(), again.unfinished(), PLAN.sampling)))
     assert first.expected is None, "the pace of another run is not that of this one"

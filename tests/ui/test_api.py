@@ -164,13 +164,13 @@ def test_the_test_of_a_reasoning_fills_its_step_and_no_other(client: Client, run
 @pytest.mark.parametrize(
     ("given", "options", "sentence"),
     [
-        ({}, {"chain": 9}, "no step 1 in its chain 9; its rows .* are 1.1, 1.2, 1.3"),
-        ({}, {"step": 4}, "no step 4 in its chain 1"),
-        ({}, {"step": 0}, "no step 0 in its chain 1"),
+        ({}, {"chain": 9}, "The run has no chain 9; there is 1"),
+        ({}, {"step": 4}, "Chain 1 has no step 4; there is 1, 2, 3"),
+        ({}, {"step": 0}, "Chain 1 has no step 0"),
         ({"model": "phi-2"}, {}, "Another model or another measure made this run"),
         ({"measure": "all-MiniLM-L6-v2"}, {}, "Another model or another measure made this run"),
         ({"format": 7}, {}, "What was given as run has the format 7; this version reads format 1"),
-        ({"chains": []}, {}, "its rows .* are none"),
+        ({"chains": []}, {}, "The run has no chain 1; there is none"),
         ({"chains": [{"number": 1}]}, {}, "not a saved run: the key 'method' is missing"),
         ({"sampling": {"stop": [], "max_new_tokens": 201}}, {}, "max_new_tokens of the run is 201; .* at most 200"),
     ],
@@ -192,8 +192,8 @@ def test_what_is_no_run_gets_a_sentence(client: Client, name: str, given: Any) -
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"candidate": 99}, "Step 1 has no candidate 99; there is 1, 2, 3"),
-        ({"candidate": -1}, "Step 1 has no candidate -1"),
+        ({"candidate": 99}, "Step 1 of chain 1 has no candidate 99; there is 1, 2, 3"),
+        ({"candidate": -1}, "Step 1 of chain 1 has no candidate -1"),
         ({"candidate": 1, "question": "Why?"}, "either a question of yours or a candidate"),
         ({"question": " "}, "The question is empty"),
         ({"prompt": "poet"}, "no prompt variant 'poet'"),

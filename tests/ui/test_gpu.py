@@ -162,10 +162,9 @@ def two_clicks(platform: Platform) -> dict[str, Any]:
 
 def many_chains(platform: Platform, home: Path) -> dict[str, Any]:
     """Return what a run of many chains, with and without the adapter, comes to in a worker, and without one."""
-    from bonsai.runs.grid import Grid
     from bonsai.runs.journal import begin_journal
-    from bonsai.runs.plan import Plan
-    from bonsai.runs.progress import record
+    from bonsai.runs.journal.progress import record
+    from bonsai.runs.plan import Grid, Plan
     from bonsai.ui.work import gpu
 
     platform.idle = False

@@ -29,6 +29,7 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, QuestionError, UsageError
 from bonsai.reports.exports import export
 from bonsai.reports.table import COLUMNS
+from bonsai.runs.branch_request import BranchRequest
 from bonsai.settings import ROOT, Settings
 from bonsai.ui import context, tabs
 from bonsai.ui.locales import translate
@@ -233,22 +234,26 @@ def test_a_run_of_another_model_or_measure_is_not_branched() -> None:
     run = here.begin("qtq", question=QUESTION)
     *_, chains = advance(EchoEngine(), run.chains, run.sampling)
     run = run.with_chains(chains)
-    asked = {"keep": 0, "question": "Why do apples fall?", "prompt": "assistant", "steps": 2, "seed": 1}
-    assert [len(now.steps) for now in here.branch(run, run.chains[0], **asked).chains] == [1, 1]
+    asked = BranchRequest(step=1, question="Why do apples fall?", prompt="assistant", seed=1)
+    assert [len(now.steps) for now in here.branch(run, asked, 2).chains] == [1, 1]
     for other in ({"model": "phi-2"}, {"adapter": "lora"}, {"measure": "all-MiniLM-L6-v2"}):
         with pytest.raises(UsageError, match="Another model or another measure"):
-            here.branch(replace(run, **other), run.chains[0], **asked)
-    for wrong in ({"steps": 7}, {"steps": 0}, {"seed": -1}, {"seed": None}, {"prompt": "poet"}, {"question": ""}):
-        with pytest.raises(UsageError):
-            here.branch(run, run.chains[0], **{**asked, **wrong})
+            here.branch(replace(run, **other), asked, 2)
+    for steps, sentence in ((7, "steps is 7"), (0, "steps is 0"), (None, "steps is empty"), (1.5, "a whole number")):
+        with pytest.raises(UsageError, match=sentence):
+            here.branch(run, asked, steps)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="max_new_tokens of the run is 300; it must be at most 200 here"):
+        here.branch(replace(run, sampling=SamplingParams(max_new_tokens=300)), asked, 2)
 
 
 def test_a_branch_gets_a_number_of_its_own() -> None:
     here = context.PageContext(EchoEngine(), SETTINGS, VARIANTS, (), {})
     run = here.begin("qtq", question=QUESTION, stop_without_progress=False)
     assert not run.chains[0].stop_without_progress
+    *_, chains = advance(EchoEngine(), run.chains, run.sampling)
+    run = run.with_chains(chains)
     for question in ("Why do apples fall?", "Why do rivers bend?"):
-        run = here.branch(run, run.chains[0], keep=0, question=question, prompt="creator", steps=1, seed=1)
+        run = here.branch(run, BranchRequest(step=1, question=question, prompt="creator", seed=1), 1)
     assert [now.number for now in run.chains] == [1, 2, 3]
     assert [now.prompt.name for now in run.chains] == ["assistant", "creator", "creator"]
 

@@ -1,4 +1,1 @@
-"""The commands of `python -m bonsai`, a module for each.
-
-What a command needs is imported when it runs, so that `--help` answers at once.
-"""
+"""The commands of `python -m bonsai`, a module for each; their options are in `bonsai.cli.parser`."""

@@ -2,18 +2,13 @@
 
 import argparse
 
+from bonsai.chains.prompts import load_variants
 from bonsai.cli.output import say
 from bonsai.settings import Settings
 
 
-def add_options(command: argparse.ArgumentParser) -> None:
-    """Add no options: there are none."""
-
-
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """List the prompt variants, all of which are checked."""
-    from bonsai.chains.prompts import load_variants
-
     variants = load_variants(settings.prompts)
     width = max(map(len, variants))
     for name, variant in variants.items():

@@ -3,8 +3,9 @@
 from contextlib import aclosing
 from typing import Any
 
+from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.ui.api.answers import Endpoint, answered, rows_of, sentences
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, PageContext
+from bonsai.ui.context import PageContext
 from bonsai.ui.work.streaming import snapshots
 
 

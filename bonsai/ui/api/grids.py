@@ -2,16 +2,15 @@
 
 import asyncio
 import shutil
-from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
-from bonsai.chains.prompts import choose_variant
 from bonsai.errors import UsageError
 from bonsai.runs.journal import begin_journal
+from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.runs.question_lists import pasted
 from bonsai.ui.api.answers import Endpoint, Json, rows_of, sentences
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, PageContext
+from bonsai.ui.context import PageContext
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.streaming import progress
 
@@ -49,11 +48,11 @@ def compare(context: PageContext) -> Endpoint:
             questions = pasted(question, context.settings.max_questions).questions
             return await _grid_rows(
                 context,
-                questions,
-                prompts,
-                method,
+                questions=questions,
+                prompts=prompts,
+                methods=[method],
                 repeats=repeats,
-                adapters=(True, False) if with_and_without_adapter else (True,),
+                with_adapter=(True, False) if with_and_without_adapter else (True,),
                 steps=steps,
                 candidates=candidates,
                 max_new_tokens=max_new_tokens,
@@ -96,9 +95,9 @@ def batch(context: PageContext) -> Endpoint:
             found = pasted(text, context.settings.max_questions).questions
             return await _grid_rows(
                 context,
-                found,
-                prompts or [context.prompt],
-                method,
+                questions=found,
+                prompts=prompts or [context.prompt],
+                methods=[method],
                 steps=steps,
                 candidates=candidates,
                 max_new_tokens=max_new_tokens,
@@ -109,12 +108,9 @@ def batch(context: PageContext) -> Endpoint:
     return batch
 
 
-async def _grid_rows(
-    context: PageContext, questions: Sequence[str], prompts: Sequence[str], method: str, **asked: Any
-) -> list[Json]:
-    """Return the rows of a run over a grid; raise BonsaiError if it may not be."""
-    variants = [choose_variant(context.variants, name) for name in prompts]
-    plan = context.plan(questions, variants, [method], **asked)
+async def _grid_rows(context: PageContext, **asked: Any) -> list[Json]:
+    """Return the rows of a run over a grid; raise BonsaiError if it cannot be."""
+    plan = context.plan(**asked)
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
     try:
         async with aclosing(progress(journal)) as growing:

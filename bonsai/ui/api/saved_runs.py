@@ -6,12 +6,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from bonsai.chains.chain import Chain
-from bonsai.chains.step import Step
-from bonsai.errors import UsageError
+from bonsai.chains.outcomes import Method
+from bonsai.runs.branch_request import BranchRequest
+from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, number
 from bonsai.runs.run import Run, loads
 from bonsai.ui.api.answers import Json, RunEndpoint, answered, json_of, sentences
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, MAX_CANDIDATES, PageContext
+from bonsai.ui.context import PageContext
 from bonsai.ui.work.streaming import reasoning_test, snapshots
 
 SEED_OF_CHAIN = -1
@@ -51,14 +51,18 @@ def branch(context: PageContext) -> RunEndpoint:
         def begun() -> Run:
             if run == {}:
                 first = DEFAULT_SAMPLING.seed if seed == SEED_OF_CHAIN else seed
-                return context.begin("qtq", question, prompt, steps, DEFAULT_CANDIDATES, seed=first)
-            saved = _saved(context, run)
-            parent, row = _row(saved, chain, step)
-            keep, asked = row.number - 1, question or row.question
-            if candidate:
-                keep, asked = row.number, _candidate(row, candidate, question)
-            chosen = parent.seed if seed == SEED_OF_CHAIN else seed
-            return context.branch(saved, parent, keep, asked, prompt or parent.prompt.name, steps, chosen)
+                return context.begin(
+                    Method.QTQ, question, prompt, steps=steps, candidates=DEFAULT_CANDIDATES, seed=first
+                )
+            request = BranchRequest(
+                chain=chain,
+                step=step,
+                question=question,
+                candidate=candidate or None,
+                prompt=prompt,
+                seed=None if seed == SEED_OF_CHAIN else number("seed", seed, 1),
+            )
+            return context.branch(_saved(context, run), request, steps)
 
         with sentences():
             # On a thread: fitting a long chain into the model's context may take a while.
@@ -90,7 +94,7 @@ def test_reasoning(context: PageContext) -> RunEndpoint:
         """
         with sentences():
             saved = _saved(context, run)
-            tested, row = _row(saved, chain, step)
+            tested, row = saved.step_at(chain, step)
             if tested.model:
                 context.check_same(replace(saved, model=tested.model, adapter=tested.adapter))
             async with aclosing(reasoning_test(tested, row.number, saved.sampling)) as testing:
@@ -103,33 +107,7 @@ def test_reasoning(context: PageContext) -> RunEndpoint:
 
 
 def _saved(context: PageContext, given: Json) -> Run:
-    """Return the run that a caller gave; raise BonsaiError if it is none, or asks for more than the page offers."""
+    """Return the run that a caller gave; raise BonsaiError if it is none, or cannot go on here."""
     run = loads(json.dumps(given), "What was given as run")
     context.check_same(run)
-    for name, value, most in (
-        ("max_new_tokens", run.sampling.max_new_tokens, context.settings.max_new_tokens),
-        ("candidates", max((chain.candidates for chain in run.chains), default=1), MAX_CANDIDATES),
-    ):
-        if value > most:
-            raise UsageError(f"{name} of the run is {value}; it must be at most {most} here.")
     return run
-
-
-def _row(run: Run, chain: int, step: int) -> tuple[Chain, Step]:
-    found = run.find_step(f"{chain}.{step}")
-    if found is None:
-        rows = [f"{one.number}.{row.number}" for one in run.chains for row in one.own_steps if row.finished]
-        raise UsageError(
-            f"The run has no step {step} in its chain {chain}; its rows (chain.step) are {', '.join(rows) or 'none'}."
-        )
-    return found
-
-
-def _candidate(step: Step, number: int, question: str) -> str:
-    if question:
-        raise UsageError("A branch asks either a question of yours or a candidate of the step; leave one out.")
-    proposed = step.proposed
-    if number not in proposed:
-        there_is = ", ".join(map(str, proposed)) or "none"
-        raise UsageError(f"Step {step.number} has no candidate {number}; there is {there_is}.")
-    return proposed[number]

@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from bonsai.chains.outcomes import Axis
 from bonsai.reports.comparison import Comparison, columns_axis, difference, side_by_side, values
-from bonsai.runs.grid import AXES
+from bonsai.runs.limits import DEFAULT_SAMPLING
 from bonsai.runs.run import Run
-from bonsai.ui.context import DEFAULT_SAMPLING
 from bonsai.ui.locales.translate import translatable, translate
 from bonsai.ui.views.results import note_line
 
@@ -161,7 +161,7 @@ def draw(run: Run | None) -> Cells:
 
 def _axes(run: Run) -> list[tuple[str, str]]:
     found = values(run)
-    return [(translatable(_AXES[axis]), axis) for axis in AXES if len(found[axis]) > 1] or [
+    return [(translatable(_AXES[axis]), axis) for axis in Axis if len(found[axis]) > 1] or [
         (translatable(_AXES["prompt"]), "prompt")
     ]
 

@@ -15,8 +15,8 @@ from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved
+from bonsai.runs.journal.progress import Progress
 from bonsai.runs.plan import infer_plan
-from bonsai.runs.progress import Progress
 from bonsai.runs.run import Run
 from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab.form import GridForm
@@ -233,7 +233,7 @@ class GridTab:
 
     def _retried(self, values: Values) -> Journal:
         journal = self._resumed(values)
-        journal.begin_again(journal.failed)
+        journal.reopen(journal.failed)
         return journal
 
     def _asked_again(self, values: Values) -> Journal:
@@ -244,7 +244,7 @@ class GridTab:
             raise UsageError("Choose a first cell to ask again.")
         number = int(str(chosen).partition(".")[0])
         seed = SamplingParams(seed=int(values[cells.seed] or 0)).seed if cells else 0
-        journal.ask_again(number, seed)
+        journal.restart_with_seed(number, seed)
         return journal
 
     def _look(self, file: str | None, column: str | None, request: gr.Request) -> Values:
@@ -300,5 +300,5 @@ def journal_of(run: Run) -> Journal | None:
         return None
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
     for chain in run.chains:
-        journal.keep(chain)
+        journal.append(chain)
     return journal

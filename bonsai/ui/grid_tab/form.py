@@ -12,9 +12,10 @@ from gradio.components import Component
 
 from bonsai.chains.prompts import PromptVariant
 from bonsai.errors import UsageError
+from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES, MAX_REPEATS
 from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
-from bonsai.ui.context import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES, MAX_REPEATS, PageContext
+from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translate, translate_error
 from bonsai.ui.views.controls import buttons, sampling_options
 
@@ -57,7 +58,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class GridForm:
-    """The controls of one tab; `fields` are those that `Offer.plan` takes as they are, by their names."""
+    """The controls of one tab; `fields` are fields of GridRequest and SamplingParams, by their names."""
 
     questions: gr.Textbox
     upload: Upload | None
@@ -88,10 +89,11 @@ class GridForm:
         chosen = values[self.methods] if isinstance(values[self.methods], list) else [values[self.methods]]
         # In their own order, and not in that in which they were ticked.
         return context.plan(
-            found.questions,
-            [variant for name, variant in variants.items() if name in values[self.prompts]],
-            [method for _, method in METHODS if method in chosen],
-            adapters=values[self.adapters] if self.adapters else (True,),
+            variants,
+            questions=found.questions,
+            prompts=[name for name in variants if name in values[self.prompts]],
+            methods=[method for _, method in METHODS if method in chosen],
+            with_adapter=values[self.adapters] if self.adapters else (True,),
             **{name: values[field] for name, field in self.fields.items()},
         )
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bonsai.reports.comparison import columns_axis
 from bonsai.reports.exports import summary_markdown
+from bonsai.reports.formats import Format
 from bonsai.reports.markdown import inline
 from bonsai.reports.sections import ReportOptions
 from bonsai.reports.statistics import FLAG, Figure, Statistics, statistics, tables
@@ -145,7 +146,9 @@ def draw(compares: bool, example: Journal | None) -> GridResults:
                     sanitize_html=True,
                     elem_classes=["bonsai-report", "bonsai-figures"],
                 )
-        files = downloads.draw((*EACH, "statistics", "llm-comparator") if compares else (*EACH, "statistics"))
+        files = downloads.draw(
+            (*EACH, Format.STATISTICS, Format.LLM_COMPARATOR) if compares else (*EACH, Format.STATISTICS)
+        )
     return GridResults(note, summary, cells, table, told, plots, files)
 
 

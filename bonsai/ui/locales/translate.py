@@ -8,7 +8,7 @@ import re
 
 import gradio as gr
 
-from bonsai.reports.summary import Language
+from bonsai.reports.formats import Language
 from bonsai.ui.locales import manual
 
 ABOUT = "about"
@@ -257,7 +257,7 @@ def language_of(request: gr.Request | None) -> str:
 
 def tongue_of(language: str) -> Language:
     """Return the language of a visitor, as summaries are told in it."""
-    return "ja" if language == "ja" else "en"
+    return Language.JA if language == Language.JA else Language.EN
 
 
 def translate(language: str, sentence: str, *values: object, **named: object) -> str:

@@ -9,9 +9,12 @@ from typing import Any
 import gradio as gr
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.questions import clean_question
 from bonsai.chains.reasoning_test import can_be_tested
 from bonsai.chains.step import Step
 from bonsai.errors import UsageError
+from bonsai.runs.branch_request import BranchRequest
+from bonsai.runs.limits import number
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import language_of, translatable, translate
 from bonsai.ui.method_tab.events import MethodTab, RunState
@@ -100,19 +103,25 @@ class StepEvents:
     def _connect_branching(self, branching: Branching) -> list[Any]:
         sheet, steps = self.sheet, self.steps
 
-        def begin_with(run_state: RunState | None, chosen: str | None, number: int | None, shown: Shown) -> Values:
-            now = (run_state.run.id, chosen, number) if run_state and number is not None else None
+        def begin_with(run_state: RunState | None, chosen: str | None, begin: int | None, shown: Shown) -> Values:
+            now = (run_state.run.id, chosen, begin) if run_state and begin is not None else None
             if now is None or shown in (None, now):
                 return {branching.question: gr.skip()}
             _, step = _found(run_state, chosen)
-            question = step.candidates[number - 1].question if number else step.question
+            question = step.candidates[begin - 1].question if begin else step.question
             return {branching.question: question, steps.shown: now}
 
         def asked(values: Values) -> Run:
             chain, step = _found(values[sheet.run_state], values[steps.choice])
-            keep = step.number - 1 if values[branching.begin] in (None, OWN_QUESTION) else step.number
-            fields = {name: values[getattr(branching, name)] for name in ("question", "prompt", "steps", "seed")}
-            return sheet.context.branch(values[sheet.run_state].run, chain, keep, **fields)
+            request = BranchRequest(
+                chain=chain.number,
+                step=step.number,
+                question=clean_question(values[branching.question]),
+                after=values[branching.begin] not in (None, OWN_QUESTION),
+                prompt=values[branching.prompt],
+                seed=number("seed", values[branching.seed], 1),
+            )
+            return sheet.context.branch(values[sheet.run_state].run, request, values[branching.steps])
 
         chosen = [sheet.run_state, steps.choice, branching.begin]
         begun = [branching.question, steps.shown]

@@ -7,8 +7,9 @@ import gradio as gr
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
+from bonsai.runs.limits import DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.runs.run import Run, step_key
-from bonsai.ui.context import DEFAULT_SAMPLING, DEFAULT_STEPS, PageContext
+from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translate
 from bonsai.ui.views.step_details import candidates, details, hint, verdicts
 

@@ -3,7 +3,8 @@
 import gradio as gr
 from gradio.components import Component
 
-from bonsai.ui.context import DEFAULT_SAMPLING, PageContext
+from bonsai.runs.limits import DEFAULT_SAMPLING
+from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable
 
 

@@ -7,28 +7,29 @@ from typing import Any
 import gradio as gr
 
 from bonsai.errors import UsageError
-from bonsai.reports.exports import FORMATS, export
+from bonsai.reports.exports import export
+from bonsai.reports.formats import Format
 from bonsai.reports.sections import ReportOptions
 from bonsai.runs.run import Run, write_whole
 from bonsai.ui.locales.translate import translatable
 from bonsai.ui.work import visitor_files
 
 _LABELS = {
-    "csv": "Download CSV",
-    "markdown": "Download Markdown",
-    "json": "Download JSON",
-    "html": "Download HTML",
-    "statistics": "Download statistics",
-    "llm-comparator": "Download for LLM Comparator",
+    Format.CSV: "Download CSV",
+    Format.MARKDOWN: "Download Markdown",
+    Format.JSON: "Download JSON",
+    Format.HTML: "Download HTML",
+    Format.STATISTICS: "Download statistics",
+    Format.LLM_COMPARATOR: "Download for LLM Comparator",
 }
-EACH = ("csv", "markdown", "json", "html")
+EACH = (Format.CSV, Format.MARKDOWN, Format.JSON, Format.HTML)
 
 
 @dataclass(frozen=True)
 class Downloads:
     """A button for each form, the token of the folder that the files are in, and a button to open a saved run."""
 
-    buttons: Mapping[str, gr.DownloadButton]
+    buttons: Mapping[Format, gr.DownloadButton]
     token: gr.Textbox
     opened: gr.UploadButton
 
@@ -42,7 +43,7 @@ class Downloads:
         folder = visitor_files.new_folder()
         values: dict[Any, Any] = {self.token: folder.name}
         for form, button in self.buttons.items():
-            file = folder / f"bonsai-{run.id}{FORMATS[form].suffix}"
+            file = folder / f"bonsai-{run.id}{form.suffix}"
             try:
                 write_whole(file, export(run, form, view))
                 values[button] = gr.DownloadButton(value=str(file), interactive=True)
@@ -58,7 +59,7 @@ class Downloads:
         return nothing | {self.token: visitor_files.NO_TOKEN}
 
 
-def draw(forms: Sequence[str] = EACH) -> Downloads:
+def draw(forms: Sequence[Format] = EACH) -> Downloads:
     """Draw the buttons in a row."""
     with gr.Row(elem_classes="bonsai-downloads"):
         buttons = {

@@ -9,7 +9,7 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import ENDINGS, Method, Role, StopReason
 from bonsai.chains.step import Step
 from bonsai.errors import BonsaiError
-from bonsai.runs.progress import Progress
+from bonsai.runs.journal.progress import Progress
 from bonsai.ui.locales.translate import translatable, translate, translate_error
 
 _log = logging.getLogger("bonsai")

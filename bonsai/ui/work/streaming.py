@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from bonsai.chains.chain import Chain
 from bonsai.engines.base import SamplingParams
 from bonsai.runs.journal import Journal
-from bonsai.runs.progress import Progress, record
+from bonsai.runs.journal.progress import Progress, record
 from bonsai.ui.work import gpu
 
 SNAPSHOTS_PER_SECOND = 10

@@ -6,33 +6,35 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
-from bonsai.runs.journal import Journal
+from bonsai.runs.journal.journal import Journal
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: the chains finished and failed of all, the seconds gone by, and one chain to watch.
-
-    `share` (0 to 1) counts the steps of chains that go on too.
-    `chain` is the same one from the first of its texts to its end, so that it can be read while others grow beside it.
-    `expected` is how many seconds more it will take if it goes on as it began, None as long as nobody can tell;
-    `kept` says whether a step was finished just now.
-    """
+    """How far a run is."""
 
     chain: Chain
+    """One chain to watch: the same from its first text to its end, so that it can be read while others grow."""
     finished: int
+    """Chains that are finished."""
     failed: int
+    """Chains that ended with an error."""
     chains: int
+    """All chains of the run."""
     share: float
+    """How much is done, 0 to 1, with the steps of unfinished chains."""
     seconds: float
+    """Time since the work began."""
     expected: float | None
+    """Seconds to go at the pace so far; None until it can be estimated."""
     kept: bool
+    """Whether a step was finished just now."""
 
 
 def record(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) -> Generator[Progress, None, None]:
-    """Keep each step that is finished while chains of the journal grow, and yield how far it is.
+    """Keep each finished step in the journal while its chains grow, and yield how far the run is.
 
-    `growing` yields (place, chain), as `bonsai.chains.advance.grow` does. Closing the iterator ends the work.
+    `growing` yields (place, chain) as `bonsai.chains.advance.advance_each` does. Closing the iterator ends the work.
     """
     began = time.monotonic()
     # What was done before is known too, so that the pace is that of this run alone.
@@ -42,7 +44,7 @@ def record(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) 
         for _, chain in growing:
             if watched is None or watched.finished or watched.number == chain.number:
                 watched = chain
-            kept = bool(journal.keep(chain))
+            kept = bool(journal.append(chain))
             seconds = time.monotonic() - began
             done = journal.done - before
             expected = seconds * (1 - journal.done) / done if done > 0 else None

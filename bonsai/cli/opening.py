@@ -1,0 +1,29 @@
+"""What the options of a command ask for: settings, engine and measure, and the values of a request."""
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+from bonsai import engines
+from bonsai.engines.base import Engine
+from bonsai.measures.embedder import open_embedder
+from bonsai.measures.similarity import Measure
+from bonsai.settings import Settings
+
+
+def with_model(options: argparse.Namespace, settings: Settings) -> Settings:
+    """Return the settings with the model and adapter of the options."""
+    given = {name: getattr(options, name) for name in ("model", "adapter") if getattr(options, name)}
+    return replace(settings, **given)
+
+
+def open_all(settings: Settings) -> tuple[Engine, Measure]:
+    """Return the engine and the measure of the settings; raise EngineError if the model cannot be loaded."""
+    return engines.open_engine(settings), Measure(open_embedder(settings.embedder))
+
+
+def chain_values(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the values for a request that the options of chains give; those that are not given are left out."""
+    names = ("steps", "candidates", "seed", "temperature", "max_new_tokens")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return {**given, "guarded": not options.no_guard, "stop_without_progress": not options.keep_going}

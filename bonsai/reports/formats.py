@@ -1,0 +1,33 @@
+"""The names of file formats and languages; nothing heavy is imported here, so that the command line offers them."""
+
+from enum import StrEnum
+
+
+class Language(StrEnum):
+    """A language of summaries."""
+
+    EN = "en"
+    JA = "ja"
+
+
+class Format(StrEnum):
+    """A form in which a run can be taken away."""
+
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSON = "json"
+    HTML = "html"
+    STATISTICS = "statistics"
+    LLM_COMPARATOR = "llm-comparator"
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name of such a file."""
+        return _SUFFIXES.get(self, f".{self}")
+
+
+_SUFFIXES = {
+    Format.MARKDOWN: ".md",
+    Format.STATISTICS: ".statistics.csv",
+    Format.LLM_COMPARATOR: ".comparator.json",
+}

@@ -1,0 +1,65 @@
+"""What a journal knows of its file without reading it again: where steps are, and which chains ended."""
+
+from bonsai.chains.outcomes import StopReason
+
+
+class JournalIndex:
+    """The lines of each chain's steps, and how the chains ended that did; chains are named by their numbers."""
+
+    def __init__(self) -> None:
+        self.ended: dict[int, StopReason] = {}
+        """Why each finished chain ended."""
+        self.failed: set[int] = set()
+        """The chains that ended with an error."""
+        self.seeds: dict[int, int] = {}
+        """The seeds of chains that were restarted with another one than the plan's."""
+        self.steps = 0
+        """Steps that are kept."""
+        self.open_steps = 0
+        """Steps that are kept of chains that are not finished."""
+        self._places: dict[int, list[int]] = {}
+
+    def places(self, number: int) -> list[int]:
+        """Return where in the file each step of a chain is, the first one first."""
+        return self._places.get(number, [])
+
+    def add(self, number: int, step: int, place: int) -> None:
+        """Note a step of a chain; one that was kept before is replaced, with all that follow it.
+
+        Raises ValueError if the chain has no step before it.
+        """
+        kept = self._places.setdefault(number, [])
+        if not 1 <= step <= len(kept) + 1:
+            raise ValueError(f"chain {number} has no step before step {step}")
+        self.reopen(number)
+        self._count(step - len(kept))
+        kept[step - 1 :] = [place]
+
+    def end(self, number: int, reason: StopReason) -> None:
+        """Note that a chain is finished."""
+        self.ended[number] = reason
+        self.open_steps -= len(self.places(number))
+        if reason == StopReason.ERROR:
+            self.failed.add(number)
+
+    def reopen(self, number: int) -> None:
+        """Note that a chain goes on, if it was finished."""
+        if number in self.ended:
+            del self.ended[number]
+            self.failed.discard(number)
+            self.open_steps += len(self.places(number))
+
+    def drop_last(self, number: int) -> None:
+        """Forget the last step of a chain that goes on."""
+        self._places[number].pop()
+        self._count(-1)
+
+    def restart(self, number: int, seed: int) -> None:
+        """Forget all steps of a chain: it begins again with another seed."""
+        self.reopen(number)
+        self._count(-len(self._places.pop(number, ())))
+        self.seeds[number] = seed
+
+    def _count(self, more: int) -> None:
+        self.steps += more
+        self.open_steps += more

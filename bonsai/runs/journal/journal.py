@@ -1,0 +1,224 @@
+"""The journal of one run: its chains as they are kept in a file, readable at any time."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, BinaryIO, overload
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import StopReason
+from bonsai.chains.step import Step
+from bonsai.errors import RunFileError, first_line
+from bonsai.runs.journal.index import JournalIndex
+from bonsai.runs.json_values import as_json
+from bonsai.runs.plan import Plan
+from bonsai.runs.run import Run, step_from_json
+
+
+class Journal(Sequence[Chain]):
+    """The chains of a plan in a JSONL file: a line for the plan, then one for each finished step, oldest first.
+
+    A line is on the disk before `append` returns. As a sequence the journal gives the chains in the order of their
+    numbers, each read from the file when it is asked for; so a long run takes no more memory than a short one.
+    """
+
+    def __init__(self, file: Path, plan: Plan) -> None:
+        self.file, self.plan = file, plan
+        self._index = JournalIndex()
+        # Where the last whole line ends, if a torn one follows it.
+        self._torn_at: int | None = None
+
+    @cached_property
+    def run(self) -> Run:
+        """The run, whose chains are those of the journal at any time."""
+        return self.plan.run(self)
+
+    @property
+    def finished(self) -> int:
+        """The number of chains that are finished."""
+        return len(self._index.ended)
+
+    @property
+    def failed(self) -> list[int]:
+        """The numbers of the chains that ended with an error."""
+        return sorted(self._index.failed)
+
+    @property
+    def failures(self) -> int:
+        """The number of chains that ended with an error."""
+        return len(self._index.failed)
+
+    @property
+    def done(self) -> float:
+        """How much of the plan is done, 0 to 1; a finished chain is done as a whole, however early it ended."""
+        return (self.finished + self._index.open_steps / self.plan.grid.length) / len(self)
+
+    @property
+    def steps(self) -> int:
+        """The number of steps that are kept."""
+        return self._index.steps
+
+    def __len__(self) -> int:
+        """Return the number of chains in the plan."""
+        return len(self.plan.grid)
+
+    @overload
+    def __getitem__(self, place: int) -> Chain: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Chain]: ...
+    def __getitem__(self, place: int | slice) -> Chain | list[Chain]:
+        """Return the chain at a place from 0 as it was kept: one that goes on is about to write its next step."""
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return next(self._chains([place % len(self) + 1]))
+
+    def __iter__(self) -> Iterator[Chain]:
+        """Yield all chains, in the order of their numbers."""
+        return self._chains(range(1, len(self) + 1))
+
+    def unfinished(self) -> Iterator[Chain]:
+        """Yield the chains that go on, with the steps that were kept; nothing of these is written again."""
+        return self._chains(number for number in range(1, len(self) + 1) if number not in self._index.ended)
+
+    def reopen(self, numbers: Sequence[int]) -> None:
+        """Let chains that ended with an error go on, from the step that failed."""
+        for number in numbers:
+            if number in self._index.failed:
+                self._index.reopen(number)
+                self._index.drop_last(number)
+
+    def restart_with_seed(self, number: int, seed: int) -> None:
+        """Let a chain begin again with a seed of its own; what it said before is no longer part of the run.
+
+        Raises RunFileError if the file cannot be written.
+        """
+        self._append([{"chain": number, "seed": seed}])
+        self._restart(number, seed)
+
+    def append(self, chain: Chain) -> int:
+        """Keep the steps of a chain that were finished since it was kept last; return how many these were.
+
+        A chain that was stopped is not kept as finished, nor is the step at which it was. Raises RunFileError if the
+        file cannot be written.
+        """
+        kept = len(self._index.places(chain.number))
+        if chain.stop_reason == StopReason.STOPPED or len(chain.steps) - (not chain.steps[-1].finished) <= kept:
+            return 0
+        if chain.seed != self._begun(chain.number).seed:
+            self.restart_with_seed(chain.number, chain.seed)
+            kept = 0
+        new = [step for step in chain.steps[kept:] if step.finished]
+        last = chain.steps[-1].number
+        places = self._append(
+            [
+                {
+                    "chain": chain.number,
+                    "stop_reason": chain.stop_reason if step.number == last else "",
+                    "step": as_json(step),
+                }
+                for step in new
+            ]
+        )
+        for step, place in zip(new, places, strict=True):
+            self._index.add(chain.number, step.number, place)
+        if chain.stop_reason:
+            self._index.end(chain.number, chain.stop_reason)
+        return len(new)
+
+    def read_steps(self, file: BinaryIO) -> None:
+        """Find the steps in an open file, behind its first line.
+
+        A torn last line counts as not written. Raises RunFileError for a line that is no step.
+        """
+        end = file.tell()
+        for count, line in enumerate(file, start=2):
+            if not line.endswith(b"\n"):
+                self._torn_at = end
+                break
+            try:
+                self._take(json.loads(line), end)
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise RunFileError(
+                    "The journal {file} is damaged at line {line} ({reason}); remove that line and those after it to "
+                    "go on from there.",
+                    file=self.file,
+                    line=count,
+                    reason=first_line(error),
+                ) from error
+            end += len(line)
+
+    def _take(self, data: Mapping[str, Any], place: int) -> None:
+        """Take in what a line at a place of the file says; raise KeyError, TypeError or ValueError if it is no line."""
+        number = data["chain"]
+        if not 1 <= number <= len(self):
+            raise ValueError(f"there is no chain {number}")
+        if "seed" in data:
+            self._restart(number, int(data["seed"]))
+            return
+        self._index.add(number, step_from_json(data["step"]).number, place)
+        if data["stop_reason"]:
+            self._index.end(number, StopReason(data["stop_reason"]))
+
+    def _restart(self, number: int, seed: int) -> None:
+        self._index.restart(number, seed)
+        # Its id depends on the seeds.
+        self.__dict__.pop("run", None)
+
+    def _append(self, items: Sequence[dict[str, Any]]) -> list[int]:
+        """Write lines to the end of the file, onto the disk, and return where each begins."""
+        lines = [line_of(item) for item in items]
+        try:
+            if self._torn_at is not None:
+                os.truncate(self.file, self._torn_at)
+                self._torn_at = None
+            with self.file.open("ab") as file:
+                file.write(b"".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+                end = file.tell()
+        except OSError as error:
+            raise RunFileError(
+                "The journal {file} cannot be written: {reason}.", file=self.file, reason=error.strerror
+            ) from error
+        starts = accumulate(map(len, lines), initial=end - sum(map(len, lines)))
+        return list(starts)[:-1]
+
+    def _chains(self, numbers: Iterable[int]) -> Iterator[Chain]:
+        try:
+            with self.file.open("rb") as file:
+                for number in numbers:
+                    yield self._chain(number, file)
+        except OSError as error:
+            raise RunFileError(
+                "The journal {file} cannot be read: {reason}.", file=self.file, reason=error.strerror
+            ) from error
+
+    def _chain(self, number: int, file: BinaryIO) -> Chain:
+        chain = self._begun(number)
+        steps = [_step(file, place) for place in self._index.places(number)]
+        if number in self._index.ended:
+            return replace(chain, steps=tuple(steps), stop_reason=self._index.ended[number])
+        if not steps:
+            return chain
+        following = Step(len(steps) + 1, steps[-1].next_question, chain.method.roles[0])
+        return replace(chain, steps=(*steps, following))
+
+    def _begun(self, number: int) -> Chain:
+        chain = self.plan.grid.chain(number, self.plan.model)
+        return replace(chain, seed=self._index.seeds.get(number, chain.seed))
+
+
+def line_of(data: dict[str, Any]) -> bytes:
+    """Return a line of a journal."""
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def _step(file: BinaryIO, place: int) -> Step:
+    file.seek(place)
+    return step_from_json(json.loads(file.readline())["step"])

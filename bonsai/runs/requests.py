@@ -1,0 +1,167 @@
+"""Requests: what a person asked for, checked before a model is loaded.
+
+Page, API and command line all fill these in, so that defaults, limits and the sentences for them stand here alone.
+`check` refuses what no model could change; `resolve` makes the run, or the plan of one, for the engine that answers.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from bonsai.chains.chain import Chain, choose_method, new_chain
+from bonsai.chains.outcomes import Method
+from bonsai.chains.prompts import PromptVariant, choose_variant
+from bonsai.chains.questions import clean_question
+from bonsai.chains.roles import check_context
+from bonsai.engines.base import Engine, SamplingParams
+from bonsai.errors import UsageError
+from bonsai.measures.similarity import Measure
+from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, NO_LIMITS, Limits, number
+from bonsai.runs.plan import Grid, Plan, check_axes
+from bonsai.runs.run import Run
+
+Variants = Mapping[str, PromptVariant]
+_SAMPLING = {item.name for item in fields(SamplingParams)} - {"stop"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ChainRequest:
+    """How chains go on, and how their texts are sampled."""
+
+    steps: int = DEFAULT_STEPS
+    """Questions that a qtq chain asks."""
+    candidates: int = DEFAULT_CANDIDATES
+    """Next questions that a qtq chain chooses from."""
+    stop_without_progress: bool = True
+    """Whether a chain ends when two steps in a row add next to nothing."""
+    guarded: bool = True
+    """Whether a next question that repeats one is dropped."""
+    sampling: SamplingParams = DEFAULT_SAMPLING
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return a request with values as they come from a form, an option or an API caller.
+
+        They are named as the fields are, and as those of SamplingParams. Raises UsageError for a number that is none.
+        """
+        sampling, own = {}, {}
+        for name, value in values.items():
+            if name in _SAMPLING:
+                sampling[name] = number(name, value, getattr(DEFAULT_SAMPLING, name))
+            else:
+                own[name] = number(name, value, 1) if name in ("steps", "candidates", "repeats") else value
+        return cls(**own, sampling=replace(DEFAULT_SAMPLING, **sampling))
+
+    def _check_limits(self, limits: Limits) -> None:
+        limits.check("steps", self.steps)
+        limits.check("candidates", self.candidates)
+        limits.check("max_new_tokens", self.sampling.max_new_tokens)
+
+
+@dataclass(frozen=True)
+class RunRequest(_ChainRequest):
+    """One question by one method. Raises UsageError for a blank question and an unknown method."""
+
+    question: str
+    prompt: str
+    """The name of the prompt variant."""
+    method: str = Method.QTQ
+
+    def __post_init__(self) -> None:
+        clean_question(self.question)
+        choose_method(self.method)
+
+    def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
+        """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
+        self._check_limits(limits)
+        choose_variant(variants, self.prompt)
+
+    def resolve(self, engine: Engine, measure: Measure, variants: Variants) -> Run:
+        """Return the run, about to begin; raise QuestionError if the question does not fit the engine's context."""
+        info = engine.info
+        chain = new_chain(
+            clean_question(self.question),
+            self.method,
+            choose_variant(variants, self.prompt),
+            length=self.steps,
+            candidates=self.candidates,
+            seed=self.sampling.seed,
+        )
+        chain = replace(chain, guarded=self.guarded, stop_without_progress=self.stop_without_progress)
+        check_fits(engine, chain, self.sampling)
+        return Run((chain,), self.sampling, info.model_id, info.adapter_id, info.name, measure.name)
+
+
+@dataclass(frozen=True)
+class GridRequest(_ChainRequest):
+    """Every question with every variant, method and seed, with and without the adapter.
+
+    Raises UsageError if one of these axes has no value, or one twice, and for an unknown method.
+    """
+
+    questions: Sequence[str]
+    prompts: Sequence[str]
+    """Names of prompt variants."""
+    methods: Sequence[str] = (Method.QTQ,)
+    with_adapter: Sequence[bool] = (True,)
+    """Whether answers are with the adapter (True), without it (False), or both."""
+    repeats: int = 1
+    """Seeds that each is asked with, counted up from that of `sampling`."""
+
+    def __post_init__(self) -> None:
+        check_axes(self.questions, self.prompts, self.methods, self.with_adapter)
+        for method in self.methods:
+            choose_method(method)
+
+    def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
+        """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
+        self._check_limits(limits)
+        limits.check("repeats", self.repeats)
+        # The last seed may be out of range where the first one is not.
+        replace(self.sampling, seed=self.sampling.seed + self.repeats - 1)
+        for name in self.prompts:
+            choose_variant(variants, name)
+        axes = (self.questions, self.prompts, self.methods, self.with_adapter)
+        chains = math.prod(map(len, axes)) * self.repeats
+        if limits.chains is not None and chains > limits.chains:
+            raise UsageError(
+                "That would be {chains:,} chains; at most {limit:,} can be run at once.",
+                chains=chains,
+                limit=limits.chains,
+            )
+
+    def resolve(self, engine: Engine, measure: Measure, variants: Variants) -> Plan:
+        """Return the plan of the run."""
+        info = engine.info
+        first = self.sampling.seed
+        grid = Grid(
+            tuple(self.questions),
+            tuple(choose_variant(variants, name) for name in self.prompts),
+            tuple(map(choose_method, self.methods)),
+            tuple(info.adapter_id if with_it else "" for with_it in self.with_adapter),
+            tuple(range(first, first + self.repeats)),
+            self.steps,
+            self.candidates,
+            self.guarded,
+            self.stop_without_progress,
+        )
+        return Plan(grid, self.sampling, info.model_id, info.adapter_id, info.name, measure.name)
+
+
+def check_fits(engine: Engine, chain: Chain, sampling: SamplingParams) -> None:
+    """Raise QuestionError if the question of a new chain does not fit the context of an engine."""
+    # While a model is still being loaded its context is not known; a question that is too long fails in its chain.
+    if engine.is_ready:
+        check_context(engine, [chain], sampling)
+
+
+def check_saved(run: Run, limits: Limits) -> None:
+    """Raise UsageError if a saved run asks for more than the limits allow, so that it cannot go on."""
+    candidates = max((chain.candidates for chain in run.chains), default=1)
+    for name, value in (("max_new_tokens", run.sampling.max_new_tokens), ("candidates", candidates)):
+        limit: int | None = getattr(limits, name)
+        if limit is not None and value > limit:
+            raise UsageError(
+                "{name} of the run is {value}; it must be at most {limit} here.", name=name, value=value, limit=limit
+            )
