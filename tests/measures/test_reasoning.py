@@ -12,7 +12,7 @@ from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.reasoning_test import can_be_tested
 from bonsai.chains.reasoning_test import test_reasoning as run_test
-from bonsai.engines.base import SamplingParams, Snapshots
+from bonsai.engines.base import Prompt, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError, UsageError
 from bonsai.measures.reasoning import change, compare, copies, shuffled, state
@@ -130,7 +130,7 @@ def test_the_three_answers_are_one_engine_call_with_the_likeliest_tokens() -> No
     chain, calls = chain_of(EchoEngine()), []
 
     class Recorder(EchoEngine):
-        def generate(self, prompts: Sequence[str], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
+        def generate(self, prompts: Sequence[Prompt], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
             calls.append((list(prompts), sampling))
             return super().generate(prompts, sampling)
 
@@ -139,8 +139,8 @@ def test_the_three_answers_are_one_engine_call_with_the_likeliest_tokens() -> No
     assert isinstance(sampling, SamplingParams)
     assert (sampling.temperature, sampling.max_new_tokens) == (0, 40)
     reasoning = chain.steps[0].reasoning
-    assert [reasoning in prompt for prompt in prompts] == [True, False, False]
-    assert "<|reasoning|>\n<|response|>" in prompts[1]
+    assert [reasoning in prompt.text for prompt in prompts] == [True, False, False]
+    assert "<|reasoning|>\n<|response|>" in prompts[1].text
 
 
 def test_a_reasoning_that_is_not_used_changes_nothing() -> None:
