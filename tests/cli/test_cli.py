@@ -244,6 +244,7 @@ def test_a_model_folder_that_is_none_is_code_1(
     assert str(tmp_path) in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -255,6 +256,7 @@ def test_a_port_in_use_is_named() -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.process
 def test_an_interrupted_run_prints_what_it_has() -> None:
     script = (
         "import os, signal, sys\n"
@@ -275,6 +277,7 @@ def test_an_interrupted_run_prints_what_it_has() -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.process
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     environment = {**os.environ, "BONSAI_ENGINE": "echo"}
     command = f"{sys.executable} -m bonsai ask '{QUESTION}' --steps 20 | head -c 10"

@@ -36,6 +36,8 @@ from bonsai.engines.local import engine as local
 from bonsai.errors import EngineError, SettingError, UsageError
 from bonsai.settings import ROOT, Settings
 
+pytestmark = pytest.mark.model
+
 PARAMS = SamplingParams(max_new_tokens=24, temperature=1.0, seed=5)
 QUESTION = "<|system|>You are a helpful assistant.\n<|prompt|>Why do exchange rates move, and who gains?\n<|reasoning|>"
 
@@ -451,6 +453,7 @@ def test_an_engine_that_nobody_has_any_more_ends_its_threads(model_folder: Path)
     reached(lambda: threading.active_count() <= before)
 
 
+@pytest.mark.process
 def test_the_process_ends_though_a_completion_is_in_the_making() -> None:
     script = (
         "from bonsai.engines.batching import engine as batching\n"

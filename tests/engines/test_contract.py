@@ -53,12 +53,6 @@ class Subject:
         return replace(params, **{name: getattr(default, name) for name in names})
 
 
-@pytest.fixture(params=["echo", "local", "batching", "remote", "remote-echo"])
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    with SUBJECTS[request.param](request) as subject:
-        yield subject
-
-
 @contextmanager
 def echo_subject(_request: pytest.FixtureRequest) -> Iterator[Subject]:
     done: list[int] = []
@@ -133,6 +127,18 @@ SUBJECTS = {
     "remote": remote_subject,
     "remote-echo": remote_echo_subject,
 }
+# What a case needs: its fixtures cannot tell before the test runs.
+NEEDS = {
+    "local": (pytest.mark.model,),
+    "batching": (pytest.mark.model,),
+    "remote": (pytest.mark.model, pytest.mark.server),
+}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=NEEDS.get(name, ())) for name in SUBJECTS])
+def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    with SUBJECTS[request.param](request) as subject:
+        yield subject
 
 
 def collect(snapshots: Iterator[tuple[int, Completion]], count: int) -> list[list[Completion]]:

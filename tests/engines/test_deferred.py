@@ -74,6 +74,7 @@ def test_everyone_who_asks_hears_why_there_is_no_model() -> None:
             ask_it()
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("name", ["batching", "local"])
 @pytest.mark.parametrize("adapter", ["", NO_ADAPTER])
 def test_what_is_told_of_a_model_beforehand_is_true(name: str, adapter: str) -> None:
@@ -87,6 +88,7 @@ def test_what_is_told_of_a_model_beforehand_is_true(name: str, adapter: str) -> 
     assert soon.wait().info.context_length == soon.info.context_length == there.info.context_length
 
 
+@pytest.mark.model
 def test_the_model_without_its_adapter_comes_after_it() -> None:
     soon = open_deferred_engine(Settings(engine="local", model=SEEDLING))
     assert isinstance(soon, DeferredEngine)
@@ -155,6 +157,7 @@ def test_the_page_is_there_before_the_model_and_its_visitors_wait(
         visit.end()
 
 
+@pytest.mark.process
 def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

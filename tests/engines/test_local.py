@@ -22,6 +22,8 @@ from bonsai.engines.model.rows import IncrementalText
 from bonsai.errors import EngineError, SettingError
 from bonsai.settings import Settings
 
+pytestmark = pytest.mark.model
+
 PARAMS = SamplingParams(max_new_tokens=24, temperature=1.0, seed=5)
 QUESTION = "<|system|>You are a helpful assistant.\n<|prompt|>Why do exchange rates move, and who gains?\n<|reasoning|>"
 

@@ -16,6 +16,8 @@ from bonsai.engines.model.merging import merge
 from bonsai.errors import EngineError, SettingError, UsageError
 from bonsai.settings import Settings
 
+pytestmark = pytest.mark.model
+
 PROMPTS = ["Why do exchange rates move?", "<|prompt|>Who gains?\n<|reasoning|>"]
 PARAMS = SamplingParams(max_new_tokens=40, temperature=1.0, seed=5)
 

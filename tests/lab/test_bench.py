@@ -18,6 +18,8 @@ from bonsai.lab.bench.usual import BaselineEngine
 from bonsai.lab.bench.workloads import run, workloads
 from bonsai.settings import ROOT
 
+pytestmark = pytest.mark.model
+
 VARIANT = load_variants(ROOT / "prompts")["assistant"]
 STARTERS = load_starters(ROOT / "examples" / "questions.csv")
 NAMES = ["one-chain", "nine-chains", "eight-variants", "visitors-8", "visitors-32", "twenty-steps"]

@@ -17,6 +17,8 @@ from bonsai.errors import EngineError, PromptError, UsageError
 from bonsai.lab.train import Schedule, TrainingRecord, read_records, tokens_and_labels, train
 from bonsai.settings import ROOT, Settings
 
+pytestmark = pytest.mark.model
+
 VARIANTS = load_variants(ROOT / "prompts")
 SHORT = """
 description: "Short."
@@ -128,6 +130,7 @@ def test_training_goes_on_from_an_adapter(model_folder: Path, adapter_folder: Pa
     assert all((before[name] - after[name]).abs().max() < 1e-6 for name in before)
 
 
+@pytest.mark.process
 def test_interrupted_training_goes_on_to_the_same_adapter(model_folder: Path, tmp_path: Path) -> None:
     data, torn, whole = tmp_path / "records.jsonl", tmp_path / "torn", tmp_path / "whole"
     data.write_text(json.dumps({"question": "Who gains?", "answer": "Small steps.", "reasoning": "Trust."}) + "\n")

@@ -26,6 +26,8 @@ from transformers import BertConfig, BertModel
 from bonsai.measures.embedder import PACKAGE, PATIENCE, Embedder, open_embedder
 from bonsai.settings import EMBEDDER, NO_EMBEDDER, ROOT
 
+pytestmark = pytest.mark.model
+
 ASKED, REWORDED = "How do plants make sugar from light?", "In what way do plants turn light into sugar?"
 ODD_TEXTS = [
     "",
@@ -97,6 +99,7 @@ def test_threads_share_an_embedder(embedder: Embedder) -> None:
     assert np.array_equal(base_engine, together)
 
 
+@pytest.mark.process
 def test_a_forked_process_can_encode() -> None:
     # As a worker of ZeroGPU does, while its parent computes with several threads.
     script = f"""
@@ -214,6 +217,7 @@ def test_a_silent_hub_is_waited_for_a_second_at_most(
         thread.join()
 
 
+@pytest.mark.process
 def test_a_run_neither_waits_nor_fails_for_a_silent_hub(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"

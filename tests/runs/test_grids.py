@@ -188,6 +188,7 @@ for number in range(20):
 """
 
 
+@pytest.mark.process
 def test_killed_at_random_moments_and_resumed_it_ends_as_if_uninterrupted(
     tmp_path: Path, whole: list[dict[str, str]]
 ) -> None:

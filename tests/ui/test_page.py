@@ -274,6 +274,7 @@ def test_a_port_in_use_is_named(address: str) -> None:
         serve(build(EchoEngine(), SETTINGS, VARIANTS, []), port=port)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("environment", "code", "sentence"),
     [
