@@ -22,6 +22,11 @@ def shipped_records() -> list[ShippedRecord]:
     for file in sorted(Path(__file__).parent.glob("*.jsonl")):
         for line in file.read_text(encoding="utf-8").splitlines():
             data = json.loads(line)
-            following = tuple(data["next_questions"])
+            following = tuple(_question(item) for item in data["next_questions"])
             records.append(ShippedRecord(data["question"], data["reasoning"], data["answer"], following, file.stem))
     return records
+
+
+def _question(item: str | dict[str, str]) -> str:
+    """Return a next question, which a record gives as text or with the move that leads to it."""
+    return item if isinstance(item, str) else item["question"]
