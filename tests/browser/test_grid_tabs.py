@@ -48,17 +48,6 @@ def address(served: Any) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def visit(address: str, browser: Browser) -> Iterator[Visit]:
-    """A way for the test to open the page as a visitor of its own; all visits end with the test."""
-    ENGINE.reset()
-    ENGINE.fail_on = ""
-    visit = Visit(address, browser)
-    yield visit
-    ENGINE.steps.release(100_000)
-    visit.end()
-
-
 def write(page: Page, *questions: str) -> None:
     page.locator(".bonsai-question:visible textarea").fill("\n".join(questions))
 

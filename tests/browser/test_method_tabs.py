@@ -42,16 +42,6 @@ def address(served: Any) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def visit(address: str, browser: Browser) -> Iterator[Visit]:
-    """A way for the test to open the page as a visitor of its own; all visits end with the test."""
-    ENGINE.reset()
-    visit = Visit(address, browser)
-    yield visit
-    ENGINE.steps.release(10_000)
-    visit.end()
-
-
 @pytest.mark.parametrize(
     ("tab", "steps", "written"),
     [
@@ -352,35 +342,16 @@ def test_the_reasoning_is_tested_and_the_run_keeps_the_test(visit: Visit, tab: s
 def test_the_picture_draws_any_question_and_runs_none(visit: Visit) -> None:
     page = visit("QtQ chain")
     for question in (
-        '"]; click s1x1 call alert(1); %%{init: {"securityLevel": "loose"}}%% end?',
         "<img src=x onerror='document.title=1'><script>document.title=2</script>?",
-        "```\n# [a](javascript:document.title=3) `end` subgraph | {x} \\ #quot; &lt;?",
+        "</tspan></svg><img src=x onerror='document.title=3'> ${1+1} {{7*7}}?",
         "1. なぜ盆栽は小さいのですか 🌱 － 「鉢」のせい？",
     ):
         ask(page, question)
-        expect(page.locator(".bonsai-live:visible .part").first).to_contain_text(question.split("\n")[0])
+        expect(page.locator(".bonsai-live:visible .part").first).to_contain_text(question)
         expect(status(page)).to_contain_text(re.compile("Done|Ended"))
-        assert picture(page)
-        start = " ".join(question.split())[:40]
-        expect(page.locator(".bonsai-diagram:visible .nodeLabel").first).to_contain_text(f"1. {start}")
-    assert page.locator(".bonsai-diagram img, .bonsai-diagram script, .bonsai-diagram a").count() == 0
+        assert picture(page)[0].replace(" ", "").startswith(f"1.{question}"[:50].replace(" ", ""))
+    assert page.locator(".bonsai-tree img, .bonsai-tree script, .bonsai-tree a").count() == 0
     assert page.title() == "Bonsai"
-
-
-def test_a_picture_drawn_while_another_tab_is_in_front_has_its_size(visit: Visit) -> None:
-    ENGINE.reset(hold_at_call=3)
-    page = visit("QtQ chain")
-    picture_tab = page.get_by_role("tab", name="Picture").locator("visible=true")
-    picture_tab.click()
-    ask(page, QUESTION)
-    expect(page.locator(".bonsai-live:visible")).to_contain_text("Step 1 of 3")
-    page.get_by_role("tab", name="About").click()
-    ENGINE.steps.release(10_000)
-    expect(page.locator(".bonsai-diagram .node:not(.rejected)")).to_have_count(3)
-    page.get_by_role("tab", name="QtQ chain").click()
-    expect(status(page)).to_contain_text("Done in")
-    label = page.locator(".bonsai-diagram:visible .node foreignObject").first
-    assert (label.bounding_box() or {"width": 0})["width"] > 100
 
 
 def test_the_page_names_its_measure(visit: Visit) -> None:

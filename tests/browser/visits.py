@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Request as WebRequest
 
 from bonsai.chains.questions import load_starters
 from bonsai.engines.base import Prompt, Request, RequestQueue, Snapshots
@@ -58,22 +59,38 @@ class HeldEngine(EchoEngine):
 
 
 class Visit:
-    """Opens the page, each time as another visitor."""
+    """Opens the page, each time as another visitor, and notes what goes wrong in the browser."""
 
     def __init__(self, address: str, browser: Browser) -> None:
         self._address, self._browser = address, browser
+        self.faults: list[str] = []
 
     def __call__(self, tab: str = "Single question", **context: object) -> Page:
         page = self._browser.new_context(**{"locale": "en-US", **context}).new_page()  # type: ignore[arg-type]
         page.set_default_timeout(60_000)
+        self._watch(page)
         page.goto(self._address)
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(".bonsai-question:visible")).to_be_visible()
         return page
 
     def end(self) -> None:
+        """Close all that was opened; fail if the browser had something to complain about."""
+        faults = list(self.faults)
         for context in self._browser.contexts:
             context.close()
+        assert not faults, "\n".join(faults)
+
+    def _watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.faults.append(f"page error: {error}\n{error.stack}"))
+        page.on("console", lambda said: self.faults.append(f"console: {said.text}") if said.type == "error" else None)
+        page.on("requestfailed", self._note_failure)
+        page.on("response", lambda got: self.faults.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
+
+    def _note_failure(self, request: WebRequest) -> None:
+        # What the page itself ends, such as a stream of events that is over, is no failure.
+        if request.failure != "net::ERR_ABORTED":
+            self.faults.append(f"failed: {request.url} {request.failure}")
 
 
 def reached(condition: Callable[[], bool]) -> None:
@@ -138,9 +155,9 @@ def choose(page: Page, place: str, option: str) -> None:
 def picture(page: Page) -> list[str]:
     """Return the texts of the nodes of the picture that the visitor sees."""
     page.get_by_role("tab", name="Picture").locator("visible=true").click()
-    labels = page.locator(".bonsai-diagram:visible svg .node .nodeLabel")
-    expect(labels.first).to_be_visible()
-    return labels.all_inner_texts()
+    nodes = page.locator(".tree:visible .node")
+    expect(nodes.first).to_be_visible()
+    return [" ".join(node.locator("tspan").all_text_contents()) for node in nodes.all()]
 
 
 def download(page: Page, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The results of the tabs Compare and Batch: summary, table, figures with their plots, and the downloads."""
+"""The results of the tabs Compare and Batch: summary, table, figures with their charts, and the downloads."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +11,12 @@ from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format
 from bonsai.reports.markdown import inline
 from bonsai.reports.sections import ReportOptions
-from bonsai.reports.statistics import FLAG, Figure, Statistics, statistics, tables
+from bonsai.reports.statistics import Statistics, statistics, tables
 from bonsai.runs.journal import Journal
 from bonsai.runs.run import Run
 from bonsai.ui.grid_tab.cells import Cells
 from bonsai.ui.grid_tab.cells import draw as draw_cells
+from bonsai.ui.grid_tab.charts import charts
 from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
 from bonsai.ui.views import downloads
 from bonsai.ui.views.downloads import EACH, Downloads
@@ -34,27 +35,7 @@ COLUMNS = {
     "adapter": 92,
     "seed": 62,
 }
-_MEASURES = {"similarity": "Similarity", "new_content": "New content", "completion_tokens": "Tokens written"}
 ONE_COLUMN = "There is one column only, so there is nothing to compare: ask with two variants, or more."
-
-
-@dataclass(frozen=True)
-class Plots:
-    """A bar for each column: of each measure, and of all flags by the share of steps that have them."""
-
-    measures: dict[str, gr.BarPlot]
-    flags: gr.BarPlot
-
-    @property
-    def places(self) -> list[Any]:
-        """All components that `show` gives values for."""
-        return [*self.measures.values(), self.flags]
-
-    def show(self, figures: Statistics | None) -> dict[Any, Any]:
-        """Return the values that draw the means of the figures, or nothing."""
-        frames = {plot: _bars(figures, name) for name, plot in self.measures.items()}
-        frames[self.flags] = _shares(figures)
-        return {plot: gr.BarPlot(value=frame, visible=not frame.empty) for plot, frame in frames.items()}
 
 
 @dataclass(frozen=True)
@@ -66,7 +47,7 @@ class GridResults:
     cells: Cells | None
     table: gr.Dataframe
     figures: gr.Markdown
-    plots: Plots
+    charts: gr.HTML
     downloads: Downloads
 
     @property
@@ -78,7 +59,7 @@ class GridResults:
             self.summary,
             self.table,
             self.figures,
-            *self.plots.places,
+            self.charts,
             *self.downloads.buttons.values(),
             *cells,
         ]
@@ -100,8 +81,9 @@ class GridResults:
             self.summary: summary_markdown(run, language),
             self.table: found,
             self.figures: _figures(figures),
+            self.charts: charts(figures, language),
         }
-        return values | self.plots.show(figures) | files | (self.cells.show(run, axis) if self.cells else {})
+        return values | files | (self.cells.show(run, axis) if self.cells else {})
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
@@ -112,8 +94,9 @@ class GridResults:
             self.summary: "",
             self.table: pd.DataFrame(columns=list(COLUMNS)),
             self.figures: "",
+            self.charts: "",
         }
-        return values | self.plots.show(None) | files | (self.cells.empty() if self.cells else {})
+        return values | files | (self.cells.empty() if self.cells else {})
 
 
 def draw(compares: bool, example: Journal | None) -> GridResults:
@@ -139,7 +122,7 @@ def draw(compares: bool, example: Journal | None) -> GridResults:
                     elem_classes="bonsai-table",
                 )
             with gr.Tab(translatable("Statistics")):
-                plots = _plots(figures)
+                bars = gr.HTML(charts(figures, "en"))
                 told = gr.Markdown(
                     _figures(figures),
                     latex_delimiters=[],
@@ -149,57 +132,7 @@ def draw(compares: bool, example: Journal | None) -> GridResults:
         files = downloads.draw(
             (*EACH, Format.STATISTICS, Format.LLM_COMPARATOR) if compares else (*EACH, Format.STATISTICS)
         )
-    return GridResults(note, summary, cells, table, told, plots, files)
-
-
-def _plots(figures: Statistics | None) -> Plots:
-    with gr.Row(elem_classes="bonsai-plots"):
-        measures = {}
-        for name, label in _MEASURES.items():
-            bars = _bars(figures, name)
-            measures[name] = gr.BarPlot(
-                bars,
-                x="column",
-                y="value",
-                height=240,
-                min_width=240,
-                buttons=[],
-                visible=not bars.empty,
-                x_title=" ",
-                y_title=" ",
-                y_lim=[0, None if name == "completion_tokens" else 1],
-                label=translatable(label),
-            )
-        shares = _shares(figures)
-        flags = gr.BarPlot(
-            shares,
-            x="column",
-            y="value",
-            color="flag",
-            height=300,
-            min_width=240,
-            buttons=[],
-            visible=not shares.empty,
-            x_title=" ",
-            y_title=" ",
-            label=translatable("Flags, as the share of steps"),
-        )
-    return Plots(measures, flags)
-
-
-def _bars(figures: Statistics | None, quantity: str) -> pd.DataFrame:
-    own = [one for one in _own(figures) if one.quantity == quantity and one.value is not None]
-    return pd.DataFrame([(one.column, one.value) for one in own], columns=["column", "value"])
-
-
-def _shares(figures: Statistics | None) -> pd.DataFrame:
-    own = [one for one in _own(figures) if one.quantity.startswith(FLAG)]
-    bars = [(one.column, one.quantity.removeprefix(FLAG), one.value) for one in own]
-    return pd.DataFrame(bars, columns=["column", "flag", "value"])
-
-
-def _own(figures: Statistics | None) -> list[Figure]:
-    return [one for one in figures.figures if not one.other] if figures else []
+    return GridResults(note, summary, cells, table, told, bars, files)
 
 
 def _figures(figures: Statistics | None) -> str:

@@ -79,6 +79,7 @@ JAPANESE = {
     "New content and similarity in the last chain": "最後の連鎖での新しい内容と類似度",
     "Arrows lead to the next question, dotted ones to the question that is repeated. ✗ marks what was proposed but not "
     "asked.": "矢印は次の質問へ、点線の矢印は繰り返しになっている元の質問へ向かいます。✗ は候補に挙がったものの、採用されなかった質問です。",
+    "This run has too many steps for one picture.": "ステップが多すぎて、一枚の図に収まりません。",
     # one step
     "Look at a step": "ステップを詳しく見る",
     "Step": "ステップ",

@@ -13,9 +13,9 @@ from bonsai.reports.sections import ReportOptions
 from bonsai.reports.table import rows
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
-from bonsai.ui.views import downloads
+from bonsai.ui.views import downloads, picture
 from bonsai.ui.views.downloads import Downloads
-from bonsai.ui.views.picture import diagram, lines
+from bonsai.ui.views.picture import Picture
 
 # Pixels; together they fill the page. Measures against earlier steps apply only where there can be some.
 COLUMNS: dict[str, dict[str, int]] = {
@@ -35,25 +35,8 @@ COLUMNS: dict[str, dict[str, int]] = {
 }
 EMPTY = "No results yet. Press Run, and every finished step becomes a row here."
 EXAMPLE = "Example, made with the small stand-in model. Your own run will take its place."
-LEGEND = (
-    "Arrows lead to the next question, dotted ones to the question that is repeated. ✗ marks what was proposed but not "
-    "asked."
-)
-_COLOURS = {"new content": "#059669", "similarity": "#d97706"}
 # More are not sent to a browser: the files hold them.
 MAX_ROWS = 2000
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The places of a run's picture: the diagram of its questions, and the lines of its measures."""
-
-    diagram: gr.Markdown
-    lines: gr.LinePlot
-
-    def show(self, run: Run | None) -> dict[Any, Any]:
-        """Return the values that show the finished steps of a run, or nothing."""
-        return {self.diagram: _diagram(run), self.lines: _lines(run)}
 
 
 @dataclass(frozen=True)
@@ -71,7 +54,7 @@ class Results:
     @property
     def places(self) -> list[Any]:
         """All components that `show` and `empty` give values for."""
-        drawn = [self.picture.diagram, self.picture.lines] if self.picture else []
+        drawn = self.picture.places if self.picture else []
         return [self.note, self.summary, self.table, self.report, *drawn, *self.downloads.places]
 
     def show(self, run: Run, language: str) -> dict[Any, Any]:
@@ -89,13 +72,13 @@ class Results:
             self.table: found,
             self.report: to_markdown(run, view),
         }
-        return values | (self.picture.show(run) if self.picture else {}) | self.downloads.show(run, view)
+        return values | (self.picture.show(run, language) if self.picture else {}) | self.downloads.show(run, view)
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
         nothing = pd.DataFrame(columns=list(self.columns))
         values = {self.note: note_line(translatable(EMPTY)), self.summary: "", self.table: nothing, self.report: ""}
-        return values | (self.picture.show(None) if self.picture else {}) | self.downloads.empty()
+        return values | (self.picture.show(None, "en") if self.picture else {}) | self.downloads.empty()
 
 
 def draw(method: str, example: Run | None) -> Results:
@@ -126,9 +109,9 @@ def draw(method: str, example: Run | None) -> Results:
                     sanitize_html=True,
                     elem_classes="bonsai-report",
                 )
-            picture = _picture(example) if method == "qtq" else None
+            drawn = picture.draw(example) if method == "qtq" else None
         files = downloads.draw()
-    return Results(columns, note, summary, table, report, picture, files)
+    return Results(columns, note, summary, table, report, drawn, files)
 
 
 def summary_box(run: Run | None) -> gr.Markdown:
@@ -142,45 +125,6 @@ def in_language(summary: gr.Markdown, example: Run | None, language: str) -> dic
     """Return the value that tells an example in a visitor's language; none where the page does it already."""
     told = tongue_of(language)
     return {summary: summary_markdown(example, told)} if example and told != "en" else {}
-
-
-def _picture(example: Run | None) -> Picture:
-    colours = " ".join(f'<span><i style="background: {colour}"></i> {name}</span>' for name, colour in _COLOURS.items())
-    with gr.Tab(translatable("Picture")), gr.Row(elem_classes="bonsai-picture"):
-        with gr.Column(min_width=300, scale=3):
-            drawn = gr.Markdown(
-                _diagram(example), latex_delimiters=[], sanitize_html=True, elem_classes="bonsai-diagram"
-            )
-        with gr.Column(min_width=300, scale=2):
-            plot = gr.LinePlot(
-                _lines(example),
-                x="step",
-                y="value",
-                color="measure",
-                color_map=_COLOURS,
-                y_lim=[0, 1],
-                height=290,
-                colors_in_legend=[],
-                buttons=[],
-                label=translatable("New content and similarity in the last chain"),
-            )
-            gr.HTML(f'<p class="bonsai-legend">{colours}</p>')
-            gr.HTML(note_line(translatable(LEGEND)))
-    return Picture(drawn, plot)
-
-
-def _diagram(run: Run | None) -> str:
-    drawn = diagram(run) if run else ""
-    return f"```mermaid\n{drawn}\n```" if drawn else ""
-
-
-def _lines(run: Run | None) -> pd.DataFrame | None:
-    """Return the lines of the chain that was asked last: of several chains the plot would draw the sums."""
-    if run is None:
-        return None
-    values = lines(run)
-    # As names: between two numbers the axis would count tenths of steps.
-    return values[values["chain"] == run.chains[-1].number].astype({"step": str})
 
 
 def shown(run: Run, columns: Sequence[str]) -> pd.DataFrame:
