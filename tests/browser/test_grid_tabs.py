@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from bonsai.chains.prompts import parse_variant
 from bonsai.reports.exports import export, to_csv, to_markdown

@@ -56,7 +56,8 @@ def _bar(bar: Bar) -> str:
     length = f"{100 * min(max(bar.share, 0.0), 1.0):.1f}%"
     return (
         f'<div class="bar-row"><span class="name">{escape(bar.name)}</span>'
-        f'<span class="track"><i style="width: {length}"></i></span><span class="value">{escape(bar.value)}</span></div>'
+        f'<span class="track"><i style="width: {length}"></i></span>'
+        f'<span class="value">{escape(bar.value)}</span></div>'
     )
 
 
