@@ -67,9 +67,9 @@ def _grow(
     def ask(place: int, chain: Chain) -> None:
         wanted = next_request(engine, chain, sampling)
         role = _PendingRole(place, wanted, [Completion()] * len(wanted.sampling), chain)
-        for k, params in enumerate(wanted.sampling):
+        for k, (prompt, params) in enumerate(zip(wanted.prompts, wanted.sampling, strict=True)):
             roles[next(numbers)] = role, k
-            queue.put(Request(wanted.prompt, params))
+            queue.put(Request(prompt, params))
 
     begun = list(islice(coming, engine.info.max_batch_size))
     # How a model is prompted is known once it is loaded.

@@ -36,6 +36,8 @@ class Chain:
     """Whether it ends when two steps in a row add next to nothing."""
     guarded: bool = True
     """Whether the guard chooses the next question; else the first one proposed is asked, whatever it repeats."""
+    moves: str = ""
+    """The directions of its next questions: "auto", one move, or "" for none; see `bonsai.chains.moves`."""
     model: str = ""
     """What answers, if that is not the model and adapter of its run; see `Run.answered_by`."""
     adapter: str = ""
@@ -62,6 +64,11 @@ class Chain:
         return tuple(step.question for step in self.steps)
 
     @property
+    def taken(self) -> tuple[str, ...]:
+        """The moves of its next questions so far, oldest first."""
+        return tuple(step.move for step in self.steps if step.move)
+
+    @property
     def own_steps(self) -> tuple[Step, ...]:
         """The steps that no parent shares: what a table or picture shows of this chain."""
         return self.steps[self.shared :]
@@ -76,6 +83,7 @@ def new_chain(
     length: int = 1,
     candidates: int = 1,
     seed: int = 0,
+    moves: str = "",
 ) -> Chain:
     """Return a chain that is about to begin; only `qtq` can be longer than one step.
 
@@ -85,7 +93,7 @@ def new_chain(
     if length < 1 or candidates < 1:
         raise UsageError("A chain needs at least one step and one candidate for the next question.")
     length = length if chosen is Method.QTQ else 1
-    return Chain(number, chosen, prompt, (Step(1, question, chosen.roles[0]),), length, candidates, seed)
+    return Chain(number, chosen, prompt, (Step(1, question, chosen.roles[0]),), length, candidates, seed, moves=moves)
 
 
 def choose_method(name: str) -> Method:
@@ -135,6 +143,42 @@ def branch(
     if (new.questions, new.prompt, new.seed) == (chain.questions[: keep + 1], chain.prompt, chain.seed):
         raise UsageError("This branch would be the chain again; change the question, candidate, variant or seed.")
     return new
+
+
+def branch_in_direction(
+    chain: Chain, *, number: int, step: int, moves: str, seed: int | None = None, length: int | None = None
+) -> Chain:
+    """Return a new chain that keeps a step of `chain` with its texts, and asks for its next question anew.
+
+    `moves` are the directions from there on, as in `Chain.moves`. Raises UsageError if the chain is not of the method
+    qtq, has no such finished step, or if `length`, the shared steps included, leaves no room for a next question.
+    """
+    if chain.method != Method.QTQ:
+        raise UsageError(f"A {chain.method} chain has one step and no next question; begin its step again.")
+    finished = sum(one.finished for one in chain.steps)
+    if not 1 <= step <= finished:
+        raise UsageError(f"A branch of chain {chain.number} can go on from steps 1 to {finished}, not {step}.")
+    length = max(chain.length, step + 1) if length is None else length
+    if length <= step:
+        raise UsageError(f"A branch after step {step} has at least {step + 1} steps in all, not {length}.")
+    kept = chain.steps[step - 1]
+    texts = replace(Step(kept.number, kept.question, Role.NEXT_QUESTION), reasoning=kept.reasoning, answer=kept.answer)
+    again = replace(
+        texts, reasoning_state=kept.reasoning_state, flags=tuple(flag for flag in kept.flags if flag == Flag.TRUNCATED)
+    )
+    return replace(
+        chain,
+        number=number,
+        parent=chain.number,
+        shared=step - 1,
+        length=length,
+        stop_reason="",
+        model="",
+        adapter="",
+        steps=(*chain.steps[: step - 1], again),
+        seed=chain.seed if seed is None else seed,
+        moves=moves,
+    )
 
 
 def stop(chain: Chain, measure: Measure = WORDS) -> Chain:

@@ -1,13 +1,15 @@
 """The guard against tautology: which of the candidates becomes the next question."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from bonsai.chains.outcomes import Verdict
 from bonsai.chains.questions import first_question, is_question
 from bonsai.measures.segments import is_word, match_keys, segments
 from bonsai.measures.similarity import WORDS, Measure
+
+MOVE_BONUS = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,23 +29,31 @@ class Candidate:
     """The step with the most similar question."""
     repeats: int | None = None
     """The step that it repeats, if the verdict is REPEATS."""
+    move: str = ""
+    """The direction in which it was asked for; "" for none."""
+    same_as: int | None = None
+    """The candidate of its step that asks the same, from 1, if the verdict is DUPLICATE."""
 
     @property
     def finding(self) -> str:
-        """The verdict in words: "off topic", "repeats step 2"."""
+        """The verdict in words: "off topic", "repeats step 2", "duplicate of candidate 1"."""
+        if self.same_as is not None:
+            return f"{self.verdict} of candidate {self.same_as}"
         return str(self.verdict) if self.repeats is None else f"{self.verdict} step {self.repeats}"
 
 
-def judge(text: str, seed: int, asked: Sequence[str], answer: str = "", measure: Measure = WORDS) -> Candidate:
+def judge(
+    text: str, seed: int, asked: Sequence[str], answer: str = "", measure: Measure = WORDS, move: str = ""
+) -> Candidate:
     """Return the candidate in a completion's `text`, judged against the questions `asked` so far, oldest first.
 
     `answer` is that to the last question, from which the candidate should follow.
     """
     question = first_question(text)
     if not question:
-        return Candidate("", Verdict.EMPTY, seed)
+        return Candidate("", Verdict.EMPTY, seed, move=move)
     if not is_question(question):
-        return Candidate(question, Verdict.NOT_A_QUESTION, seed)
+        return Candidate(question, Verdict.NOT_A_QUESTION, seed, move=move)
     look = measure.compare_with_earlier(question, asked)
     closeness = measure.closeness(question, asked[-1] if asked else "", answer)
     verdict = Verdict.ACCEPTED
@@ -52,16 +62,41 @@ def judge(text: str, seed: int, asked: Sequence[str], answer: str = "", measure:
     elif measure.off_topic(question, asked, [answer]):
         verdict = Verdict.OFF_TOPIC
     similarity = round(look.similarity or 0.0, 3)
-    return Candidate(question, verdict, seed, similarity, round(closeness, 3), look.nearest, look.rejected)
+    return Candidate(question, verdict, seed, similarity, round(closeness, 3), look.nearest, look.rejected, move)
 
 
-def choose(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Return the accepted candidate that is best by closeness times novelty (the first of equals), or None.
+def without_duplicates(
+    candidates: Sequence[Candidate], before: Sequence[Candidate] = (), measure: Measure = WORDS
+) -> tuple[Candidate, ...]:
+    """Return the candidates, the accepted ones that ask what an accepted one before them asks as DUPLICATE.
+
+    `before` are the candidates of the same step that were judged already; numbers count from the first of them.
+    """
+    found = list(before)
+    for candidate in candidates:
+        others = {number: one for number, one in enumerate(found, start=1) if one.verdict == Verdict.ACCEPTED}
+        if candidate.verdict == Verdict.ACCEPTED and others:
+            look = measure.compare_with_earlier(candidate.question, [one.question for one in others.values()])
+            if look.rejected is not None:
+                same_as = list(others)[look.rejected - 1]
+                candidate = replace(candidate, verdict=Verdict.DUPLICATE, same_as=same_as)
+        found.append(candidate)
+    return tuple(found[len(before) :])
+
+
+def choose(candidates: Sequence[Candidate], taken: Collection[str] = ()) -> Candidate | None:
+    """Return the best of the accepted candidates (the first of equals), or None; `taken` are the chain's moves."""
+    accepted = [candidate for candidate in candidates if candidate.verdict == Verdict.ACCEPTED]
+    return max(accepted, key=lambda one: (score(one, taken), -one.similarity), default=None)
+
+
+def score(candidate: Candidate, taken: Collection[str] = ()) -> float:
+    """Return how good a candidate is: closeness times novelty, and MOVE_BONUS for a move that is not `taken` yet.
 
     Novelty is what similarity leaves to 1. Neither alone would do: the newest question is one about something else.
     """
-    accepted = [candidate for candidate in candidates if candidate.verdict == Verdict.ACCEPTED]
-    return max(accepted, key=lambda one: (one.closeness * (1 - one.similarity), -one.similarity), default=None)
+    bonus = MOVE_BONUS if candidate.move and candidate.move not in taken else 0
+    return candidate.closeness * (1 - candidate.similarity) + bonus
 
 
 def first_asked(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -47,6 +47,8 @@ class Verdict(StrEnum):
     OFF_TOPIC = "off topic"
     REPEATS = "repeats"
     """The candidate repeats an earlier question; `Candidate.repeats` says which."""
+    DUPLICATE = "duplicate"
+    """The candidate asks what another one of its step asks; `Candidate.same_as` says which."""
 
 
 class Flag(StrEnum):

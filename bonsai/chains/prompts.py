@@ -99,9 +99,9 @@ class PromptVariant:
         ]
         return format.render(self.persona, turns)
 
-    def uses_transcript(self, role: str) -> bool:
-        """Say whether what is asked in `role` shows earlier steps."""
-        return "transcript" in string.Template(self._asked(role)).get_identifiers()
+    def uses(self, variable: str, role: str) -> bool:
+        """Say whether what is asked in `role` depends on a variable, as "transcript" or "move"."""
+        return variable in string.Template(self._asked(role)).get_identifiers()
 
     def stops(self, format: PromptFormat) -> tuple[str, ...]:
         """Return the texts at which a completion is cut, in a format; whole templates bring all of their own."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from bonsai.chains.chain import Chain, finish, stop, with_last
 from bonsai.chains.formats import PromptFormat, format_of
-from bonsai.chains.guard import Candidate, choose, first_asked, judge
+from bonsai.chains.guard import Candidate, choose, first_asked, judge, without_duplicates
+from bonsai.chains.moves import next_moves
 from bonsai.chains.outcomes import Flag, Role, StopReason, Verdict
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import first_question
@@ -17,6 +18,8 @@ from bonsai.measures.similarity import Measure
 
 NEXT_QUESTION_TOKENS = 64
 NEW_TRIES = 2
+CANDIDATE_TEMPERATURE = 0.7
+"""At least so warm are candidates: at the temperature of the texts a small model writes one question several times."""
 
 # What is known of a Reasoning after a role that asks for a second try: a copy of the answer only with the answer.
 _WORTH_ANOTHER_TRY: Mapping[str, tuple[ReasoningState, ...]] = {
@@ -27,15 +30,20 @@ _WORTH_ANOTHER_TRY: Mapping[str, tuple[ReasoningState, ...]] = {
 
 @dataclass(frozen=True)
 class RoleRequest:
-    """What a chain asks of the engine for its next role: the same prompt, once for each sampling."""
+    """What a chain asks of the engine for its next role: as many completions as there are prompts."""
 
     chain: Chain
-    prompt: Prompt
+    prompts: tuple[Prompt, ...]
+    """They differ in nothing but their moves, which stand near their ends."""
     sampling: tuple[SamplingParams, ...]
+    """One for each prompt."""
+    moves: tuple[str, ...]
+    """The direction in which each completion is asked for; "" for none."""
     truncated: bool
+    """Whether earlier steps were left out, so that the prompts fit."""
 
 
-def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple[Prompt, bool]:
+def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams, move: str = "") -> tuple[Prompt, bool]:
     """Return the prompt that an unfinished chain wants completed, and whether earlier steps were left out to fit it."""
     step, variant = chain.steps[-1], chain.prompt
     tried = [(candidate.question, "") for candidate in step.candidates if candidate.question]
@@ -43,10 +51,10 @@ def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple
     room = engine.info.context_length - sampling.max_new_tokens
     truncated = False
     form = format_of(engine.info)
-    prompt = _render(variant, form, step, earlier)
-    while earlier and variant.uses_transcript(step.writing) and engine.count_tokens(prompt) > room:
+    prompt = _render(variant, form, step, earlier, move)
+    while earlier and variant.uses("transcript", step.writing) and engine.count_tokens(prompt) > room:
         earlier, truncated = earlier[1:], True
-        prompt = _render(variant, form, step, earlier)
+        prompt = _render(variant, form, step, earlier, move)
     return prompt, truncated
 
 
@@ -70,23 +78,47 @@ def check_context(engine: Engine, chains: Sequence[Chain], sampling: SamplingPar
 def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> RoleRequest:
     """Return what an unfinished chain asks of the engine now: candidates come with one seed after the other."""
     step = chain.steps[-1]
-    prompt, truncated = next_prompt(engine, chain, sampling)
     sampling = with_stops(engine, chain, sampling)
+    moves: tuple[str, ...] = ("",)
     if step.writing == Role.NEXT_QUESTION:
-        count, tries = chain.candidates, len(step.candidates)
-        sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS))
+        moves, tries = _moves(chain), len(step.candidates)
+        sampling = _candidate_sampling(sampling)
     else:
-        count, tries = 1, step.reasoning_tries - 1
+        tries = step.reasoning_tries - 1
         if tries and not sampling.temperature:
             # The likeliest tokens would be the same again, whatever the seed.
             sampling = replace(sampling, temperature=SamplingParams.temperature)
-    each = tuple(replace(sampling, seed=(chain.seed + tries + k) % 2**31) for k in range(count))
-    return RoleRequest(chain, prompt, each, truncated)
+    each = tuple(replace(sampling, seed=(chain.seed + tries + k) % 2**31) for k in range(len(moves)))
+    prompts = {move: next_prompt(engine, chain, sampling, move) for move in dict.fromkeys(moves)}
+    truncated = any(left_out for _, left_out in prompts.values())
+    return RoleRequest(chain, tuple(prompts[move][0] for move in moves), each, moves, truncated)
 
 
-def _render(variant: PromptVariant, form: PromptFormat, step: Step, earlier: Sequence[tuple[str, str]]) -> Prompt:
+def _moves(chain: Chain) -> tuple[str, ...]:
+    """Return the moves of the candidates that a chain asks for now."""
+    step = chain.steps[-1]
+    if not chain.prompt.uses("move", step.writing):
+        return ("",) * chain.candidates
+    tried = [candidate.move for candidate in step.candidates]
+    return next_moves(chain.moves, chain.taken, tried, chain.candidates, chain.seed)
+
+
+def _candidate_sampling(sampling: SamplingParams) -> SamplingParams:
+    warm = max(sampling.temperature, CANDIDATE_TEMPERATURE) if sampling.temperature else 0
+    return replace(sampling, temperature=warm, max_new_tokens=min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS))
+
+
+def _render(
+    variant: PromptVariant, form: PromptFormat, step: Step, earlier: Sequence[tuple[str, str]], move: str
+) -> Prompt:
     return variant.render(
-        step.writing, form, question=step.question, reasoning=step.reasoning, answer=step.answer, earlier=earlier
+        step.writing,
+        form,
+        question=step.question,
+        reasoning=step.reasoning,
+        answer=step.answer,
+        earlier=earlier,
+        move=move,
     )
 
 
@@ -100,7 +132,7 @@ def with_completions(request: RoleRequest, completions: Sequence[Completion], me
     step = request.chain.steps[-1]
     step = replace(
         step,
-        # Candidates share one prompt, which the engine reads once.
+        # Candidates share their prompt but for its last sentence, so the engine reads it once.
         prompt_tokens=step.prompt_tokens + completions[0].prompt_tokens,
         completion_tokens=step.completion_tokens + sum(item.completion_tokens for item in completions),
         seconds=step.seconds + max(item.seconds for item in completions),
@@ -144,18 +176,22 @@ def _finish_next_question(
 ) -> Chain:
     step = chain.steps[-1]
     measure.read([first_question(completion.text) for completion in completions], [step.answer])
-    judged = tuple(
-        judge(completion.text, sampling.seed, chain.questions, step.answer, measure)
-        for completion, sampling in zip(completions, request.sampling, strict=True)
-        if completion.finish_reason != "error"
+    judged = without_duplicates(
+        [
+            judge(completion.text, sampling.seed, chain.questions, step.answer, measure, move)
+            for completion, sampling, move in zip(completions, request.sampling, request.moves, strict=True)
+            if completion.finish_reason != "error"
+        ],
+        step.candidates,
+        measure,
     )
     step = replace(step, candidates=(*step.candidates, *judged), next_question="")
-    chosen = choose(judged) if chain.guarded else first_asked(judged)
+    chosen = choose(judged, chain.taken) if chain.guarded else first_asked(judged)
     if chosen is None:
         if len(step.candidates) < chain.candidates * (1 + NEW_TRIES):
             return with_last(chain, step)
         return finish(with_last(chain, step), _why_none(step.candidates), measure)
-    step = replace(step, next_question=chosen.question)
+    step = replace(step, next_question=chosen.question, move=chosen.move)
     if step.number >= chain.length:
         return finish(with_last(chain, step), StopReason.DONE, measure)
     chain = with_last(chain, with_measures(step, chain.steps[:-1], measure))

@@ -51,6 +51,8 @@ class Step:
     """How often the Reasoning was asked for."""
     reasoning_test: ReasoningTest | None = None
     """Whether the answer made use of the Reasoning; None until it is tested."""
+    move: str = ""
+    """The direction in which its next question was asked for; "" for none."""
 
     @property
     def finished(self) -> bool:

@@ -24,6 +24,6 @@ def open_all(settings: Settings) -> tuple[Engine, Measure]:
 
 def chain_values(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values for a request that the options of chains give; those that are not given are left out."""
-    names = ("steps", "candidates", "seed", "temperature", "max_new_tokens")
+    names = ("steps", "candidates", "moves", "seed", "temperature", "max_new_tokens")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return {**given, "guarded": not options.no_guard, "stop_without_progress": not options.keep_going}

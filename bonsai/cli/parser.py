@@ -145,6 +145,12 @@ def _add_chain_options(command: Parser) -> None:
         "--candidates", type=int, metavar="K", help=f"next questions to choose from (default: {DEFAULT_CANDIDATES})"
     )
     command.add_argument(
+        "--moves",
+        metavar="M",
+        help="direction of next questions: auto (each candidate another one), off, cause, mechanism, evidence, "
+        "assumption, 'other view', consequence, example or measure (default: auto)",
+    )
+    command.add_argument(
         "--seed", type=int, metavar="S", help=f"same seed, same table (default: {DEFAULT_SAMPLING.seed})"
     )
     command.add_argument(

@@ -66,6 +66,7 @@ def _parts(chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
         "Answer": step.answer,
         "Was the Reasoning used?": _reasoning_test(step),
         "Next question": step.next_question,
+        "Direction": step.move,
         "Rejected": _rejected(step) if chain.guarded else "",
         "Flags": " ".join(step.flags),
         "Error": step.error,

@@ -31,6 +31,7 @@ COLUMNS = (
     "prompt_tokens",
     "completion_tokens",
     "seconds",
+    "move",
 )
 _NUMBERS = {"similarity": "Float64", "nearest": "Int64", "new_content": "Float64", "seconds": "Float64"}
 _ROWS_AT_ONCE = 100
@@ -82,4 +83,5 @@ def _row(run: Run, run_id: str, chain: Chain, step: Step) -> dict[str, object]:
         "prompt_tokens": step.prompt_tokens,
         "completion_tokens": step.completion_tokens,
         "seconds": round(step.seconds, 3),
+        "move": step.move,
     }

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bonsai.chains.chain import Chain, branch
+from bonsai.chains.chain import Chain, branch, branch_in_direction
+from bonsai.chains.moves import parse_moves
 from bonsai.chains.prompts import choose_variant
 from bonsai.chains.questions import clean_question
 from bonsai.engines.base import Engine, SamplingParams
@@ -42,8 +43,12 @@ class BranchRequest:
     """False to ask the first question proposed, whatever the chain did."""
     stop_without_progress: bool = True
     """False to go on when nothing new comes, whatever the chain did."""
+    moves: str = ""
+    """Directions as in RunRequest; "" for those of the chain. Without `question` and `candidate` the step is kept with
+    its texts, and its next question is asked for anew."""
 
     def __post_init__(self) -> None:
+        parse_moves(self.moves)
         if self.candidate is not None and self.question:
             raise UsageError("A branch asks either a question of yours or a candidate of the step; leave one out.")
         if self.seed is not None:
@@ -52,7 +57,7 @@ class BranchRequest:
     @property
     def kept(self) -> int:
         """The steps that the branch shares with its chain."""
-        return self.step if self.after or self.candidate is not None else self.step - 1
+        return self.step if self.after or self.candidate is not None or self._in_direction else self.step - 1
 
     def asking(self, steps: int) -> Self:
         """Return the request for a branch that asks so many questions of its own."""
@@ -82,20 +87,35 @@ class BranchRequest:
         check_fits(engine, chain, run.sampling)
         return run.with_chains((*run.chains, chain))
 
+    @property
+    def _in_direction(self) -> bool:
+        """Whether the step's next question is asked for anew."""
+        return bool(self.moves) and not self.question and self.candidate is None
+
     def _branched(self, run: Run, variants: Variants) -> Chain:
         parent, step = run.step_at(self.chain, self.step)
+        number = max(chain.number for chain in run.chains) + 1
+        if self._in_direction:
+            moves = parse_moves(self.moves)
+            chain = branch_in_direction(
+                parent, number=number, step=self.step, moves=moves, seed=self.seed, length=self.length
+            )
+            return self._with_options(chain)
         question = clean_question(self.question) if self.question else step.question
         if self.candidate is not None:
             question = self._candidate(step.proposed, self.candidate)
         chain = branch(
             parent,
-            number=max(chain.number for chain in run.chains) + 1,
+            number=number,
             keep=self.kept,
             question=question,
             prompt=choose_variant(variants, self.prompt) if self.prompt else None,
             seed=self.seed,
             length=self.length,
         )
+        return self._with_options(replace(chain, moves=parse_moves(self.moves) if self.moves else chain.moves))
+
+    def _with_options(self, chain: Chain) -> Chain:
         return replace(
             chain,
             guarded=chain.guarded and self.guarded,

@@ -39,6 +39,8 @@ class Grid:
     """See `Chain.guarded`."""
     stop_without_progress: bool = True
     """See `Chain.stop_without_progress`."""
+    moves: str = ""
+    """See `Chain.moves`."""
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.prompts]
@@ -70,6 +72,7 @@ class Grid:
             length=self.length,
             candidates=self.candidates,
             seed=self.seeds[seed],
+            moves=self.moves,
         )
         chain = replace(chain, guarded=self.guarded, stop_without_progress=self.stop_without_progress)
         return replace(chain, model=model, adapter=self.adapters[adapter]) if adapter else chain
@@ -166,6 +169,7 @@ def infer_plan(run: Run) -> Plan | None:
         first.candidates,
         first.guarded,
         first.stop_without_progress,
+        first.moves,
     )
     plan = Plan(grid, run.sampling, run.model, run.adapter, run.engine, run.measure)
     same = len(grid) == len(run.chains) and all(map(_begins_as, run.chains, plan.chains()))

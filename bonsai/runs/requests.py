@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from bonsai.chains.chain import Chain, choose_method, new_chain
+from bonsai.chains.moves import AUTO, parse_moves
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant, choose_variant
 from bonsai.chains.questions import clean_question
@@ -37,6 +38,8 @@ class _ChainRequest:
     """Whether a chain ends when two steps in a row add next to nothing."""
     guarded: bool = True
     """Whether a next question that repeats one is dropped."""
+    moves: str = AUTO
+    """The directions of next questions: "auto", "off", or one move."""
     sampling: SamplingParams = DEFAULT_SAMPLING
 
     @classmethod
@@ -71,6 +74,7 @@ class RunRequest(_ChainRequest):
     def __post_init__(self) -> None:
         clean_question(self.question)
         choose_method(self.method)
+        parse_moves(self.moves)
 
     def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
         """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
@@ -87,6 +91,7 @@ class RunRequest(_ChainRequest):
             length=self.steps,
             candidates=self.candidates,
             seed=self.sampling.seed,
+            moves=parse_moves(self.moves),
         )
         chain = replace(chain, guarded=self.guarded, stop_without_progress=self.stop_without_progress)
         check_fits(engine, chain, self.sampling)
@@ -113,6 +118,7 @@ class GridRequest(_ChainRequest):
         check_axes(self.questions, self.prompts, self.methods, self.with_adapter)
         for method in self.methods:
             choose_method(method)
+        parse_moves(self.moves)
 
     def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
         """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
@@ -145,6 +151,7 @@ class GridRequest(_ChainRequest):
             self.candidates,
             self.guarded,
             self.stop_without_progress,
+            parse_moves(self.moves),
         )
         return Plan(grid, self.sampling, info.model_id, info.adapter_id, info.name, measure.name)
 

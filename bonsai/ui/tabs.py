@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from bonsai.chains.moves import AUTO, OFF, Move
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES
 from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab import tab as grid_tab
@@ -53,6 +54,16 @@ def build_qtq(context: PageContext) -> MethodTab:
                 render=False,
                 label=translatable("Candidates"),
                 info=translatable("Next questions to choose from; those that repeat an earlier one are dropped"),
+            ),
+            "moves": gr.Dropdown(
+                [(translatable(name), name) for name in (AUTO, OFF, *Move)],
+                value=AUTO,
+                filterable=False,
+                render=False,
+                label=translatable("Directions"),
+                info=translatable(
+                    "In which direction each next question goes: another one for each candidate, none, or always one"
+                ),
             ),
             "stop_without_progress": gr.Checkbox(
                 True,

@@ -54,7 +54,7 @@ def markdown_rows(text: str) -> list[list[str]]:
 def test_columns_are_the_contract() -> None:
     expected = (
         "run chain step method prompt question reasoning answer next_question similarity nearest new_content flags "
-        "model adapter seed prompt_tokens completion_tokens seconds"
+        "model adapter seed prompt_tokens completion_tokens seconds move"
     )
     assert " ".join(COLUMNS) == expected
     assert list(frame(run_of(step())).columns) == list(COLUMNS)

@@ -66,6 +66,7 @@ def _begin_branch(options: argparse.Namespace, settings: Settings, variants: Var
         prompt=options.prompt,
         seed=options.seed,
         length=options.steps,
+        moves=options.moves or "",
         guarded=not options.no_guard,
         stop_without_progress=not options.keep_going,
     )

@@ -3,6 +3,7 @@
 from contextlib import aclosing
 from typing import Any
 
+from bonsai.chains.moves import AUTO
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.ui.api.answers import Endpoint, answered, rows_of, sentences
 from bonsai.ui.context import PageContext
@@ -108,6 +109,7 @@ def qtq(context: PageContext) -> Endpoint:
         repetition_penalty: float = DEFAULT_SAMPLING.repetition_penalty,
         seed: int = DEFAULT_SAMPLING.seed,
         stop_without_progress: bool = True,
+        moves: str = AUTO,
     ) -> list[dict[str, Any]]:
         """Go from question to question: Reasoning, answer and a deeper next question. Returns the table: a row a step.
 
@@ -124,6 +126,8 @@ def qtq(context: PageContext) -> Endpoint:
             repetition_penalty: Above 1, words that were used before become less likely.
             seed: The same seed and settings give the same table.
             stop_without_progress: End the chain when two steps running add next to nothing.
+            moves: The direction of next questions: auto, off, cause, mechanism, evidence, assumption, other view,
+                consequence, example or measure.
         """
         return await _rows(
             context,
@@ -139,6 +143,7 @@ def qtq(context: PageContext) -> Endpoint:
             repetition_penalty=repetition_penalty,
             seed=seed,
             stop_without_progress=stop_without_progress,
+            moves=moves,
         )
 
     return qtq

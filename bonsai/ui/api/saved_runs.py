@@ -29,6 +29,7 @@ def branch(context: PageContext) -> RunEndpoint:
         prompt: str = "",
         seed: int = SEED_OF_CHAIN,
         steps: int = 1,
+        moves: str = "",
     ) -> dict[str, Any]:
         """Go on from a row of a saved run another way, in a new chain that shares the steps before it.
 
@@ -46,23 +47,22 @@ def branch(context: PageContext) -> RunEndpoint:
             prompt: Name of the prompt variant; empty for that of the chain.
             seed: Another seed gives other texts; -1 for that of the chain.
             steps: How many questions the branch asks.
+            moves: The direction of next questions from here on: auto, off, cause, mechanism, evidence, assumption,
+                other view, consequence, example or measure; empty for that of the chain. Without question and
+                candidate, the step is kept and its next question is asked for anew.
         """
+
+        asked: dict[str, Any] = {
+            "question": question,
+            "prompt": prompt,
+            "seed": None if seed == SEED_OF_CHAIN else seed,
+        }
 
         def begun() -> Run:
             if run == {}:
-                first = DEFAULT_SAMPLING.seed if seed == SEED_OF_CHAIN else seed
-                return context.begin(
-                    Method.QTQ, question, prompt, steps=steps, candidates=DEFAULT_CANDIDATES, seed=first
-                )
-            request = BranchRequest(
-                chain=chain,
-                step=step,
-                question=question,
-                candidate=candidate or None,
-                prompt=prompt,
-                seed=None if seed == SEED_OF_CHAIN else number("seed", seed, 1),
-            )
-            return context.branch(_saved(context, run), request, steps)
+                return _first(context, steps, **asked)
+            from_row: dict[str, Any] = {"chain": chain, "step": step, "candidate": candidate or None, "moves": moves}
+            return _branched(context, run, steps, **asked, **from_row)
 
         with sentences():
             # On a thread: fitting a long chain into the model's context may take a while.
@@ -74,6 +74,18 @@ def branch(context: PageContext) -> RunEndpoint:
             return json_of(grown.with_chains((*others, answered(new))))
 
     return branch
+
+
+def _first(context: PageContext, steps: int, question: str, prompt: str, seed: int | None) -> Run:
+    """Return a run that begins with a question."""
+    first = DEFAULT_SAMPLING.seed if seed is None else seed
+    return context.begin(Method.QTQ, question, prompt, steps=steps, candidates=DEFAULT_CANDIDATES, seed=first)
+
+
+def _branched(context: PageContext, run: Json, steps: int, seed: int | None, **asked: Any) -> Run:
+    """Return the run that a caller gave with a branch as its last chain."""
+    request = BranchRequest(**asked, seed=None if seed is None else number("seed", seed, 1))
+    return context.branch(_saved(context, run), request, steps)
 
 
 def test_reasoning(context: PageContext) -> RunEndpoint:

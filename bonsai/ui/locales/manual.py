@@ -26,6 +26,7 @@ The **prompt variant** is the wording around your question. The same seed, setti
 | new_content | 0 to 1: the share of content words in question and answer that no earlier step used |
 | flags | what to look at twice, see below |
 | seconds | how long the model took |
+| move | the direction in which the next question was asked for |
 
 The downloads hold more: the run, the number of that most similar step (nearest), model, adapter, seed and token counts.
 JSON keeps everything, every candidate included, and can be drawn again with `python -m bonsai show`.
@@ -111,6 +112,7 @@ JAPANESE = """
 | new_content | 0〜1。質問と答えの内容語のうち、前のステップに出ていないものの割合 |
 | flags | 注意して読みたい点（下の表） |
 | seconds | モデルがかけた秒数 |
+| move | 次の質問を求めた方向 |
 
 ダウンロードするファイルには、実行の番号、最もよく似たステップの番号（nearest）、モデル、アダプター、シード、トークン数も入ります。
 JSON には候補も含めてすべてが残り、`python -m bonsai show` でもう一度表にできます。

@@ -103,21 +103,24 @@ class StepEvents:
     def _connect_branching(self, branching: Branching) -> list[Any]:
         sheet, steps = self.sheet, self.steps
 
-        def begin_with(run_state: RunState | None, chosen: str | None, begin: int | None, shown: Shown) -> Values:
+        def begin_with(run_state: RunState | None, chosen: str | None, begin: int | str | None, shown: Shown) -> Values:
             now = (run_state.run.id, chosen, begin) if run_state and begin is not None else None
             if now is None or shown in (None, now):
                 return {branching.question: gr.skip()}
             _, step = _found(run_state, chosen)
-            question = step.candidates[begin - 1].question if begin else step.question
+            question = step.candidates[begin - 1].question if begin and isinstance(begin, int) else step.question
             return {branching.question: question, steps.shown: now}
 
         def asked(values: Values) -> Run:
             chain, step = _found(values[sheet.run_state], values[steps.choice])
+            begin = values[branching.begin]
+            direction = begin if isinstance(begin, str) else ""
             request = BranchRequest(
                 chain=chain.number,
                 step=step.number,
-                question=clean_question(values[branching.question]),
-                after=values[branching.begin] not in (None, OWN_QUESTION),
+                question="" if direction else clean_question(values[branching.question]),
+                after=not direction and begin not in (None, OWN_QUESTION),
+                moves=direction,
                 prompt=values[branching.prompt],
                 seed=number("seed", values[branching.seed], 1),
             )

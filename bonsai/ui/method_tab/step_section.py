@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.moves import Move
 from bonsai.chains.step import Step
 from bonsai.runs.limits import DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.runs.run import Run, step_key
@@ -36,10 +37,13 @@ class Branching:
 
     def show(self, chain: Chain, step: Step, language: str) -> dict[Any, Any]:
         """Return the values with which a branch from a step can begin: its own question, or one of its candidates."""
-        choices = [(translate(language, "This step's question, edited"), OWN_QUESTION)]
+        own = translate(language, "This step's question, edited")
+        choices: list[tuple[str, int | str]] = [(own, OWN_QUESTION)]
         for number, (one, verdict) in enumerate(zip(step.candidates, verdicts(step, language), strict=True), start=1):
             if one.question:
                 choices.append((translate(language, "Candidate {}: {} ({})", number, one.question, verdict), number))
+        for move in Move:
+            choices.append((translate(language, "Another next question: {}", translate(language, move)), move))
         variants = [value for _, value in self.prompt.choices]
         prompt = chain.prompt.name if chain.prompt.name in variants else gr.skip()
         begin = gr.Dropdown(choices=choices, value=OWN_QUESTION)

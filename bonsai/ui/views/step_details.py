@@ -33,10 +33,10 @@ def candidates(chain: Chain, step: Step, language: str) -> str:
     """Return the candidates for the next question with their verdicts, as HTML; "" if there were none."""
     if not step.candidates:
         return ""
-    names = ("Next question", "Verdict", "Similarity", "Closeness")
+    names = ("Next question", "Direction", "Verdict", "Similarity", "Closeness")
     heads = "".join(f"<th>{escape(translate(language, name))}</th>" for name in names)
     rows = "".join(
-        _row(chain, candidate, verdict, language)
+        _row(chain, step, candidate, verdict, language)
         for candidate, verdict in zip(step.candidates, verdicts(step, language), strict=True)
     )
     table = f'<div class="frame"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
@@ -54,7 +54,9 @@ def _question(chain: Chain, step: Step, language: str) -> list[str]:
     if step.repeats is None:
         return [head, f"<p>{escape(step.question)}</p>"]
     sentence = translate(language, "This question repeats that of step {}.", step.repeats)
-    return [head, f"<p>{escape(sentence)}</p>", _side_by_side(step.question, chain.steps[step.repeats - 1], language)]
+    place = translate(language, "Step {}", step.repeats)
+    earlier = chain.steps[step.repeats - 1].question
+    return [head, f"<p>{escape(sentence)}</p>", _side_by_side(step.question, earlier, place)]
 
 
 def _reasoning(step: Step, language: str) -> list[str]:
@@ -73,28 +75,34 @@ def _reasoning(step: Step, language: str) -> list[str]:
     return [_head("Reasoning", language), *shown] if shown else []
 
 
-def _row(chain: Chain, candidate: Candidate, verdict: str, language: str) -> str:
+def _row(chain: Chain, step: Step, candidate: Candidate, verdict: str, language: str) -> str:
     shown = f"<p>{escape(candidate.question) or '—'}</p>"
     if candidate.repeats is not None:
-        shown = _side_by_side(candidate.question, chain.steps[candidate.repeats - 1], language)
+        other = translate(language, "Step {}", candidate.repeats)
+        shown = _side_by_side(candidate.question, chain.steps[candidate.repeats - 1].question, other)
+    elif candidate.same_as is not None:
+        other = translate(language, "Candidate {}", candidate.same_as)
+        shown = _side_by_side(candidate.question, step.candidates[candidate.same_as - 1].question, other)
     kind = "accepted" if candidate.verdict == Verdict.ACCEPTED else "rejected"
-    numbers = "".join(f"<td>{value:.2f}</td>" for value in (candidate.similarity, candidate.closeness))
-    return f'<tr class="{kind}"><td>{shown}</td><td>{escape(verdict)}</td>{numbers}</tr>'
+    texts = shown, escape(translate(language, candidate.move)), escape(verdict)
+    numbers = (f"{value:.2f}" for value in (candidate.similarity, candidate.closeness))
+    return f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in (*texts, *numbers))}</tr>'
 
 
 def _verdict(candidate: Candidate, language: str) -> str:
+    if candidate.same_as is not None:
+        return translate(language, "asks the same as candidate {}", candidate.same_as)
     if candidate.repeats is None:
         return translate(language, candidate.verdict)
     return translate(language, "repeats step {}", candidate.repeats)
 
 
-def _side_by_side(question: str, step: Step, language: str) -> str:
-    """Return a question over the question of a step, with what they share marked in both."""
-    ours, theirs = aligned(question, step.question)
-    other = escape(translate(language, "Step {}", step.number))
+def _side_by_side(question: str, other: str, place: str) -> str:
+    """Return a question over another one, whose place is named, with what they share marked in both."""
+    ours, theirs = aligned(question, other)
     return (
         f'<div class="aligned"><p>{_marked(ours)}</p>'
-        f'<p class="other"><span class="place">{other}</span> {_marked(theirs)}</p></div>'
+        f'<p class="other"><span class="place">{escape(place)}</span> {_marked(theirs)}</p></div>'
     )
 
 

@@ -1,6 +1,6 @@
 """The picture of a run: its questions as a tree, and the measures of its last chain as lines over the steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -50,7 +50,7 @@ def draw(example: Run | None) -> Picture:
 def _tree(run: Run | None, language: str) -> str:
     if run is None:
         return ""
-    nodes = tree(run)
+    nodes = [replace(node, move=translate(language, node.move)) for node in tree(run)]
     too_many = not nodes and any(step.finished for chain in run.chains for step in chain.steps)
     return f'<p class="bonsai-note">{translate(language, _TOO_MANY)}</p>' if too_many else draw_tree(nodes)
 

@@ -149,7 +149,8 @@ def _next(before: _Box, after: _Box) -> str:
     x, y, end = after.middle, before.bottom, after.y
     bend = (y + end) // 2
     path = f"M{before.middle},{y} C{before.middle},{bend} {x},{bend} {x},{end - 7}"
-    return f'<path class="next" d="{path}"/><path class="head" d="M{x - 4},{end - 8} h8 l-4,7 z"/>'
+    move = f'<text class="move" x="{x + 10}" y="{end - 12}">{escape(after.node.move)}</text>' if after.node.move else ""
+    return f'<path class="next" d="{path}"/><path class="head" d="M{x - 4},{end - 8} h8 l-4,7 z"/>{move}'
 
 
 def _back(x: int, y: int, to_x: int, to_y: int, side: int) -> str:

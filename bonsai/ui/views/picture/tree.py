@@ -26,6 +26,8 @@ class Node:
     flagged: bool
     before: str
     """The key of the step that led to it; "" for the first one."""
+    move: str
+    """The direction in which it was asked for, for the arrow that leads to it; "" for none."""
     repeats: str
     """The key of the step whose question it repeats; "" if it is new."""
     rejected: tuple[str, ...]
@@ -67,6 +69,7 @@ def _node(chains: Mapping[int, Chain], chain: Chain, step: Step, column: int) ->
         text=f"{place} {step.question}",
         flagged=bool(step.flags),
         before=_key(chains, chain, step.number - 1) if step.number > 1 else "",
+        move=chain.steps[step.number - 2].move if step.number > 1 else "",
         repeats="" if step.repeats is None else _key(chains, chain, step.repeats),
         rejected=tuple(rejected)[:MAX_REJECTED],
         more_rejected=max(0, len(rejected) - MAX_REJECTED),
