@@ -89,6 +89,11 @@ class Settings:
             raise SettingError(_not_allowed("base_url", self.base_url, "an address like http://127.0.0.1:8000/v1"))
 
 
+def is_path(source: str) -> bool:
+    """Say whether a model or adapter is named by a place on this machine, and not by its id on the hub."""
+    return source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1
+
+
 def variable(name: str) -> str:
     """Return the environment variable that holds the setting `name`."""
     return f"BONSAI_{name.upper()}"

@@ -26,7 +26,7 @@ from bonsai.chains.prompts import load_variants
 from bonsai.chains.roles import check_context
 from bonsai.engines.base import RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
-from bonsai.errors import BonsaiError, QuestionError, UsageError
+from bonsai.errors import BonsaiError, EngineError, QuestionError, UsageError
 from bonsai.reports.exports import export
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.branch_request import BranchRequest
@@ -34,7 +34,7 @@ from bonsai.settings import ROOT, Settings
 from bonsai.ui import context, tabs
 from bonsai.ui.locales import translate
 from bonsai.ui.method_tab import step_events, step_section
-from bonsai.ui.page import build, load_examples, serve
+from bonsai.ui.page import build, check_paths, load_examples, serve
 from bonsai.ui.views import live_step, results, step_details
 from bonsai.ui.work import gpu
 from bonsai.ui.work.streaming import reasoning_test, snapshots
@@ -279,16 +279,32 @@ def test_a_port_in_use_is_named(address: str) -> None:
     ("environment", "code", "sentence"),
     [
         ({"BONSAI_ENGINE": "steam"}, 2, "BONSAI_ENGINE is 'steam'; it must be one of"),
-        ({"BONSAI_ENGINE": "local", "BONSAI_MODEL": "./no/such/folder"}, 1, "no/such/folder"),
+        ({"BONSAI_ENGINE": "local", "BONSAI_MODEL": "./no/such/folder"}, 1, "model ./no/such/folder is not a folder"),
     ],
 )
-def test_the_space_says_what_is_wrong_and_ends(environment: dict[str, str], code: int, sentence: str) -> None:
+def test_the_space_says_what_is_wrong_before_it_needs_a_port(
+    environment: dict[str, str], code: int, sentence: str, address: str
+) -> None:
+    taken = {"GRADIO_SERVER_PORT": address.rstrip("/").rpartition(":")[2]}
     done = subprocess.run(
-        [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+        [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **taken, **environment}, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["model", "adapter"])
+@pytest.mark.parametrize("source", ["./no/such", "/no/such", "~/no such", "a/b/c"])
+def test_a_model_or_adapter_that_is_nowhere_is_told_of(setting: str, source: str) -> None:
+    with pytest.raises(EngineError, match=f"The {setting} {source} is not a folder"):
+        check_paths(Settings(engine="batching", **{setting: source}))
+
+
+@pytest.mark.parametrize("source", ["", "microsoft/phi-2", "seedling", "none", str(ROOT)])
+def test_what_may_be_on_the_hub_or_is_here_is_not_refused(source: str) -> None:
+    check_paths(Settings(engine="batching", model=source, adapter=source))
+    check_paths(Settings(engine="remote", model="a/name/of/the/server"))
 
 
 def test_every_sentence_of_the_page_has_its_japanese() -> None:

@@ -19,7 +19,7 @@ from bonsai.engines.model.adapter import add_adapter, check_adapter
 from bonsai.engines.model.device import ZERO_GPU, device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.errors import EngineError, SettingError, first_line
-from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings
+from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings, is_path
 
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
@@ -159,7 +159,7 @@ def find_folder(source: str, kind: str, revision: str) -> Path:
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder
-    if folder.exists() or source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1:
+    if folder.exists() or is_path(source):
         raise EngineError(f"The {kind} {source} is not a folder. Give a folder that exists or a hub id like {PHI_2}.")
     try:
         return Path(
