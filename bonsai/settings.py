@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bonsai.errors import SettingError
 
@@ -48,6 +49,11 @@ class Settings:
     )
     base_url: str = _setting("", "Address of a server for the engine `remote`, as `http://host:8000/v1`")
     api_key: str = _setting("", "The server's API key, if it asks for one; it is never shown", secret=True)
+    api: str = _setting(
+        "auto",
+        "What the server is asked for: `completions` of prompts or of a `chat`; `auto` is a chat where it has no other",
+        choices=("auto", "completions", "chat"),
+    )
     embedder: str = _setting(
         EMBEDDER, "Model that measures how alike questions are: hub id or folder; `none` for words"
     )
@@ -85,8 +91,14 @@ class Settings:
             choices = item.metadata.get("choices")
             if choices and getattr(self, item.name) not in choices:
                 raise SettingError(_not_allowed(item.name, getattr(self, item.name), f"one of {', '.join(choices)}"))
-        if self.base_url and not re.match(r"https?://[^/]", self.base_url):
+        if self.base_url and not _is_address(self.base_url):
             raise SettingError(_not_allowed("base_url", self.base_url, "an address like http://127.0.0.1:8000/v1"))
+        strange = next((place for place, one in enumerate(self.api_key, 1) if not "!" <= one <= "~"), 0)
+        if strange:
+            raise SettingError(
+                f"BONSAI_API_KEY has a character that no key has (U+{ord(self.api_key[strange - 1]):04X}, at place "
+                f"{strange}); copy it again."
+            )
 
 
 def is_path(source: str) -> bool:
@@ -97,6 +109,19 @@ def is_path(source: str) -> bool:
 def variable(name: str) -> str:
     """Return the environment variable that holds the setting `name`."""
     return f"BONSAI_{name.upper()}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        place = urlsplit(text)
+        return (
+            place.scheme in ("http", "https")
+            and bool(place.hostname)
+            and place.port != 0
+            and not re.search(r"\s", text)
+        )
+    except ValueError:  # brackets that do not match, or a port that is none
+        return False
 
 
 def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> object:

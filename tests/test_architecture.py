@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-HEAVY = {"torch", "transformers", "peft", "sentence_transformers", "gradio", "openai", "llama_cpp", "xllamacpp"}
+HEAVY = {"torch", "transformers", "peft", "sentence_transformers", "gradio", "llama_cpp", "xllamacpp"}
 # The modules that may import a model library at their head: all others are imported without one.
 HOMES = (
     "bonsai.engines",

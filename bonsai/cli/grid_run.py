@@ -10,7 +10,7 @@ from bonsai.chains.advance import advance_each
 from bonsai.chains.prompts import load_variants
 from bonsai.cli.drawing import draw
 from bonsai.cli.opening import chain_values, open_all, with_model
-from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say
+from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
 from bonsai.engines.base import Engine
 from bonsai.measures.similarity import Measure
 from bonsai.runs.journal import Journal, begin_journal, resume_journal
@@ -42,6 +42,7 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
         journal = _journal(options, plan, Path(folder))
         code = _advance(journal, engine, base_engine, measure)
         _say_end(journal, code, options.journal)
+        say_notes(engine)
         draw(journal.run, options)
     return code
 

@@ -3,6 +3,8 @@
 import sys
 import time
 
+from bonsai.engines.base import Engine
+
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _SECONDS_BETWEEN_CHANGES = 0.2
 
@@ -10,6 +12,12 @@ _SECONDS_BETWEEN_CHANGES = 0.2
 def say(text: str, end: str = "\n") -> None:
     """Say a sentence on stderr."""
     print(text, end=end, file=sys.stderr, flush=True)
+
+
+def say_notes(engine: Engine) -> None:
+    """Say what a person should know of an engine's completions."""
+    for note in engine.notes:
+        say(f"bonsai: {note}")
 
 
 class ProgressLine:

@@ -16,7 +16,7 @@ def open_engine(settings: Settings) -> Engine:
     Raises EngineError if its model cannot be loaded, and SettingError for settings that do not go together.
     """
     name = settings.engine if settings.engine != "auto" else _usual(settings)
-    # Imported only now: torch and openai take seconds, and most commands need neither.
+    # Imported only now: torch takes seconds, and most commands need neither.
     engine: Engine = EchoEngine() if name == "echo" else import_module(f"bonsai.engines.{name}.engine").load(settings)
     if settings.format != "auto":
         engine.info = replace(engine.info, prompt_format=settings.format)

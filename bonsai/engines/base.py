@@ -180,6 +180,11 @@ class Engine(ABC):
         """
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the completions, in sentences, as that an option was not honoured."""
+        return ()
+
+    @property
     def is_ready(self) -> bool:
         """Whether the model is loaded, so that no call has to wait for it."""
         return True

@@ -24,6 +24,11 @@ class DeferredEngine(Engine):
         """Whether the model is loaded, so that no call has to wait for it."""
         return self._engine.is_ready
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the completions; nothing until the model is loaded."""
+        return self.wait().notes if self.is_ready else ()
+
     def wait_until_ready(self, seconds: float) -> bool:
         """Wait at most so many seconds for the model; return whether it is there, or could not be loaded."""
         return self._engine.wait_for(seconds)

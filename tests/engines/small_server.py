@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from bonsai.engines.base import Engine, Prompt, Request, RequestQueue, SamplingParams
 
 Body = dict[str, Any]
-OPTIONAL = frozenset({"n", "seed", "top_k", "repetition_penalty", "stream_options", "stop"})
-REQUIRED = {"model", "prompt", "max_tokens", "temperature", "top_p", "stream"}
+OPTIONAL = frozenset({"n", "seed", "top_k", "repetition_penalty", "stream_options", "stop", "system"})
+REQUIRED = {"model", "prompt", "messages", "max_tokens", "temperature", "top_p", "stream"}
 
 
 @dataclass
@@ -24,6 +24,7 @@ class SmallServer:
 
     engine: Engine | None = None
     models: tuple[str, ...] = ("small",)
+    lists: object = None
     max_model_len: int = 0
     takes: frozenset[str] = OPTIONAL
     passes_over: frozenset[str] = frozenset()
@@ -32,6 +33,8 @@ class SmallServer:
     counts: bool = False
     forward_to: str = ""
     poison: str = ""
+    apis: tuple[str, ...] = ("completions",)
+    instead: "Callable[[Handler, Body], None] | None" = None
     faults: "deque[Callable[[Handler, Body], None]]" = field(default_factory=deque)
     asked: list[Body] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -78,7 +81,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         small = self.small
-        if self.path.endswith("/models") and small.models:
+        if self.path.endswith("/models") and small.lists is not None:
+            self.answer(200, small.lists)
+        elif self.path.endswith("/models") and small.models:
             length = {"max_model_len": small.max_model_len} if small.max_model_len else {}
             self.answer(200, {"object": "list", "data": [{"id": name, **length} for name in small.models]})
         else:
@@ -100,9 +105,11 @@ class Handler(BaseHTTPRequestHandler):
             small.most_in_flight = max(small.most_in_flight, small.in_flight)
             fault = small.faults.popleft() if small.faults else None
         try:
-            if fault:
-                fault(self, body)
-            elif small.poison and small.poison in body["prompt"]:
+            if fault or small.instead:
+                (fault or small.instead)(self, body)  # type: ignore[misc]
+            elif self.path.removeprefix("/v1/") not in small.apis:
+                self.answer(404, {"detail": "Not Found"})
+            elif small.poison and small.poison in str(body.get("prompt") or body["messages"]):
                 self.answer(400, {"error": {"message": "The model cannot read this."}})
             elif small.forward_to:
                 self.forward(body)
@@ -116,9 +123,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: object, kind: str = "application/json", **headers: str) -> None:
         """Answer with a whole body."""
-        data = (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.answer_bytes(status, (body if isinstance(body, str) else json.dumps(body)).encode(), kind, **headers)
+
+    def answer_bytes(self, status: int, data: bytes, kind: str | None, **headers: str) -> None:
+        """Answer with bytes, of a kind or of none."""
         self.send_response(status)
-        self.send_header("content-type", kind)
+        if kind is not None:
+            self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -140,7 +151,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def piece(self, text: str, reason: str | None = None, index: int = 0, **more: object) -> None:
         """Send a piece of a completion."""
-        self.send({"choices": [{"index": index, "text": text, "finish_reason": reason}], **more})
+        part = {"delta": {"content": text}} if "chat" in self.path else {"text": text}
+        self.send({"choices": [{"index": index, "finish_reason": reason, **part}], **more})
         with self.small.lock:
             self.small.pieces += 1
 
@@ -153,6 +165,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(401, {"error": {"message": f"Incorrect API key: {self.headers['authorization']}"}})
         elif body["model"] not in small.models:
             self.answer(404, {"error": {"message": f"The model `{body['model']}` does not exist.", "code": 404}})
+        elif "system" not in small.takes and any(one["role"] == "system" for one in body.get("messages", ())):
+            self.answer(400, {"error": {"message": "System role not supported"}})
         elif unknown:
             self.answer(400, {"error": {"message": f"Unrecognized request argument: {sorted(unknown)[0]}"}})
         elif len(body.get("stop", ())) > small.most_stops:
@@ -169,7 +183,9 @@ class Handler(BaseHTTPRequestHandler):
             **{name: body[name] for name in names if name in body},
         )
         each = [replace(params, seed=params.seed + place) for place in range(body.get("n", 1))]
-        requests = RequestQueue(Request(Prompt.of(body["prompt"]), params) for params in each)
+        turns = [message["content"] for message in body.get("messages", ())]
+        prompt = Prompt.of(body["prompt"] if "prompt" in body else "\n".join(turns))
+        requests = RequestQueue(Request(prompt, params) for params in each)
         self.begin()
         shown = [""] * len(each)
         used = [0, 0]

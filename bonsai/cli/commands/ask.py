@@ -10,7 +10,7 @@ from bonsai.chains.questions import clean_question
 from bonsai.chains.reasoning_test import can_be_tested, test_reasoning
 from bonsai.cli.drawing import check_out, draw
 from bonsai.cli.opening import chain_values, open_all, with_model
-from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say
+from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
 from bonsai.engines.base import Engine
 from bonsai.errors import EngineError, UsageError
 from bonsai.measures.similarity import Measure
@@ -111,6 +111,7 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
     failures = [step.error for step in chain.own_steps if step.error]
     for failure in failures:
         say(f"bonsai: {failure}")
+    say_notes(engine)
     return run.with_chains((*others, chain)), code or (FAILED if failures else 0)
 
 

@@ -22,19 +22,19 @@ from bonsai.engines.base import (
     check_options,
     too_long,
 )
-from bonsai.engines.remote.retries import RetryPolicy
+from bonsai.engines.remote.dialect import SAMPLING, Dialect
+from bonsai.engines.remote.listed_models import usual_model
 from bonsai.engines.remote.server import Server
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
-from bonsai.engines.remote.token_counting import estimate, known_model
+from bonsai.engines.remote.token_counting import KnownModel, estimate, known_model
+from bonsai.engines.remote.wire.connection import Connection
+from bonsai.engines.remote.wire.retries import USUAL_POLICY, RetryPolicy
 from bonsai.errors import EngineError, SettingError
 from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
 
 _USUAL_CONTEXT = 2048
 _SIGN_OF_LIFE_SECONDS = 0.1
 _SECONDS_TO_END = 5.0
-_OPTIONS = ("seed", "top_k", "repetition_penalty")
-# OpenAI's own server takes no more stop texts.
-_FEW_STOPS = 4
 
 Result = TypeVar("Result")
 
@@ -56,19 +56,21 @@ def load(settings: Settings) -> "RemoteEngine":
 class RemoteEngine(Engine):
     """An engine that has a server complete the prompts, at most `rows_at_once` of all callers together at a time.
 
-    What fails in passing is asked for again, as `patience` says. The model is the one that the server lists first if
-    none is named. One completion of a token is asked for at once: it tells what the server can do. Raises EngineError
-    if it cannot be had.
+    What fails in passing is asked for again, as `policy` says. The model is the one that the server lists first if none
+    is named. Raises EngineError if no text can be had.
     """
 
-    def __init__(self, settings: Settings, patience: RetryPolicy | None = None) -> None:
+    def __init__(self, settings: Settings, policy: RetryPolicy = USUAL_POLICY, dialect: Dialect | None = None) -> None:
+        """`dialect` is what the server is known to take; without it, it is tried out, a token at a time."""
+        connection = Connection(settings.base_url, settings.api_key, policy)
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._loop.run_forever, name="bonsai-remote", daemon=True)
         thread.start()
-        self._server = Server(settings, patience or RetryPolicy())
+        self._server = Server(connection, dialect or Dialect(), policy, settings.concurrency)
         weakref.finalize(self, _end, self._loop, thread, self._server)
-        listed = self._wait(self._server.list_models())
-        model = settings.model or next(iter(listed), "")
+        self._counted = lru_cache(4096)(self._count_elsewhere)
+        self._wait(self._server.list_models())
+        model = settings.model or usual_model(self._server.models)
         adapter = "" if settings.adapter == NO_ADAPTER else settings.adapter
         if not model:
             raise EngineError(
@@ -76,23 +78,34 @@ class RemoteEngine(Engine):
                 "that it serves."
             )
         # vLLM serves an adapter under its own name.
-        self._server.model = adapter or model
+        self._server.completions.model = adapter or model
         known = known_model(model, settings.revision)
         self._known = known.count if known else None
-        self._counted = lru_cache(4096)(self._count_elsewhere)
-        length = listed.get(self._server.model) or listed.get(model) or (known.context_length if known else 0)
-        self._try_out()
+        if dialect is None:
+            self._wait(self._server.try_out(settings.api))
+        told = self._wait(self._server.properties())
         self.info = EngineInfo(
             "remote",
             model,
             adapter,
             device=self._server.address,
             is_stand_in=model == SEEDLING,
-            context_length=length or _USUAL_CONTEXT,
-            options=frozenset({"temperature", "top_p", *_OPTIONS} - self._server.lacks),
+            context_length=self._context_length(model, known),
+            options=frozenset(SAMPLING) - self._server.dialect.lacks.keys(),
             max_batch_size=settings.concurrency,
             max_concurrent_runs=settings.concurrency,
+            chat_template=str(told.get("chat_template") or (known.chat_template if known else "")),
+            eos_token=str(told.get("eos_token") or (known.eos_token if known else "")),
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the server does not take now, in a sentence."""
+        missing = sorted(self._server.dialect.lacks.keys() & set(SAMPLING))
+        if not missing:
+            return ()
+        sentence = f"The server at {self._server.address} does not take {' and '.join(missing)}, so it was left out."
+        return (f"{sentence} The same seed may give another text." if "seed" in missing else sentence,)
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes.
@@ -134,7 +147,7 @@ class RemoteEngine(Engine):
         """
         first = queue.take()
         together = [first]
-        if "n" in self._server.lacks or first.sampling.temperature == 0:
+        if "n" in self._server.dialect.lacks or first.sampling.temperature == 0:
             return together
         while (following := queue.peek()) and len(together) < room:
             seed = following.sampling.seed
@@ -145,7 +158,8 @@ class RemoteEngine(Engine):
         return together
 
     def _row(self, index: int, request: Request) -> StreamedCompletion:
-        check_options(self.info, request.sampling)
+        # Candidates differ by their seeds, also where the server does not take them; `notes` tells of it.
+        check_options(self.info, replace(request.sampling, seed=SamplingParams.seed))
         tokens = self.count_tokens(request.prompt)
         room = self.info.context_length - tokens
         row = StreamedCompletion(index, request, tokens, min(request.sampling.max_new_tokens, room), self._known)
@@ -166,17 +180,10 @@ class RemoteEngine(Engine):
             del running[index]
         return index, completion
 
-    def _try_out(self) -> None:
-        """Ask for one token in all the ways that a server may lack; raise EngineError if it is not to be had."""
-        stop = tuple(f"<|{number}|>" for number in range(_FEW_STOPS + 1))
-        each = [SamplingParams(max_new_tokens=1, seed=seed, stop=stop) for seed in (1, 2)]
-        rows = [
-            StreamedCompletion(place, Request(Prompt.of("Hello"), params), 1, 1, None)
-            for place, params in enumerate(each)
-        ]
-        self._wait(self._server.complete(rows, lambda *_: None))
-        if rows[0].last.error:
-            raise EngineError(rows[0].last.error)
+    def _context_length(self, model: str, known: KnownModel | None) -> int:
+        lengths = {one.name: one.context_length for one in self._server.models}
+        listed = lengths.get(self._server.model) or lengths.get(model)
+        return listed or (known.context_length if known else 0) or _USUAL_CONTEXT
 
     def _count_elsewhere(self, text: str) -> int:
         counted = self._wait(self._server.count_tokens(text))

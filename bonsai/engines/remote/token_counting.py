@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
@@ -16,10 +17,14 @@ Count = Callable[[str], int]
 
 @dataclass(frozen=True)
 class KnownModel:
-    """What is known here of a model that is elsewhere: its tokenizer, and the context in its configuration, or 0."""
+    """What is known here of a model that is elsewhere."""
 
     count: Count
+    """Gives the tokens of a text."""
     context_length: int
+    """The context in its configuration, in tokens; 0 if it names none."""
+    chat_template: str = ""
+    eos_token: str = ""
 
 
 def known_model(model: str, revision: str) -> KnownModel | None:
@@ -31,12 +36,14 @@ def known_model(model: str, revision: str) -> KnownModel | None:
         loaded = Tokenizer.from_file(str(tokenizer))
     except Exception:  # the library raises no narrower one
         return None
-    config = _file(model, revision, "config.json")
-    try:
-        settings = json.loads(config.read_text(encoding="utf-8")) if config else {}
-    except (OSError, ValueError):
-        settings = {}
-    return KnownModel(lambda text: len(loaded.encode(text).ids), int(settings.get("max_position_embeddings") or 0))
+    settings, texts = _json(model, revision, "config.json"), _json(model, revision, "tokenizer_config.json")
+    length, template, eos = settings.get("max_position_embeddings"), texts.get("chat_template"), texts.get("eos_token")
+    return KnownModel(
+        lambda text: len(loaded.encode(text).ids),
+        length if isinstance(length, int) else 0,
+        template if isinstance(template, str) else "",
+        str(eos.get("content", "") if isinstance(eos, dict) else eos or ""),
+    )
 
 
 def estimate(text: str) -> int:
@@ -47,6 +54,15 @@ def estimate(text: str) -> int:
     words = re.findall(r"[A-Za-z]+", text)
     others = re.sub(r" ?[A-Za-z]+", "", text)
     return sum(-(-len(word) // 2) for word in words) + len(others.encode("utf-8", "replace"))
+
+
+def _json(model: str, revision: str, name: str) -> dict[str, Any]:
+    file = _file(model, revision, name)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _file(model: str, revision: str, name: str) -> Path | None:
