@@ -9,7 +9,7 @@ from bonsai.cli.output import say
 from bonsai.errors import UsageError
 from bonsai.reports.exports import export, format_of
 from bonsai.reports.formats import Format, Language
-from bonsai.reports.sections import ReportOptions
+from bonsai.reports.report import ReportOptions
 from bonsai.runs.run import Run, write_whole
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ from bonsai.runs.run import Run
 
 NO_ADAPTER = "no adapter"
 # Which axis the columns are when nobody says: the first of these that has several values.
-_LIKELIEST = ("prompt", "adapter", "method", "seed", "question")
+_LIKELIEST = (Axis.PROMPT, Axis.ADAPTER, Axis.METHOD, Axis.SEED)
 
 Kind = Literal["same", "removed", "added"]
 
@@ -94,45 +94,62 @@ def value_of(run: Run, chain: Chain, axis: str) -> str:
 
 
 def values(run: Run) -> dict[str, list[str]]:
-    """Return the values that each axis has in a run, in the order in which they come."""
+    """Return the values that each axis has in a run, in the order in which they come; no journal is read for it."""
     found: dict[str, dict[str, None]] = {axis: {} for axis in Axis}
-    for chain in _unbranched(run):
+    for chain in run.begun():
         for axis in Axis:
             found[axis][value_of(run, chain, axis)] = None
     return {axis: list(names) for axis, names in found.items()}
 
 
-def columns_axis(run: Run) -> str:
+def columns_axis(values: Mapping[str, Sequence[str]]) -> str:
     """Return the axis whose values are the columns when nothing is said; "" if no axis has more than one."""
-    several = [axis for axis, names in values(run).items() if len(names) > 1]
-    return next((axis for axis in _LIKELIEST if axis in several and axis != "question"), "")
+    return next((axis for axis in _LIKELIEST if len(values[axis]) > 1), "")
 
 
-def side_by_side(run: Run, axis: str) -> Comparison:
-    """Return the finished steps of a run with a column for each value of an axis.
+class SideBySide:
+    """The finished steps of a run, gathered while its chains pass by, with a column for each value of an axis.
 
     Chains that are different in nothing but their seed share a cell, unless the seeds are the columns.
     """
-    found = values(run)
-    others = [name for name in Axis if name not in (axis, "seed")]
-    table: dict[tuple[tuple[str, ...], int], dict[str, list[Entry]]] = {}
-    for chain in _unbranched(run):
-        column = value_of(run, chain, axis)
-        key = tuple(value_of(run, chain, name) for name in others)
+
+    def __init__(self, run: Run, axis: str, values: Mapping[str, Sequence[str]]) -> None:
+        self._run, self._axis, self._values = run, axis, values
+        self._others = [name for name in Axis if name not in (axis, "seed")]
+        self._table: dict[tuple[tuple[str, ...], int], dict[str, list[Entry]]] = {}
+
+    def add(self, chain: Chain) -> None:
+        """Take in a chain; a branch does not stand on the axes, since it was not asked as the others were."""
+        if not chain.is_root:
+            return
+        column = value_of(self._run, chain, self._axis)
+        key = tuple(value_of(self._run, chain, name) for name in self._others)
         for step in chain.steps:
             if step.finished:
-                table.setdefault((key, step.number), {}).setdefault(column, []).append(Entry(chain, step))
-    labels = tuple(name for name in others if name == "question" or len(found[name]) > 1)
-    order = {key: place for place, key in enumerate(dict.fromkeys(key for key, _ in table))}
-    lines = [
-        Line(
-            {name: value for name, value in zip(others, key, strict=True) if name in labels},
-            number,
-            {column: Cell(tuple(cells.get(column, ()))) for column in found[axis]},
-        )
-        for (key, number), cells in sorted(table.items(), key=lambda item: (order[item[0][0]], item[0][1]))
-    ]
-    return Comparison(axis, tuple(found[axis]), labels, tuple(lines))
+                self._table.setdefault((key, step.number), {}).setdefault(column, []).append(Entry(chain, step))
+
+    def comparison(self) -> Comparison:
+        """Return what was gathered, line by line."""
+        columns = tuple(self._values[self._axis])
+        labels = tuple(name for name in self._others if name == "question" or len(self._values[name]) > 1)
+        order = {key: place for place, key in enumerate(dict.fromkeys(key for key, _ in self._table))}
+        lines = [
+            Line(
+                {name: value for name, value in zip(self._others, key, strict=True) if name in labels},
+                number,
+                {column: Cell(tuple(cells.get(column, ()))) for column in columns},
+            )
+            for (key, number), cells in sorted(self._table.items(), key=lambda item: (order[item[0][0]], item[0][1]))
+        ]
+        return Comparison(self._axis, columns, labels, tuple(lines))
+
+
+def side_by_side(run: Run, axis: str) -> Comparison:
+    """Return the finished steps of a run with a column for each value of an axis; its chains are read once."""
+    found = SideBySide(run, axis, values(run))
+    for chain in run.chains:
+        found.add(chain)
+    return found.comparison()
 
 
 def difference(text: str, other: str) -> list[tuple[str, Kind]]:
@@ -151,11 +168,6 @@ def difference(text: str, other: str) -> list[tuple[str, Kind]]:
         if begin < stop:
             parts.append(("".join(theirs[begin:stop]), "added"))
     return parts
-
-
-def _unbranched(run: Run) -> Iterator[Chain]:
-    """Yield the chains that stand on the axes: a branch does not, since it was not asked as the others were."""
-    return (chain for chain in run.chains if chain.is_root)
 
 
 def told(parts: Sequence[tuple[str, Kind]]) -> str:

@@ -1,4 +1,4 @@
-"""What a report of a run says, whatever it is drawn as: the tables of a comparison, and a section for each step."""
+"""The sections of a report: all that there is to say of a step, and of how its chain ended."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,47 +7,33 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, StopReason, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
-from bonsai.reports.comparison import side_by_side
-from bonsai.reports.formats import Language
-from bonsai.reports.markdown import TextTable
-from bonsai.reports.statistics import statistics, tables
-from bonsai.runs.run import Run
-
-# A comparison of more chains is read in the table: side by side it would be the whole run once more.
-MAX_SIDE_BY_SIDE = 200
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """How a run is looked at: the language of its summary, and the axis whose values are the columns; "" finds one."""
-
-    language: Language = Language.EN
-    axis: str = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A step in a report: (name, text) of all that there is to say of it, and how its chain ended if it did here."""
+    """A step in a report."""
 
     title: str
     parts: tuple[tuple[str, str], ...]
+    """(name, text) of all that there is to say of it."""
     ending: str = ""
+    """How its chain ended, if it did here."""
 
 
-def comparison_tables(run: Run, axis: str) -> list[TextTable]:
-    """Return the tables of a comparison with the values of an axis as columns: answers side by side, and figures."""
-    shown = [side_by_side(run, axis).table("answer")] if len(run.chains) <= MAX_SIDE_BY_SIDE else []
-    return [*shown, *tables(statistics(run, axis))]
+def chain_sections(chain: Chain, several: bool) -> list[Section]:
+    """Return a section for each finished step of a chain; a branch has no more than those that it does not share.
 
-
-def sections(run: Run) -> Iterator[Section]:
-    """Yield a section for each finished step; a branch has no more than those that it does not share."""
-    several = len(run.chains) > 1
-    for chain in run.chains:
-        finished = [step for step in chain.own_steps if step.finished]
-        for step in finished:
-            title = f"{_title(chain)}, step {step.number}" if several else f"Step {step.number}"
-            yield Section(title, tuple(_parts(chain, step)), ending(chain) if step is finished[-1] else "")
+    Where a run has several chains the titles name theirs.
+    """
+    finished = [step for step in chain.own_steps if step.finished]
+    return [
+        Section(
+            f"{_title(chain)}, step {step.number}" if several else f"Step {step.number}",
+            tuple(_parts(chain, step)),
+            ending(chain) if step is finished[-1] else "",
+        )
+        for step in finished
+    ]
 
 
 def ending(chain: Chain) -> str:

@@ -3,16 +3,18 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
-from bonsai.reports.comparison import value_of, values
+from bonsai.reports.comparison import value_of
 from bonsai.reports.markdown import TextTable
+from bonsai.reports.resampling import Array, intervals, p_values
 from bonsai.runs.run import Run
 from bonsai.runs.text_files import escape_formula
 
@@ -20,31 +22,31 @@ FEWEST = 15
 TOO_FEW = "too few"
 MEASURES = ("similarity", "new_content", "completion_tokens")
 FLAG = "flag "
-_LEVEL = 0.95
-_RESAMPLES = 2000
-_SEED = 0
-# scipy is imported where it is used: it takes a second, which a run without a comparison need not wait for.
+# Of more columns not every pair is compared, but each with the first one: the pairs would be too many to read.
+MAX_PAIRED_COLUMNS = 20
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number of a comparison: of one column, or of one (`column`) less another (`other`).
-
-    `quantity` is a measure, averaged, or a flag, as the share of steps that have it. `value` is the mean over `items`;
-    `low` and `high` bound its 95% interval (percentile bootstrap over items), and `p` is that of a two-sided sign-flip
-    test, corrected for all differences of the table (Benjamini and Hochberg 1995). Under 15 paired items there is
-    no number but `note`; under 15 items a mean has no interval.
-    """
+    """A number of a comparison: of one column, or of one less another."""
 
     quantity: str
+    """A measure, averaged, or a flag, as the share of steps that have it."""
     column: str
     other: str
+    """The column that is subtracted; "" for a figure of one column."""
     items: int
+    """How many questions or seeds it is taken over."""
     value: float | None
+    """The mean over the items; None for a difference over fewer than FEWEST items, and for no item."""
     low: float | None = None
+    """The lower end of the 95% interval (percentile bootstrap over items); None over fewer than FEWEST items."""
     high: float | None = None
+    """Its upper end."""
     p: float | None = None
+    """Of a difference: two-sided sign-flip test, corrected for all of the table (Benjamini and Hochberg 1995)."""
     note: str = ""
+    """TOO_FEW where that is so."""
 
 
 COLUMNS = tuple(item.name for item in fields(Figure))
@@ -52,143 +54,129 @@ COLUMNS = tuple(item.name for item in fields(Figure))
 
 @dataclass(frozen=True)
 class Statistics:
-    """The figures of a run with the values of `axis` as columns, over items that are "questions" or "seeds".
-
-    `dropped` names the items that some columns lack, with these columns: no difference takes them in.
-    """
+    """The figures of a run with the values of an axis as columns."""
 
     axis: str
     unit: str
+    """What the items are: "questions" or "seeds"."""
     columns: tuple[str, ...]
     figures: tuple[Figure, ...]
     dropped: Mapping[str, tuple[str, ...]]
+    """The items that some columns lack, with these columns: no difference takes them in."""
 
     def records(self) -> list[dict[str, Any]]:
         """Return the figures as objects for JSON."""
         return [asdict(figure) for figure in self.figures]
 
 
-def statistics(run: Run, axis: str) -> Statistics:
-    """Return the figures of a run for each value of an axis, and for each pair of them.
+class ItemMeans:
+    """The mean of each quantity for each column and item, gathered while the chains of a run pass by.
 
     An item is a question; where there is only one, or questions are the columns, it is a seed. Its value is the mean
-    over the item's finished steps. The same run gives the same figures, wherever it is asked for them.
+    over the item's finished steps. `values` are those of the run's axes.
     """
-    found = values(run)
-    unit = "question" if axis != "question" and len(found["question"]) > 1 else "seed"
-    table = _means(run, axis, unit)
-    columns = found[axis]
-    items = list(dict.fromkeys(item for (column, item) in table[MEASURES[-1]]))
-    quantities = [name for name in (*MEASURES, *sorted(table.keys() - set(MEASURES))) if table[name]]
-    own = [_mean(name, column, _pick(table[name], column)) for name in quantities for column in columns]
-    paired = [
-        _difference(name, one, other, _pick(table[name], one), _pick(table[name], other))
-        for name in quantities
-        for one, other in combinations(columns, 2)
-    ]
-    present = {column: set(_pick(table[MEASURES[-1]], column)) for column in columns}
-    dropped = {item: tuple(column for column in columns if item not in present[column]) for item in items}
-    return Statistics(
-        axis,
-        f"{unit}s",
-        tuple(columns),
-        (*own, *_corrected(paired)),
-        {item: missing for item, missing in dropped.items() if missing},
-    )
 
+    def __init__(self, run: Run, axis: str, values: Mapping[str, Sequence[str]]) -> None:
+        self._run, self._axis, self._columns = run, axis, tuple(values[axis])
+        self._unit = "question" if axis != "question" and len(values["question"]) > 1 else "seed"
+        # For each quantity, and the steps themselves, the sum and the count of each (column, item).
+        self._sums: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0]))
 
-Table = dict[str, dict[tuple[str, str], float]]
-
-
-def _means(run: Run, axis: str, unit: str) -> Table:
-    """Return for each quantity the mean of each (column, item)."""
-    sums: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0]))
-    for chain in run.chains:
+    def add(self, chain: Chain) -> None:
+        """Take in a chain; branches do not count, since they were not asked as the others were."""
         if not chain.is_root:
-            continue
-        key = value_of(run, chain, axis), value_of(run, chain, unit)
+            return
+        key = value_of(self._run, chain, self._axis), value_of(self._run, chain, self._unit)
         for step in filter(_counts, chain.steps):
             for name in MEASURES:
                 if (value := getattr(step, name)) is not None:
-                    _add(sums[name][key], value)
-            _add(sums["steps"][key], 0)
+                    self._add(name, key, value)
+            self._add("steps", key, 0)
             for flag in step.flags:
-                _add(sums[FLAG + flag][key], 1)
-    steps = sums.pop("steps")
-    for name in [name for name in sums if name.startswith(FLAG)]:
-        sums[name] = defaultdict(list, {key: [sums[name][key][0], steps[key][1]] for key in steps})
-    table = {name: {key: total / count for key, (total, count) in cells.items()} for name, cells in sums.items()}
-    return defaultdict(dict, table)
+                self._add(FLAG + flag, key, 1)
+
+    def statistics(self) -> Statistics:
+        """Return the figures for each column and each pair of columns. The same run gives the same figures."""
+        means, columns = self._means(), self._columns
+        # Every step that counts has this measure.
+        counted = means.get(MEASURES[-1], {})
+        items = list(dict.fromkeys(item for _, item in counted))
+        own = [(name, column, "", _values(means[name], column, items)) for name in means for column in columns]
+        paired = [
+            (name, one, other, _differences(means[name], one, other, items))
+            for name in means
+            for one, other in _pairs(columns)
+        ]
+        return Statistics(
+            self._axis,
+            f"{self._unit}s",
+            columns,
+            (*_figures(own), *_corrected(_figures(paired))),
+            {item: lacking for item in items if (lacking := self._lacking(counted, item))},
+        )
+
+    def _add(self, quantity: str, key: tuple[str, str], value: float) -> None:
+        cell = self._sums[quantity][key]
+        cell[0] += value
+        cell[1] += 1
+
+    def _means(self) -> dict[str, dict[tuple[str, str], float]]:
+        """Return the means of the measures, and of the flags in the order of their names, without empty ones."""
+        steps = self._sums["steps"]
+        found = {name: {key: total / count for key, (total, count) in self._sums[name].items()} for name in MEASURES}
+        for name in sorted(name for name in self._sums if name.startswith(FLAG)):
+            found[name] = {key: self._sums[name][key][0] / count for key, (_, count) in steps.items()}
+        return {name: cells for name, cells in found.items() if cells}
+
+    def _lacking(self, cells: Mapping[tuple[str, str], float], item: str) -> tuple[str, ...]:
+        return tuple(column for column in self._columns if (column, item) not in cells)
+
+
+# A quantity, its column, the column that is subtracted, and the values of the items.
+_Sample = tuple[str, str, str, Array]
 
 
 def _counts(step: Step) -> bool:
     return step.finished and not step.error
 
 
-def _add(cell: list[float], value: float) -> None:
-    cell[0] += value
-    cell[1] += 1
+def _pairs(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if len(columns) <= MAX_PAIRED_COLUMNS:
+        return combinations(columns, 2)
+    return ((column, columns[0]) for column in columns[1:])
 
 
-def _pick(cells: Mapping[tuple[str, str], float], column: str) -> dict[str, float]:
-    return {item: value for (name, item), value in cells.items() if name == column}
+def _values(cells: Mapping[tuple[str, str], float], column: str, items: Sequence[str]) -> Array:
+    return np.array([cells[column, item] for item in items if (column, item) in cells])
 
 
-def _mean(quantity: str, column: str, items: Mapping[str, float]) -> Figure:
-    if not items:
-        return Figure(quantity, column, "", 0, None, note=TOO_FEW)
-    sample = np.array(list(items.values()))
-    low, high = _interval(sample) if len(sample) >= FEWEST else (None, None)
-    note = "" if len(sample) >= FEWEST else TOO_FEW
-    return Figure(quantity, column, "", len(sample), _rounded(sample.mean()), low, high, note=note)
+def _differences(cells: Mapping[tuple[str, str], float], one: str, other: str, items: Sequence[str]) -> Array:
+    shared = [item for item in items if (one, item) in cells and (other, item) in cells]
+    return np.array([cells[one, item] - cells[other, item] for item in shared])
 
 
-def _difference(
-    quantity: str, column: str, other: str, ours: Mapping[str, float], theirs: Mapping[str, float]
-) -> Figure:
-    sample = np.array([value - theirs[item] for item, value in ours.items() if item in theirs])
-    if len(sample) < FEWEST:
-        return Figure(quantity, column, other, len(sample), None, note=TOO_FEW)
-    low, high = _interval(sample)
-    return Figure(quantity, column, other, len(sample), _rounded(sample.mean()), low, high, _p_value(sample))
-
-
-def _interval(sample: np.ndarray[Any, Any]) -> tuple[float, float]:
-    if np.ptp(sample) == 0:
-        return _rounded(sample[0]), _rounded(sample[0])
-    from scipy import stats
-
-    found = stats.bootstrap(
-        (sample,),
-        np.mean,
-        n_resamples=_RESAMPLES,
-        confidence_level=_LEVEL,
-        method="percentile",
-        rng=np.random.default_rng(_SEED),
-    )
-    return _rounded(found.confidence_interval.low), _rounded(found.confidence_interval.high)
-
-
-def _p_value(sample: np.ndarray[Any, Any]) -> float:
-    if not sample.any():
-        return 1.0
-    from scipy import stats
-
-    found = stats.permutation_test(
-        (sample,),
-        np.mean,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=_RESAMPLES,
-        rng=np.random.default_rng(_SEED),
-    )
-    return float(found.pvalue)
+def _figures(samples: Sequence[_Sample]) -> list[Figure]:
+    """Return the figure of each sample, those that are of differences with p-values that are not corrected yet."""
+    enough = [values for *_, values in samples if len(values) >= FEWEST]
+    bounds = iter(intervals(enough))
+    tested = iter(p_values([values for _, _, other, values in samples if other and len(values) >= FEWEST]))
+    found = []
+    for quantity, column, other, values in samples:
+        items = len(values)
+        mean = _rounded(values.mean()) if items and (items >= FEWEST or not other) else None
+        figure = Figure(quantity, column, other, items, mean, note="" if items >= FEWEST else TOO_FEW)
+        if items >= FEWEST:
+            low, high = next(bounds)
+            figure = replace(figure, low=_rounded(low), high=_rounded(high), p=next(tested) if other else None)
+        found.append(figure)
+    return found
 
 
 def _corrected(figures: Sequence[Figure]) -> list[Figure]:
     tested = [figure.p for figure in figures if figure.p is not None]
     if not tested:
         return list(figures)
+    # It takes a second to import, which a run without a comparison need not wait for.
     from scipy import stats
 
     corrected = iter(stats.false_discovery_control(tested))
@@ -204,20 +192,12 @@ def tables(figures: Statistics) -> list[TextTable]:
     """Return the figures as tables of texts: the means, the differences, and the items that these leave out."""
     own = [figure for figure in figures.figures if not figure.other]
     paired = [figure for figure in figures.figures if figure.other]
-    means = [(one.quantity, one.column, str(one.items), _number(one.value), _between(one)) for one in own]
-    differences = [
-        (one.quantity, f"{one.column} - {one.other}", str(one.items), _number(one.value), _between(one), _number(one.p))
-        for one in paired
-    ]
+    head = ("quantity", figures.axis, "items", "mean", "95% interval")
+    means = [(one.quantity, one.column, *_cells(one)) for one in own]
+    differences = [(one.quantity, f"{one.column} - {one.other}", *_cells(one), _number(one.p)) for one in paired]
     found = [
-        TextTable(
-            f"Means over {figures.unit}", ("quantity", figures.axis, "items", "mean", "95% interval"), tuple(means)
-        ),
-        TextTable(
-            f"Differences, paired over {figures.unit}",
-            ("quantity", figures.axis, "items", "mean", "95% interval", "p, corrected"),
-            tuple(differences),
-        ),
+        TextTable(f"Means over {figures.unit}", head, tuple(means)),
+        TextTable(f"Differences, paired over {figures.unit}", (*head, "p, corrected"), tuple(differences)),
     ]
     if figures.dropped:
         rows = [(item, ", ".join(columns)) for item, columns in figures.dropped.items()]
@@ -233,9 +213,10 @@ def to_csv(figures: Statistics) -> str:
     return "\ufeff" + text.getvalue()
 
 
+def _cells(figure: Figure) -> tuple[str, str, str]:
+    between = figure.note if figure.low is None or figure.high is None else f"{figure.low:g} to {figure.high:g}"
+    return str(figure.items), _number(figure.value), between
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
-
-
-def _between(figure: Figure) -> str:
-    return figure.note if figure.low is None or figure.high is None else f"{figure.low:g} to {figure.high:g}"

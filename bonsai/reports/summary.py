@@ -1,13 +1,12 @@
 """The summary of a run in a few lines, in English or Japanese: what was asked, and what came of it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import Flag
 from bonsai.chains.step import Step
-from bonsai.reports.comparison import values
 from bonsai.reports.formats import Language
 from bonsai.runs.run import Run
 
@@ -43,8 +42,8 @@ _JAPANESE = {
 
 
 @dataclass
-class _Counts:
-    """What is counted while the chains of a run pass by once."""
+class Counts:
+    """What a summary counts while the chains of a run pass by."""
 
     chains: int = 0
     finished: int = 0
@@ -55,21 +54,42 @@ class _Counts:
     failures: list[tuple[int, str]] = field(default_factory=list)
     deepest: tuple[int, float, int, str, str] = (0, 0.0, 0, "", "")
 
+    def add(self, chain: Chain) -> None:
+        """Count a chain."""
+        self.chains += 1
+        self.finished += chain.finished
+        for step in chain.own_steps:
+            if step.finished:
+                self._add_step(chain, step)
+        self.deepest = max(self.deepest, _depth(chain), key=lambda depth: (depth[0], depth[1], -depth[2]))
 
-def summary(run: Run, language: Language = Language.EN) -> list[tuple[str, str]]:
-    """Return the summary of a run as (name, sentence) pairs, plain text in the language asked for."""
-    counts = _count(run.chains)
-    found = values(run)
+    def _add_step(self, chain: Chain, step: Step) -> None:
+        self.steps += 1
+        self.flags.update(step.flags)
+        self.repeated.update(_repeats(chain, step))
+        if _WITHOUT_REASONING & set(step.flags):
+            self.without.append((chain.number, step.number))
+        if step.error:
+            self.failures.append((chain.number, step.error))
+
+
+def summary(
+    run: Run, counts: Counts, values: Mapping[str, Sequence[str]], language: Language = Language.EN
+) -> list[tuple[str, str]]:
+    """Return the summary of a run as (name, sentence) pairs, plain text in the language asked for.
+
+    `values` are those of its axes.
+    """
     model = run.model if not run.adapter else _say(language, "{} with the adapter {}", run.model, run.adapter)
     written = _say(
-        language, "{}; method {}; prompt variant {}", model, _listed(found["method"]), _listed(found["prompt"])
+        language, "{}; method {}; prompt variant {}", model, _listed(values["method"]), _listed(values["prompt"])
     )
-    if len(found["adapter"]) > 1:
+    if len(values["adapter"]) > 1:
         written += _say(language, "; with and without the adapter")
-    if len(found["seed"]) > 1:
-        written += _say(language, "; seeds {}", _listed(found["seed"]))
+    if len(values["seed"]) > 1:
+        written += _say(language, "; seeds {}", _listed(values["seed"]))
     lines = {
-        "Asked": _first(language, found["question"], _MAX_NAMED, " / "),
+        "Asked": _first(language, values["question"], _MAX_NAMED, " / "),
         "Written by": written,
         "Finished": _say(language, "chains {} of {}, steps {}", counts.finished, counts.chains, counts.steps),
         "Flags": _flags(language, counts.flags),
@@ -84,25 +104,6 @@ def summary(run: Run, language: Language = Language.EN) -> list[tuple[str, str]]
 def heading(language: Language) -> str:
     """Return the word for a summary."""
     return _say(language, "Summary")
-
-
-def _count(chains: Iterable[Chain]) -> _Counts:
-    counts = _Counts()
-    for chain in chains:
-        counts.chains += 1
-        counts.finished += chain.finished
-        for step in chain.own_steps:
-            if not step.finished:
-                continue
-            counts.steps += 1
-            counts.flags.update(step.flags)
-            counts.repeated.update(_repeats(chain, step))
-            if _WITHOUT_REASONING & set(step.flags):
-                counts.without.append((chain.number, step.number))
-            if step.error:
-                counts.failures.append((chain.number, step.error))
-        counts.deepest = max(counts.deepest, _depth(chain), key=lambda depth: (depth[0], depth[1], -depth[2]))
-    return counts
 
 
 def _repeats(chain: Chain, step: Step) -> list[str]:

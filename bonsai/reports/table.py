@@ -1,9 +1,8 @@
 """The table: one drawing of a run's rows for the page, the command line and the files."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-
-import pandas as pd
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
@@ -33,41 +32,43 @@ COLUMNS = (
     "seconds",
     "move",
 )
-_NUMBERS = {"similarity": "Float64", "nearest": "Int64", "new_content": "Float64", "seconds": "Float64"}
-_ROWS_AT_ONCE = 100
+Row = Mapping[str, str | int | float | None]
 
 
-def rows(run: Run) -> Iterator[dict[str, object]]:
-    """Yield one row per finished step with all COLUMNS; None stands for a number that does not apply.
+def chain_rows(run: Run, chain: Chain) -> list[Row]:
+    """Return a row for each finished step of a chain, with all COLUMNS; None stands for a number that does not apply.
 
     The steps that a branch shares with its parent are rows of the parent alone.
     """
-    run_id = run.id
-    return (_row(run, run_id, chain, step) for chain in run.chains for step in chain.own_steps if step.finished)
+    return [_row(run, chain, step) for step in chain.own_steps if step.finished]
 
 
-def frame(run: Run) -> pd.DataFrame:
-    """Return the rows as a data frame; numbers that do not apply are missing values."""
-    return _frame(rows(run))
+def rows(run: Run) -> Iterator[Row]:
+    """Yield the rows of all chains of a run."""
+    return (row for chain in run.chains for row in chain_rows(run, chain))
 
 
-def csv_parts(run: Run) -> Iterator[str]:
-    """Yield the table as RFC 4180 text that begins with a byte order mark, safe to open in a spreadsheet."""
-    yield "\ufeff" + _frame(()).to_csv(index=False, lineterminator="\r\n")
-    found = rows(run)
-    while some := tuple(islice(found, _ROWS_AT_ONCE)):
-        yield _frame(some).map(escape_formula).to_csv(index=False, header=False, lineterminator="\r\n")
+def csv_header() -> str:
+    """Return the first line of the table as CSV; it begins with a byte order mark."""
+    return "\ufeff" + _csv([COLUMNS])
 
 
-def _frame(some: Iterable[dict[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame(some, columns=list(COLUMNS)).astype(_NUMBERS)
+def csv_lines(rows: Iterable[Row]) -> str:
+    """Return rows as RFC 4180 text, safe to open in a spreadsheet."""
+    return _csv([escape_formula(value) for value in row.values()] for row in rows)
 
 
-def _row(run: Run, run_id: str, chain: Chain, step: Step) -> dict[str, object]:
+def _csv(lines: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(lines)
+    return text.getvalue()
+
+
+def _row(run: Run, chain: Chain, step: Step) -> Row:
     texts = {name: printable(getattr(step, name)) for name in ("question", "reasoning", "answer", "next_question")}
     model, adapter = run.answered_by(chain)
     return {
-        "run": run_id,
+        "run": run.id,
         "chain": chain.number,
         "step": step.number,
         "method": str(chain.method),

@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.guard import Candidate
@@ -22,6 +24,14 @@ from bonsai.measures.similarity import WORDS
 from bonsai.runs.json_values import as_json, candidate_fields
 
 FORMAT = 1
+
+
+class StoredChains(Sequence[Chain], ABC):
+    """Chains that are kept outside memory and read when they are asked for."""
+
+    @abstractmethod
+    def begun(self) -> Iterator[Chain]:
+        """Yield the chains as they began, without reading what became of them."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,21 @@ class Run:
     def id(self) -> str:
         """Eight hexadecimal digits that depend on what was asked of what, and not on answers, branches or the time."""
         # Chain by chain: a run may have more of them than should be in memory at a time.
-        rest = json.dumps(_but_chains(self), sort_keys=True, ensure_ascii=False)
-        before, after = rest.split('"chains": []')
+        rest = {**_but_chains(self), "chains": None}
+        before, after = json.dumps(rest, sort_keys=True, ensure_ascii=False).split('"chains": null')
         digest = hashlib.sha256(f'{before}"chains": ['.encode())
-        for place, chain in enumerate(one for one in self.chains if one.is_root):
-            begun = replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
-            text = json.dumps(as_json(begun), sort_keys=True, ensure_ascii=False)
+        for place, chain in enumerate(self.begun()):
+            text = json.dumps(as_json(chain), sort_keys=True, ensure_ascii=False)
             digest.update(f"{', ' if place else ''}{text}".encode())
         digest.update(f"]{after}".encode())
         return digest.hexdigest()[:8]
+
+    def begun(self) -> Iterator[Chain]:
+        """Yield the chains that were asked as the run was planned, as they began; stored ones are not read for it."""
+        chains = self.chains.begun() if isinstance(self.chains, StoredChains) else self.chains
+        for chain in chains:
+            if chain.is_root:
+                yield replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
 
     def answered_by(self, chain: Chain) -> tuple[str, str]:
         """Return the model and the adapter that answer a chain; the adapter is "" for the model alone."""
@@ -86,20 +102,20 @@ def step_key(chain: Chain, step: Step) -> str:
 
 def dumps(run: Run) -> str:
     """Return the run as JSON text that `loads` turns back into an equal run."""
-    return "".join(json_parts(run))
+    before, after = json_frame(run)
+    return before + ",".join(map(chain_json, run.chains)) + after
 
 
-def json_parts(run: Run, more: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Yield the parts of the run's JSON text, a chain at a time; `more` is told in it, and not read again."""
-    frame = json.dumps(
-        {"format": FORMAT, "run": run.id, **_but_chains(run), **(more or {})}, ensure_ascii=False, indent=2
-    )
-    before, after = frame.split('"chains": []')
-    yield f'{before}"chains": ['
-    for place, chain in enumerate(run.chains):
-        text = json.dumps(as_json(chain), ensure_ascii=False, indent=2).replace("\n", "\n    ")
-        yield f"{',' if place else ''}\n    {text}"
-    yield f"\n  ]{after}\n"
+def json_frame(run: Run, more: Mapping[str, Any] | None = None) -> tuple[str, str]:
+    """Return the JSON text of a run before its chains, and after them; `more` is told in it, and not read again."""
+    before = json.dumps({"format": FORMAT, "run": run.id}, indent=2)
+    after = json.dumps({**_but_chains(run), **(more or {})}, ensure_ascii=False, indent=2)
+    return before.removesuffix("\n}") + ',\n  "chains": [', "\n  ]," + after.removeprefix("{") + "\n"
+
+
+def chain_json(chain: Chain) -> str:
+    """Return the JSON text of a chain of a run; those of several are separated by commas."""
+    return "\n    " + json.dumps(as_json(chain), ensure_ascii=False, indent=2).replace("\n", "\n    ")
 
 
 def loads(text: str, source: str = "This file") -> Run:
@@ -140,19 +156,33 @@ def write_whole(file: Path, parts: Iterable[str]) -> None:
 
     Raises RunFileError if it cannot be written.
     """
+    with replacing(file) as draft:
+        draft.writelines(parts)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[TextIO]:
+    """Open a text that takes the place of `file` when it is whole, and is gone if something goes wrong before.
+
+    Raises RunFileError if it cannot be written.
+    """
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         with draft.open("x", encoding="utf-8", errors="replace", newline="") as text:
-            text.writelines(parts)
+            yield text
         os.replace(draft, file)
     except OSError as error:
-        raise RunFileError(f"{file} cannot be written: {_reason(error)}.") from error
+        raise RunFileError(
+            "{file} cannot be written: {reason}.", file=file, reason=error.strerror or str(error)
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _but_chains(run: Run) -> dict[str, Any]:
-    return as_json(replace(run, chains=()))
+    data = as_json(replace(run, chains=()))
+    del data["chains"]
+    return data
 
 
 def _chain(data: Mapping[str, Any]) -> Chain:

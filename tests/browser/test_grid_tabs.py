@@ -12,8 +12,7 @@ from playwright.sync_api import Page, expect
 
 from bonsai.chains.prompts import parse_variant
 from bonsai.reports.exports import export, to_csv, to_markdown
-from bonsai.reports.sections import ReportOptions
-from bonsai.reports.statistics import statistics
+from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run, loads
 from bonsai.settings import ROOT, Settings
 from tests.browser.visits import (
@@ -164,7 +163,8 @@ def test_the_figures_of_a_comparison_are_the_same_on_the_page_and_in_its_files(v
     button(page, "Run").click()
     done(page)
     run = saved(page)
-    figures = statistics(run, "prompt")
+    figures = Report.of(run, ReportOptions(axis="prompt")).statistics
+    assert figures
     assert any(figure.low is not None for figure in figures.figures)
     assert download(page, "Download statistics").decode() == "".join(export(run, "statistics"))
     show(page, "Statistics")

@@ -76,10 +76,11 @@ def test_any_axis_can_be_the_columns_and_no_step_is_lost(run: Run, axis: str) ->
 
 
 def test_the_columns_are_what_varies(run: Run) -> None:
-    assert columns_axis(run) == "prompt"
-    assert columns_axis(run_of(replace(GRID, prompts=(ASSISTANT,)))) == "method"
-    assert columns_axis(run_of(replace(GRID, prompts=(ASSISTANT,), methods=("single",)))) == ""
-    assert columns_axis(run_of(replace(GRID, prompts=(ASSISTANT,), methods=("single",), seeds=(1, 2)))) == "seed"
+    assert columns_axis(values(run)) == "prompt"
+    assert columns_axis(values(run_of(replace(GRID, prompts=(ASSISTANT,))))) == "method"
+    assert columns_axis(values(run_of(replace(GRID, prompts=(ASSISTANT,), methods=("single",))))) == ""
+    seeds = replace(GRID, prompts=(ASSISTANT,), methods=("single",), seeds=(1, 2))
+    assert columns_axis(values(run_of(seeds))) == "seed"
 
 
 def test_repeats_share_a_cell_with_their_counts() -> None:
@@ -119,7 +120,7 @@ def test_with_and_without_the_adapter() -> None:
     grid = replace(GRID, adapters=("a/b", ""), methods=("two-step",), prompts=(ASSISTANT,))
     run = run_of(grid, Adapted(), EchoEngine(replies={"<|reasoning|>": ""}))
     found = side_by_side(run, "adapter")
-    assert (columns_axis(run), found.columns) == ("adapter", ("a/b", "no adapter"))
+    assert (columns_axis(values(run)), found.columns) == ("adapter", ("a/b", "no adapter"))
     assert all(line.cells["a/b"].told("reasoning") for line in found.lines)
     assert not any(line.cells["no adapter"].told("reasoning") for line in found.lines)
     assert [chain.steps[0].flags for chain in run.chains] == [(), ("no-reasoning",)] * 2

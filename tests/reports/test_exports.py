@@ -21,8 +21,7 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
 from bonsai.reports.exports import export, format_of, to_csv, to_markdown
 from bonsai.reports.formats import Format
-from bonsai.reports.sections import ReportOptions
-from bonsai.reports.statistics import statistics
+from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import ROOT
@@ -89,7 +88,8 @@ def markdown_tables(text: str) -> list[list[list[str]]]:
 
 
 def test_the_figures_of_a_comparison_are_the_same_in_every_file(run: Run) -> None:
-    figures = statistics(run, "prompt")
+    figures = Report.of(run, ReportOptions(axis="prompt")).statistics
+    assert figures
     data = json.loads("".join(export(run, "json")))
     assert data["statistics"] == json.loads(json.dumps(figures.records()))
     rows = list(csv.DictReader(io.StringIO("".join(export(run, "statistics")).removeprefix("\ufeff"), newline="")))

@@ -5,12 +5,16 @@ import io
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
-from bonsai.reports.statistics import COLUMNS, FEWEST, Figure, Statistics, statistics, tables, to_csv
+from bonsai.reports.report import Report, ReportOptions
+from bonsai.reports.resampling import intervals, p_values
+from bonsai.reports.statistics import COLUMNS, FEWEST, MAX_PAIRED_COLUMNS, Figure, Statistics, tables, to_csv
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run
 from bonsai.settings import ROOT
@@ -41,6 +45,12 @@ def run_of(questions: int, new: dict[str, list[float]], flagged: dict[str, int] 
         return replace(chain, steps=(step,), stop_reason="done")
 
     return plan.run([finished(chain) for chain in plan.chains()])
+
+
+def statistics(run: Run, axis: str) -> Statistics:
+    found = Report.of(run, ReportOptions(axis=axis)).statistics
+    assert found
+    return found
 
 
 def figure(found: Statistics, quantity: str, column: str, other: str = "") -> Figure:
@@ -160,3 +170,29 @@ def test_the_same_run_gives_the_same_figures_and_they_are_written_out() -> None:
         {name: "" if value is None else str(value) for name, value in record.items()} for record in found.records()
     ] == rows
     assert any(row["value"].startswith("-") for row in rows), "a number stays a number"
+
+
+def test_intervals_and_p_values_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(1)
+    samples = [np.round(rng.normal(mean, 0.2, size), 3) for size in (15, 40) for mean in (0, 0.05, 0.1)]
+    for sample, (low, high), p in zip(samples, intervals(samples), p_values(samples), strict=True):
+        settings = {"n_resamples": 2000, "rng": 0}
+        found = stats.bootstrap((sample,), np.mean, method="percentile", **settings).confidence_interval
+        assert (low, high) == pytest.approx(tuple(found))
+        test = stats.permutation_test((sample,), np.mean, permutation_type="samples", vectorized=True, **settings)
+        assert p == pytest.approx(test.pvalue)
+
+
+def test_resamples_do_not_depend_on_how_many_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = np.array(noise(40, 0.02, 3))
+    whole = intervals([sample]), p_values([sample])
+    monkeypatch.setattr("bonsai.reports.resampling._BLOCK", 40 * 7)
+    assert (intervals([sample]), p_values([sample])) == whole
+
+
+@pytest.mark.parametrize(("columns", "pairs"), [(MAX_PAIRED_COLUMNS, 190), (MAX_PAIRED_COLUMNS + 1, 20)])
+def test_of_many_columns_each_is_compared_with_the_first(columns: int, pairs: int) -> None:
+    run = run_of(columns, {"assistant": [0.5] * columns})
+    figures = [one for one in statistics(run, "question").figures if one.quantity == "new_content"]
+    assert sum(not one.other for one in figures) == columns
+    assert sum(bool(one.other) for one in figures) == pairs

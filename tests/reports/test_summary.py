@@ -9,7 +9,9 @@ from bonsai.chains.outcomes import Verdict
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
-from bonsai.reports.summary import _JAPANESE, summary
+from bonsai.reports.formats import Language
+from bonsai.reports.report import Report, ReportOptions
+from bonsai.reports.summary import _JAPANESE
 from bonsai.runs.run import Run
 from bonsai.settings import ROOT
 
@@ -24,6 +26,10 @@ def run_of(*lengths: int, engine: EchoEngine | None = None) -> Run:
     ]
     *_, grown = advance(engine or EchoEngine(), chains, SamplingParams())
     return Run(grown, SamplingParams(), "seedling", "some/adapter", "echo")
+
+
+def summary(run: Run, language: Language = Language.EN) -> list[tuple[str, str]]:
+    return list(Report.of(run, ReportOptions(language)).summary)
 
 
 def test_what_was_asked_and_what_came_of_it() -> None:
@@ -59,7 +65,7 @@ def test_a_run_under_way_and_one_of_nothing_have_a_summary() -> None:
 
 def test_the_summary_in_japanese_has_the_same_places() -> None:
     run = run_of(2, 3)
-    english, japanese = summary(run), summary(run, "ja")
+    english, japanese = summary(run), summary(run, Language.JA)
     assert [name for name, _ in japanese] == [_JAPANESE[name] for name, _ in english]
     assert dict(japanese)["完了"] == "連鎖 2 / 2、ステップ 5"
     assert all(template.count("{}") == key.count("{}") for key, template in _JAPANESE.items())

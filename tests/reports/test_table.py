@@ -23,7 +23,7 @@ from bonsai.errors import RunFileError
 from bonsai.measures.reasoning import ReasoningTest
 from bonsai.measures.similarity import WORDS
 from bonsai.reports.exports import to_csv, to_markdown
-from bonsai.reports.table import COLUMNS, frame
+from bonsai.reports.table import COLUMNS, rows
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.run import Run, dumps, loads, write_whole
 
@@ -57,12 +57,12 @@ def test_columns_are_the_contract() -> None:
         "model adapter seed prompt_tokens completion_tokens seconds move"
     )
     assert " ".join(COLUMNS) == expected
-    assert list(frame(run_of(step())).columns) == list(COLUMNS)
+    assert [list(row) for row in rows(run_of(step()))] == [list(COLUMNS)]
     assert list(read_csv(to_csv(run_of(step())))[0]) == list(COLUMNS)
 
 
 def test_only_finished_steps_are_rows() -> None:
-    assert len(frame(run_of(step(1), Step(2, "Next?", "answer")))) == 1
+    assert len(list(rows(run_of(step(1), Step(2, "Next?", "answer"))))) == 1
 
 
 @pytest.mark.parametrize("start", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "＝1"])
@@ -78,11 +78,10 @@ def test_csv_keeps_nasty_text() -> None:
 
 @given(TEXT, TEXT)
 def test_csv_round_trip(question: str, answer: str) -> None:
-    rows = read_csv(to_csv(run_of(step(question=question, answer=answer))))
-    drawn = frame(run_of(step(question=question, answer=answer))).iloc[0]
-    assert len(rows) == 1
-    assert rows[0]["question"].removeprefix("'") == drawn["question"].removeprefix("'")
-    assert rows[0]["answer"].removeprefix("'") == drawn["answer"].removeprefix("'")
+    run = run_of(step(question=question, answer=answer))
+    (read,), (row,) = read_csv(to_csv(run)), rows(run)
+    assert read["question"].removeprefix("'") == str(row["question"]).removeprefix("'")
+    assert read["answer"].removeprefix("'") == str(row["answer"]).removeprefix("'")
 
 
 @given(TEXT, TEXT)
@@ -175,8 +174,8 @@ def test_a_branch_asks_a_candidate_after_its_step_or_begins_the_step_again() -> 
 
 
 def test_steps_that_a_branch_shares_are_rows_of_their_own_chain_alone() -> None:
-    table = frame(tree())
-    assert list(zip(table["chain"], table["step"], table["question"], strict=True)) == [
+    table = rows(tree())
+    assert [(row["chain"], row["step"], row["question"]) for row in table] == [
         (1, 1, "Why?"),
         (1, 2, "How so?"),
         (2, 3, "When?"),
@@ -202,8 +201,8 @@ def test_a_branch_changes_neither_the_id_nor_the_old_chains() -> None:
 
 def test_a_branch_by_another_model_says_so_in_its_rows() -> None:
     *others, last = tree().chains
-    table = frame(tree().with_chains((*others, replace(last, model="other", adapter=""))))
-    assert list(zip(table["model"], table["adapter"], strict=True)) == [("model", "adapter")] * 3 + [("other", "")]
+    table = rows(tree().with_chains((*others, replace(last, model="other", adapter=""))))
+    assert [(row["model"], row["adapter"]) for row in table] == [("model", "adapter")] * 3 + [("other", "")]
     assert branch(replace(last, model="other"), number=9, keep=0, question="Whose?").model == ""
 
 

@@ -16,10 +16,10 @@ from bonsai.errors import RunFileError, first_line
 from bonsai.runs.journal.index import JournalIndex
 from bonsai.runs.json_values import as_json
 from bonsai.runs.plan import Plan
-from bonsai.runs.run import Run, step_from_json
+from bonsai.runs.run import Run, StoredChains, step_from_json
 
 
-class Journal(Sequence[Chain]):
+class Journal(StoredChains):
     """The chains of a plan in a JSONL file: a line for the plan, then one for each finished step, oldest first.
 
     A line is on the disk before `append` returns. As a sequence the journal gives the chains in the order of their
@@ -81,6 +81,10 @@ class Journal(Sequence[Chain]):
     def __iter__(self) -> Iterator[Chain]:
         """Yield all chains, in the order of their numbers."""
         return self._chains(range(1, len(self) + 1))
+
+    def begun(self) -> Iterator[Chain]:
+        """Yield all chains as they began; the file is not read for it."""
+        return map(self._begun, range(1, len(self) + 1))
 
     def unfinished(self) -> Iterator[Chain]:
         """Yield the chains that go on, with the steps that were kept; nothing of these is written again."""

@@ -10,7 +10,7 @@ import gradio as gr
 
 from bonsai.chains.chain import Chain
 from bonsai.errors import BonsaiError
-from bonsai.reports.table import frame
+from bonsai.reports.table import rows
 from bonsai.runs.run import Run, dumps
 
 Json = dict[str, Any]
@@ -43,8 +43,7 @@ def answered(chain: Chain) -> Chain:
 
 def rows_of(run: Run) -> list[Json]:
     """Return the rows of the table of a run."""
-    rows: list[Json] = json.loads(frame(run).to_json(orient="records"))
-    return rows
+    return [dict(row) for row in rows(run)]
 
 
 def json_of(run: Run) -> Json:

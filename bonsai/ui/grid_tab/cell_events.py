@@ -5,7 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from bonsai.ui.grid_tab.cells import Cells, pick
+from bonsai.reports.comparison import side_by_side
+from bonsai.ui.grid_tab.cells import Cells, Layout, pick
 from bonsai.ui.grid_tab.events import GridRunState, GridTab
 from bonsai.ui.locales.translate import language_of
 from bonsai.ui.work.event_settings import QUIET, Values
@@ -39,14 +40,14 @@ class CellEvents:
         """Show the run along another axis: side by side, in its figures and in its files."""
         if run_state is None or axis is None:
             return {self.cells.table: gr.skip()}
-        shown = self.sheet.results.show(run_state.journal, language_of(request), axis)
-        return shown | self.cells.lay_out(run_state.journal.run, axis, field, only)
+        layout = Layout(axis, field, only)
+        return self.sheet.results.show(run_state.journal, run_state.folder, language_of(request), layout)
 
     def lay_out(self, run_state: GridRunState | None, axis: str | None, field: str, only: bool) -> Values:
         """Show another text of the steps, or only the lines that differ."""
         if run_state is None or axis is None:
             return {self.cells.table: gr.skip()}
-        return self.cells.lay_out(run_state.journal.run, axis, field, only)
+        return self.cells.lay_out(side_by_side(run_state.journal.run, axis), Layout(axis, field, only))
 
     def lay_over(
         self, run_state: GridRunState | None, one: str | None, other: str | None, field: str, request: gr.Request
@@ -75,7 +76,7 @@ class CellEvents:
     ) -> Values:
         """Take the cell that was clicked as the second of two, and the second as the first."""
         place: Any = event.index
-        key = pick(run_state.journal.run, axis, field, only, *place) if run_state and axis else None
+        key = pick(run_state.journal.run, Layout(axis, field, only), *place) if run_state and axis else None
         if key is None or key in (one, other):
             return {self.cells.one: gr.skip()}
         one, other = (key, None) if one is None else (one, key) if other is None else (other, key)

@@ -8,7 +8,8 @@ import gradio as gr
 import pandas as pd
 
 from bonsai.chains.outcomes import Axis
-from bonsai.reports.comparison import Comparison, columns_axis, difference, side_by_side, values
+from bonsai.reports.comparison import Comparison, difference, side_by_side
+from bonsai.reports.report import Report
 from bonsai.runs.limits import DEFAULT_SAMPLING
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import translatable, translate
@@ -29,8 +30,24 @@ _AXES = {
     "seed": "Seeds",
 }
 _CHOICE_LENGTH = 70
+MAX_COLUMNS = 50
 _PAGE, _NARROWEST = 1190, 260
 HINT = "Click two cells, or choose two steps here, to see which words differ."
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the table shows."""
+
+    axis: str = ""
+    """The axis whose values are its columns; "" for the likeliest one."""
+    field: str = "answer"
+    """The text of each step."""
+    only_differences: bool = False
+    """Whether it has only the lines whose columns differ."""
+
+
+PLAIN = Layout()
 
 
 @dataclass(frozen=True)
@@ -52,23 +69,19 @@ class Cells:
         """All components that `show`, `lay_out` and `empty` give values for."""
         return [self.axis, self.table, self.one, self.other, self.difference, self.again]
 
-    def show(self, run: Run, axis: str | None) -> dict[Any, Any]:
+    def show(self, report: Report, layout: Layout) -> dict[Any, Any]:
         """Return the values that show a run, whatever was chosen before."""
-        choices = _axes(run)
-        axis = axis if axis in [name for _, name in choices] else columns_axis(run) or "prompt"
-        steps = _steps(run)
-        return self.lay_out(run, axis, "answer", False) | {
-            self.axis: gr.Dropdown(choices=choices, value=axis),
+        steps = _steps(report)
+        return self.lay_out(comparison_of(report), layout) | {
+            self.axis: gr.Dropdown(choices=_axes(report), value=comparison_of(report).axis),
             self.one: gr.Dropdown(choices=steps),
             self.other: gr.Dropdown(choices=steps),
             self.again: gr.Button(interactive=bool(steps)),
         }
 
-    def lay_out(self, run: Run, axis: str, field: str, only_differences: bool) -> dict[Any, Any]:
+    def lay_out(self, comparison: Comparison, layout: Layout) -> dict[Any, Any]:
         """Return the values that show one text of each step, with the values of an axis as columns."""
-        comparison = side_by_side(run, axis)
-        frame = _frame(comparison, field, only_differences)
-        return {self.table: gr.Dataframe(value=frame, column_widths=_widths(comparison))}
+        return {self.table: gr.Dataframe(value=_frame(comparison, layout), column_widths=_widths(comparison))}
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
@@ -84,23 +97,21 @@ class Cells:
 
     def compare(self, run: Run, one: str | None, other: str | None, field: str, language: str) -> dict[Any, Any]:
         """Return the value that shows the words that differ between two steps; a hint as long as they are not two."""
-        texts = {
-            _key(chain.number, step.number): str(getattr(step, field)) for chain in run.chains for step in chain.steps
-        }
-        if not one or not other or one not in texts or other not in texts:
+        texts = [_text(run, key, field) for key in (one, other)]
+        if None in texts:
             return {self.difference: note_line(translatable(HINT))}
-        if texts[one] == texts[other]:
+        if texts[0] == texts[1]:
             return {self.difference: note_line(escape(translate(language, "Both say the same, word for word.")))}
         marks = {"same": "{}", "removed": "<del>{}</del>", "added": "<ins>{}</ins>"}
-        shown = "".join(marks[kind].format(escape(text)) for text, kind in difference(texts[one], texts[other]))
+        shown = "".join(marks[kind].format(escape(text)) for text, kind in difference(*map(str, texts)))
         legend = translate(language, "struck out: only in the first; underlined: only in the second")
         return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{note_line(escape(legend))}</div>'}
 
 
-def pick(run: Run, axis: str, field: str, only_differences: bool, row: int, column: int) -> str | None:
+def pick(run: Run, layout: Layout, row: int, column: int) -> str | None:
     """Return the choice for the first step in a cell of the table, None for a cell that holds none."""
-    comparison = side_by_side(run, axis)
-    lines = [line for line in comparison.lines if not only_differences or line.differs(field)]
+    comparison = side_by_side(run, layout.axis)
+    lines = [line for line in comparison.lines if not layout.only_differences or line.differs(layout.field)]
     place = column - len(comparison.labels) - 1
     if not (0 <= row < len(lines) and 0 <= place < len(comparison.columns)):
         return None
@@ -108,13 +119,13 @@ def pick(run: Run, axis: str, field: str, only_differences: bool, row: int, colu
     return _key(entries[0].chain.number, entries[0].step.number) if entries else None
 
 
-def draw(run: Run | None) -> Cells:
+def draw(report: Report | None) -> Cells:
     """Draw the section as a tab of the results."""
     with gr.Tab(translatable("Side by side")):
         with gr.Row(elem_classes="bonsai-cells-options"):
             axis = gr.Dropdown(
-                _axes(run) if run else [],
-                value=columns_axis(run) if run else None,
+                _axes(report) if report else [],
+                value=report.axis if report else None,
                 label=translatable("Columns"),
                 filterable=False,
                 elem_classes="bonsai-axis",
@@ -127,9 +138,9 @@ def draw(run: Run | None) -> Cells:
                 elem_classes="bonsai-field",
             )
             differences = gr.Checkbox(False, label=translatable("Only what differs"), elem_classes="bonsai-only")
-        comparison = side_by_side(run, columns_axis(run)) if run else None
+        comparison = comparison_of(report) if report else None
         table = gr.Dataframe(
-            _frame(comparison, "answer", False) if comparison else pd.DataFrame(columns=["step"]),
+            _frame(comparison, PLAIN) if comparison else pd.DataFrame(columns=["step"]),
             datatype="str",
             column_widths=_widths(comparison) if comparison else None,
             wrap=True,
@@ -140,7 +151,7 @@ def draw(run: Run | None) -> Cells:
             elem_classes=["bonsai-table", "bonsai-cells"],
         )
         with gr.Row(elem_classes="bonsai-cells-options"):
-            steps = _steps(run) if run else []
+            steps = _steps(report) if report else []
             one = gr.Dropdown(steps, value=None, label=translatable("First cell"), elem_classes="bonsai-one")
             other = gr.Dropdown(steps, value=None, label=translatable("Second cell"), elem_classes="bonsai-other")
         shown = gr.HTML(note_line(translatable(HINT)))
@@ -159,25 +170,38 @@ def draw(run: Run | None) -> Cells:
     return Cells(axis, field, differences, table, one, other, shown, seed, again)
 
 
-def _axes(run: Run) -> list[tuple[str, str]]:
-    found = values(run)
-    return [(translatable(_AXES[axis]), axis) for axis in Axis if len(found[axis]) > 1] or [
-        (translatable(_AXES["prompt"]), "prompt")
-    ]
+def comparison_of(report: Report) -> Comparison:
+    """Return the steps of a report side by side, which it was asked to hold."""
+    assert report.comparison is not None
+    return report.comparison
 
 
-def _steps(run: Run) -> list[tuple[str, str]]:
+def _axes(report: Report) -> list[tuple[str, str]]:
+    """Return the choices of axes: those along which there is something to compare, and not too much to be read."""
+    several = [axis for axis in Axis if 1 < len(report.values[axis]) <= MAX_COLUMNS or axis == report.axis]
+    return [(translatable(_AXES[axis]), axis) for axis in several or [Axis.PROMPT]]
+
+
+def _steps(report: Report) -> list[tuple[str, str]]:
     """Return the choices of finished steps: chain and step, variant, and the question."""
     return [
-        (_short(f"{chain.number}.{step.number} {chain.prompt.name}: {step.question}"), _key(chain.number, step.number))
-        for chain in run.chains
-        for step in chain.steps
-        if step.finished
+        (_short("{chain}.{step} {prompt}: {question}".format(**row)), _key(row["chain"], row["step"]))
+        for row in report.rows
     ]
 
 
-def _frame(comparison: Comparison, field: str, only_differences: bool) -> pd.DataFrame:
-    table = comparison.table(field, only_differences)
+def _text(run: Run, key: str | None, field: str) -> str | None:
+    """Return a text of the step that a choice names, None if there is no such step."""
+    chain, _, step = (key or "").partition(".")
+    if not step or int(chain) > len(run.chains):
+        return None
+    # Chains of a grid are numbered in their order.
+    steps = {one.number: one for one in run.chains[int(chain) - 1].steps}
+    return str(getattr(steps[int(step)], field)) if int(step) in steps else None
+
+
+def _frame(comparison: Comparison, layout: Layout) -> pd.DataFrame:
+    table = comparison.table(layout.field, layout.only_differences)
     return pd.DataFrame([list(row) for row in table.rows], columns=list(table.head), dtype=object)
 
 
@@ -188,7 +212,7 @@ def _widths(comparison: Comparison) -> list[int | str]:
     return [*labels, *([max(_NARROWEST, left // len(comparison.columns))] * len(comparison.columns))]
 
 
-def _key(chain: int, step: int) -> str:
+def _key(chain: object, step: object) -> str:
     return f"{chain}.{step}"
 
 

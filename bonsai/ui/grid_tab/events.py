@@ -45,6 +45,11 @@ class GridRunState:
     shared: bool = False
     stopped: bool = False
 
+    @property
+    def folder(self) -> Path:
+        """Where the files of the run are: beside the journal, unless others use that too."""
+        return visitor_files.new_folder() if self.shared else self.journal.file.parent
+
 
 @dataclass(frozen=True)
 class GridTab:
@@ -134,7 +139,7 @@ class GridTab:
                     if run_state.journal.steps != drawn and time.monotonic() >= due:
                         start = time.monotonic()
                         drawn = run_state.journal.steps
-                        values |= await asyncio.to_thread(self.results.show, run_state.journal, language)
+                        values |= await asyncio.to_thread(self._shown, run_state, language)
                         due = time.monotonic() + max(1.0, _PATIENCE * (time.monotonic() - start))
                     yield values
             yield await asyncio.to_thread(self.end, GridRunState(run_state.journal, time.monotonic() - began), language)
@@ -154,7 +159,7 @@ class GridTab:
 
     def draw(self, run_state: GridRunState | None, request: gr.Request) -> Values:
         """Draw all that is kept."""
-        return self.results.show(run_state.journal, language_of(request)) if run_state else {self.status: gr.skip()}
+        return self._shown(run_state, language_of(request)) if run_state else {self.status: gr.skip()}
 
     def wipe(self) -> Values:
         """Show the tab as it was before the first run, without the example."""
@@ -181,10 +186,12 @@ class GridTab:
             sentence += " " + translate(
                 language, "{} chains failed; ask them again, or see the flags.", f"{journal.failures:,}"
             )
-        shown = {self.status: status or live_step.status_line(sentence, "bad" if journal.failures else "good")}
-        return (
-            shown | {self.run_state: run_state} | self.results.show(journal, language) | self._at_work(False, journal)
-        )
+        told = {self.status: status or live_step.status_line(sentence, "bad" if journal.failures else "good")}
+        shown = self._shown(run_state, language)
+        return told | {self.run_state: run_state} | shown | self._at_work(False, journal)
+
+    def _shown(self, run_state: GridRunState, language: str) -> Values:
+        return self.results.show(run_state.journal, run_state.folder, language)
 
     def open(self, file: str | None, request: gr.Request) -> Values:
         """Show a saved run, which can be gone on with if the same model made it."""

@@ -1,26 +1,24 @@
 """The results of the tabs Compare and Batch: summary, table, figures with their charts, and the downloads."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pandas as pd
 
-from bonsai.reports.comparison import columns_axis
 from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format
 from bonsai.reports.markdown import inline
-from bonsai.reports.sections import ReportOptions
-from bonsai.reports.statistics import Statistics, statistics, tables
+from bonsai.reports.statistics import Statistics, tables
 from bonsai.runs.journal import Journal
-from bonsai.runs.run import Run
-from bonsai.ui.grid_tab.cells import Cells
+from bonsai.ui.grid_tab.cells import PLAIN, Cells, Layout
 from bonsai.ui.grid_tab.cells import draw as draw_cells
 from bonsai.ui.grid_tab.charts import charts
 from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
 from bonsai.ui.views import downloads
 from bonsai.ui.views.downloads import EACH, Downloads
-from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, note_line, shown, summary_box
+from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, note_line, page_report, summary_box, table_of
 
 COLUMNS = {
     "chain": 62,
@@ -64,26 +62,25 @@ class GridResults:
             *cells,
         ]
 
-    def show(self, journal: Journal, language: str, axis: str | None = None) -> dict[Any, Any]:
-        """Return the values that show what a journal keeps, with the values of an axis as columns."""
-        run = journal.run
-        found = shown(run, list(COLUMNS))
-        if found.empty:
+    def show(self, journal: Journal, folder: Path, language: str, layout: Layout = PLAIN) -> dict[Any, Any]:
+        """Return the values that show what a journal keeps, and write its files to a folder.
+
+        The journal is read twice: for what is shown, and for the files.
+        """
+        report = page_report(journal.run, tongue_of(language), layout.axis, side_by_side=self.cells is not None)
+        if not report.rows:
             return self.empty()
-        language = tongue_of(language)
-        axis = axis or columns_axis(run)
-        figures = statistics(run, axis) if axis else None
-        files = self.downloads.show(run, ReportOptions(language, axis or ""))
+        files = self.downloads.show(report, folder)
         # A run of a journal is found again by the journal.
         del files[self.downloads.token]
         values = {
-            self.note: note_line(_note(journal, run, language)),
-            self.summary: summary_markdown(run, language),
-            self.table: found,
-            self.figures: _figures(figures),
-            self.charts: charts(figures, language),
+            self.note: note_line(_note(journal, language)),
+            self.summary: summary_markdown(report),
+            self.table: table_of(report, list(COLUMNS)),
+            self.figures: _figures(report.statistics),
+            self.charts: charts(report.statistics, language),
         }
-        return values | files | (self.cells.show(run, axis) if self.cells else {})
+        return values | files | (self.cells.show(report, layout) if self.cells else {})
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
@@ -101,16 +98,16 @@ class GridResults:
 
 def draw(compares: bool, example: Journal | None) -> GridResults:
     """Return the results of a tab; until the first run they show the example, if there is one."""
-    run = example.run if example else None
-    figures = statistics(run, axis) if run and (axis := columns_axis(run)) else None
+    report = page_report(example.run, side_by_side=compares) if example else None
+    figures = report.statistics if report else None
     with gr.Column(elem_classes="bonsai-results"):
-        note = gr.HTML(note_line(translatable(EXAMPLE if run else EMPTY)))
-        summary = summary_box(run)
+        note = gr.HTML(note_line(translatable(EXAMPLE if report else EMPTY)))
+        summary = summary_box(report)
         with gr.Tabs():
-            cells = draw_cells(run) if compares else None
+            cells = draw_cells(report) if compares else None
             with gr.Tab(translatable("Table")):
                 table = gr.Dataframe(
-                    shown(run, list(COLUMNS)) if run else pd.DataFrame(columns=list(COLUMNS)),
+                    table_of(report, list(COLUMNS)) if report else pd.DataFrame(columns=list(COLUMNS)),
                     datatype="str",
                     column_widths=list(COLUMNS.values()),
                     wrap=True,
@@ -143,15 +140,15 @@ def _figures(figures: Statistics | None) -> str:
     return "\n".join(lines)
 
 
-def _note(journal: Journal, run: Run, language: str) -> str:
+def _note(journal: Journal, language: str) -> str:
     note = translate(
         language,
         "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}",
-        run.id,
+        journal.run.id,
         f"{journal.finished:,}",
         f"{len(journal):,}",
         f"{journal.steps:,}",
-        short_name(run.measure),
+        short_name(journal.run.measure),
     )
     if journal.steps > MAX_ROWS:
         note += " " + translate(language, "The first {} are shown; the files hold all.", f"{MAX_ROWS:,}")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,15 @@ Asked = Callable[[Values], Run]
 
 @dataclass(frozen=True)
 class RunState:
-    """A run as it is shown, whether the work on it has begun, and the seconds since then."""
+    """A run as it is shown."""
 
     run: Run
     begun: bool = False
+    """Whether the work on it has begun."""
     seconds: float = 0.0
+    """Time since then."""
+    folder: Path | None = None
+    """Where its files are; None for an example, which all visitors share."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ class MethodTab:
             waits = live_step.waiting(
                 gpu.seconds_needed(tuple(run.chains), run.sampling), self.context.engine.is_ready, language
             )
-            return {self.status: waits, self.run_state: RunState(run)} | first(run, language) | self.at_work(True)
+            begun = {self.status: waits, self.run_state: RunState(run, folder=visitor_files.new_folder())}
+            return begun | first(run, language) | self.at_work(True)
 
         def refuse(values: Values, request: gr.Request) -> str:
             try:
@@ -125,10 +130,11 @@ class MethodTab:
         try:
             async with aclosing(snapshots(tuple(run_state.run.chains), run_state.run.sampling)) as growing:
                 async for chains in growing:
-                    run_state = RunState(run_state.run.with_chains(chains), True, time.monotonic() - began)
+                    run = run_state.run.with_chains(chains)
+                    run_state = replace(run_state, run=run, begun=True, seconds=time.monotonic() - began)
                     values = self._show(run_state, language)
                     if finished != (finished := _finished_steps(chains)):
-                        values |= self.rows(run_state.run, language)
+                        values |= self.rows(run_state, language)
                     # Only what changes: a button that is sent is made anew, each time.
                     yield values | (self.at_work(False) if chains[-1].finished else {})
         except Exception as error:
@@ -162,7 +168,8 @@ class MethodTab:
         except BonsaiError as error:
             told = translate_error(language, str(error).replace(str(path), path.name))
             return {self.status: live_step.status_line(told, "bad")}
-        return self.end(RunState(run, True), language, live_step.status_line(translate(language, "The run is open.")))
+        opened = live_step.status_line(translate(language, "The run is open."))
+        return self.end(RunState(run, True, folder=visitor_files.new_folder()), language, opened)
 
     def restore(self, token: str, language: str) -> Values:
         """Return the values that show the run of a token, or the example as it is told in the visitor's language."""
@@ -174,7 +181,8 @@ class MethodTab:
             run = None
         if run is None:
             return in_language(self.results.summary, self.context.examples.get(self.method), language)
-        return self.end(RunState(run, True), language, live_step.status_line(translate(language, live_step.KEPT)))
+        kept = live_step.status_line(translate(language, live_step.KEPT))
+        return self.end(RunState(run, True, folder=folder), language, kept)
 
     def failed(self, error: Exception, run_state: RunState, language: str) -> Values:
         """Return the values that show a run which an error ended, and the sentence for it."""
@@ -192,13 +200,14 @@ class MethodTab:
             status = status or live_step.status_line(translatable(live_step.NOTHING_WRITTEN))
         if not chains:
             return self._blank(status)
-        run = run_state.run.with_chains(tuple(chains))
-        values = self._show(RunState(run, True, run_state.seconds), language) | self.rows(run, language)
+        ended = replace(run_state, run=run_state.run.with_chains(tuple(chains)), begun=True)
+        values = self._show(ended, language) | self.rows(ended, language)
         return values | self.at_work(False) | ({self.status: status} if status else {})
 
-    def rows(self, run: Run, language: str) -> Values:
+    def rows(self, run_state: RunState, language: str) -> Values:
         """Return the values that show the finished steps of a run everywhere but in the live step."""
-        return self.results.show(run, language) | (self.steps.context(run) if self.steps else {})
+        shown = self.results.show(run_state.run, language, run_state.folder or visitor_files.new_folder())
+        return shown | (self.steps.context(run_state.run) if self.steps else {})
 
     def live_step(self, run: Run, language: str, seconds: float = 0.0) -> Values:
         """Return the value that shows the last step of a run."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -20,6 +20,7 @@ from bonsai.ui.locales.translate import language_of, translatable, translate
 from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_section import OWN_QUESTION, Branching, Steps, choice_of, last_choice
 from bonsai.ui.views import live_step
+from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import NO_MORE, QUIET, Values
 from bonsai.ui.work.streaming import reasoning_test
 
@@ -69,7 +70,7 @@ class StepEvents:
         """Test whether the Reasoning of the chosen step was used, and show what came out."""
         sheet, language, began = self.sheet, language_of(request), time.monotonic()
         chain, step = _found(run_state, chosen)
-        run_state = RunState(run_state.run, True, run_state.seconds)
+        run_state = replace(run_state, begun=True, folder=run_state.folder or visitor_files.new_folder())
         busy = live_step.status_line(
             translatable("Answering again without the Reasoning, and with its words shuffled."), "busy"
         )
@@ -87,8 +88,9 @@ class StepEvents:
             done = live_step.status_line(
                 translate(language, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good"
             )
-            shown = sheet.rows(run, language) | self.steps.show(run, chosen, language) | sheet.at_work(False)
-            yield {sheet.status: done, sheet.run_state: RunState(run, True, run_state.seconds)} | shown
+            run_state = replace(run_state, run=run)
+            shown = sheet.rows(run_state, language) | self.steps.show(run, chosen, language) | sheet.at_work(False)
+            yield {sheet.status: done, sheet.run_state: run_state} | shown
         yield NO_MORE
 
     def _asked_to_test(self, values: Values) -> Run:

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from bonsai.errors import UsageError
-from bonsai.reports.exports import export
+from bonsai.reports.exports import check, write_files
 from bonsai.reports.formats import Format
-from bonsai.reports.sections import ReportOptions
-from bonsai.runs.run import Run, write_whole
+from bonsai.reports.report import Report
 from bonsai.ui.locales.translate import translatable
 from bonsai.ui.work import visitor_files
 
@@ -38,17 +38,14 @@ class Downloads:
         """All components that `show` and `empty` give values for."""
         return [*self.buttons.values(), self.token]
 
-    def show(self, run: Run, view: ReportOptions) -> dict[Any, Any]:
-        """Write a run to files and return the values that offer them; a form that it has not is not offered."""
-        folder = visitor_files.new_folder()
+    def show(self, report: Report, folder: Path) -> dict[Any, Any]:
+        """Write a run to files in its folder and return the values that offer them; a form that it has not is not."""
+        files = {form: folder / f"bonsai-{report.run.id}{form.suffix}" for form in self.buttons if _has(report, form)}
+        write_files(report, files)
         values: dict[Any, Any] = {self.token: folder.name}
         for form, button in self.buttons.items():
-            file = folder / f"bonsai-{run.id}{form.suffix}"
-            try:
-                write_whole(file, export(run, form, view))
-                values[button] = gr.DownloadButton(value=str(file), interactive=True)
-            except UsageError:
-                values[button] = gr.DownloadButton(value=None, interactive=False)
+            value = str(files[form]) if form in files else None
+            values[button] = gr.DownloadButton(value=value, interactive=value is not None)
         return values
 
     def empty(self) -> dict[Any, Any]:
@@ -69,3 +66,11 @@ def draw(forms: Sequence[Format] = EACH) -> Downloads:
         opened = gr.UploadButton(translatable("Open a run"), file_types=[".json", ".jsonl"], size="md", min_width=90)
     token = gr.Textbox(visible="hidden", elem_classes="bonsai-token")
     return Downloads(buttons, token, opened)
+
+
+def _has(report: Report, form: Format) -> bool:
+    try:
+        check(report, form)
+    except UsageError:
+        return False
+    return True

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pandas as pd
 
-from bonsai.reports.exports import summary_markdown, to_markdown
-from bonsai.reports.sections import ReportOptions
-from bonsai.reports.table import rows
+from bonsai.reports.exports import draw as draw_report
+from bonsai.reports.exports import summary_markdown
+from bonsai.reports.formats import Format, Language
+from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
 from bonsai.ui.views import downloads, picture
@@ -57,22 +58,21 @@ class Results:
         drawn = self.picture.places if self.picture else []
         return [self.note, self.summary, self.table, self.report, *drawn, *self.downloads.places]
 
-    def show(self, run: Run, language: str) -> dict[Any, Any]:
-        """Return the values that show the finished steps of a run and offer them as files."""
-        found = shown(run, self.columns)
-        if found.empty:
+    def show(self, run: Run, language: str, folder: Path) -> dict[Any, Any]:
+        """Return the values that show the finished steps of a run and offer them as files in a folder."""
+        report = page_report(run, tongue_of(language))
+        if not report.rows:
             return self.empty()
         note = translate(
-            language, "Run {}. Finished steps: {}. Measure: {}", run.id, len(found), short_name(run.measure)
+            language, "Run {}. Finished steps: {}. Measure: {}", run.id, len(report.rows), short_name(run.measure)
         )
-        view = ReportOptions(tongue_of(language))
         values = {
             self.note: note_line(note),
-            self.summary: summary_markdown(run, view.language),
-            self.table: found,
-            self.report: to_markdown(run, view),
+            self.summary: summary_markdown(report),
+            self.table: table_of(report, self.columns),
+            self.report: _markdown(report),
         }
-        return values | (self.picture.show(run, language) if self.picture else {}) | self.downloads.show(run, view)
+        return values | (self.picture.show(run, language) if self.picture else {}) | self.downloads.show(report, folder)
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
@@ -85,13 +85,14 @@ def draw(method: str, example: Run | None) -> Results:
     """Return the results of a method; until the first run they show the example, if there is one."""
     widths = COLUMNS[method]
     columns = list(widths)
+    report = page_report(example) if example else None
     with gr.Column(elem_classes="bonsai-results"):
         note = gr.HTML(note_line(translatable(EXAMPLE if example else EMPTY)))
-        summary = summary_box(example)
+        summary = summary_box(report)
         with gr.Tabs():
             with gr.Tab(translatable("Table")):
                 table = gr.Dataframe(
-                    shown(example, columns) if example else pd.DataFrame(columns=columns),
+                    table_of(report, columns) if report else pd.DataFrame(columns=columns),
                     datatype="str",
                     column_widths=list(widths.values()),
                     wrap=True,
@@ -103,34 +104,47 @@ def draw(method: str, example: Run | None) -> Results:
                     elem_classes="bonsai-table",
                 )
             with gr.Tab(translatable("Report")):
-                report = gr.Markdown(
-                    to_markdown(example) if example else "",
+                shown = gr.Markdown(
+                    _markdown(report) if report else "",
                     latex_delimiters=[],
                     sanitize_html=True,
                     elem_classes="bonsai-report",
                 )
             drawn = picture.draw(example) if method == "qtq" else None
         files = downloads.draw()
-    return Results(columns, note, summary, table, report, drawn, files)
+    return Results(columns, note, summary, table, shown, drawn, files)
 
 
-def summary_box(run: Run | None) -> gr.Markdown:
+def page_report(run: Run, language: Language = Language.EN, axis: str = "", side_by_side: bool = False) -> Report:
+    """Return the report of a run with the rows that the page shows of it."""
+    return Report.of(run, ReportOptions(language, axis, MAX_ROWS, side_by_side))
+
+
+def summary_box(report: Report | None) -> gr.Markdown:
     """Return the place of the summary, with that of a run."""
     return gr.Markdown(
-        summary_markdown(run) if run else "", latex_delimiters=[], sanitize_html=True, elem_classes="bonsai-summary"
+        summary_markdown(report) if report else "",
+        latex_delimiters=[],
+        sanitize_html=True,
+        elem_classes="bonsai-summary",
     )
 
 
 def in_language(summary: gr.Markdown, example: Run | None, language: str) -> dict[Any, Any]:
     """Return the value that tells an example in a visitor's language; none where the page does it already."""
     told = tongue_of(language)
-    return {summary: summary_markdown(example, told)} if example and told != "en" else {}
+    if example is None or told == Language.EN:
+        return {}
+    return {summary: summary_markdown(Report.of(example, ReportOptions(told)))}
 
 
-def shown(run: Run, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the first rows of a run, MAX_ROWS at most, as the page shows them: some of the columns, all as text."""
-    found = ([row[name] for name in columns] for row in islice(rows(run), MAX_ROWS))
-    texts = [["" if value is None else str(value) for value in row] for row in found]
+def _markdown(report: Report) -> str:
+    return "".join(draw_report(report, Format.MARKDOWN, report.chains()))
+
+
+def table_of(report: Report, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of a report as the page shows them: some of the columns, all as text."""
+    texts = [["" if row[name] is None else str(row[name]) for name in columns] for row in report.rows]
     return pd.DataFrame(texts, columns=list(columns), dtype=object)
 
 

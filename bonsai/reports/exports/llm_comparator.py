@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bonsai.errors import UsageError
-from bonsai.reports.comparison import Cell, Line, side_by_side, values
-from bonsai.runs.run import Run
+from bonsai.reports.comparison import Cell, Line
+from bonsai.reports.report import Report
 
 _FIELDS = {
     "step": "number",
@@ -22,19 +21,15 @@ _FIELDS = {
 }
 
 
-def comparator_json(run: Run, axis: str) -> str:
+def comparator_json(report: Report) -> str:
     """Return a run as the JSON that LLM Comparator reads: an example for each step that the first two columns share.
 
-    The columns are the values of an axis. Nobody has judged the answers, so every score is null. Raises UsageError if
-    there are no two columns.
+    Nobody has judged the answers, so every score is null. The report must hold the steps side by side, in two columns
+    at least.
     """
-    found = values(run)[axis] if axis else []
-    if len(found) < 2:
-        raise UsageError(
-            "LLM Comparator shows two columns side by side, and this run has one; ask with two prompt variants."
-        )
-    pair = found[0], found[1]
-    comparison = side_by_side(run, axis)
+    run, comparison = report.run, report.comparison
+    assert comparison is not None
+    pair = comparison.columns[0], comparison.columns[1]
     data = {
         "metadata": {
             "source_path": f"Bonsai run {run.id}, {run.model}",

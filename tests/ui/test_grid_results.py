@@ -1,0 +1,51 @@
+"""What Compare and Batch show of a run: drawn again and again, it costs two readings and one copy of its files."""
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from bonsai.runs.journal import Journal
+from bonsai.ui.grid_tab import results
+from bonsai.ui.grid_tab.cells import Layout
+from bonsai.ui.grid_tab.results import GridResults
+from tests.runs.journals import counted_passes, finished_journal
+
+REDRAWS = 50
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """A list of 2,000 rows."""
+    return finished_journal(tmp_path_factory.mktemp("run") / "journal.jsonl", 1000)
+
+
+def places(compares: bool) -> GridResults:
+    with gr.Blocks():
+        return results.draw(compares, None)
+
+
+def size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.name != "journal.jsonl")
+
+
+def test_a_redraw_reads_the_journal_twice_and_leaves_one_copy_of_the_files(journal: Journal, tmp_path: Path) -> None:
+    shown, sizes = places(True), []
+    for layout in (Layout(), Layout("method", "reasoning", True), Layout()):
+        with counted_passes() as passes:
+            values = shown.show(journal, tmp_path, "en", layout)
+        assert len(passes) <= 2
+        assert len(values[shown.table]) == 2000
+        sizes.append(size(tmp_path))
+    assert sizes[0] > 2000 * 300
+    assert sizes[-1] <= 1.1 * sizes[0]
+
+
+@pytest.mark.parametrize("compares", [True, False])
+def test_fifty_redraws_leave_one_copy_of_the_files(compares: bool, tmp_path: Path) -> None:
+    journal, shown = finished_journal(tmp_path / "journal.jsonl", 5), places(compares)
+    shown.show(journal, tmp_path, "en")
+    once = size(tmp_path)
+    for _ in range(REDRAWS - 1):
+        shown.show(journal, tmp_path, "en")
+    assert size(tmp_path) <= 1.1 * once
