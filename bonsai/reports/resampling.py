@@ -58,7 +58,8 @@ def _p_values(samples: Array) -> Array:
     slack = _SAME * np.abs(samples).mean(axis=0)
     below = (np.count_nonzero(null <= observed + slack, axis=0) + 1) / (_RESAMPLES + 1)
     above = (np.count_nonzero(null >= observed - slack, axis=0) + 1) / (_RESAMPLES + 1)
-    return np.clip(2 * np.minimum(below, above), 0, 1)
+    found: Array = np.clip(2 * np.minimum(below, above), 0, 1)
+    return found
 
 
 def _means(samples: Array, weights: Callable[[np.random.Generator, int, int], Array]) -> Array:
