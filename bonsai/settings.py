@@ -12,6 +12,7 @@ from bonsai.errors import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDLING = "seedling"
+SMOLLM2 = "smollm2"
 PHI_2 = "microsoft/phi-2"
 NO_ADAPTER = "none"
 SEEDLING_FOLDER = ROOT / "bonsai" / "lab" / "seedling"

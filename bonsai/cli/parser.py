@@ -11,6 +11,7 @@ from bonsai.chains.outcomes import Axis, Method
 from bonsai.cli.output import WRONG_USAGE
 from bonsai.reports.formats import Format, Language
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
+from bonsai.settings import SMOLLM2
 
 Parser = argparse.ArgumentParser
 
@@ -96,21 +97,40 @@ def _prompts(command: Parser) -> None:
 
 
 def _train(command: Parser) -> None:
-    command.add_argument("data", type=Path, metavar="DATA.jsonl")
-    command.add_argument("--base", required=True, metavar="MODEL", help="hub id or folder of the model to adapt")
+    command.add_argument("data", type=Path, nargs="+", metavar="DATA.jsonl", help="one file or several")
+    command.add_argument(
+        "--base", default=SMOLLM2, metavar="MODEL", help="hub id, folder or GGUF file (default: the model in the box)"
+    )
     command.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the adapter is saved")
     command.add_argument(
         "--prompt", action="append", metavar="NAME", help="prompt variant; repeat for several (assistant)"
     )
     command.add_argument("--adapter", type=Path, metavar="FOLDER", help="go on from this adapter, at its own rank")
-    command.add_argument("--epochs", type=float, default=2, metavar="N", help="default: %(default)s")
-    command.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="default: %(default)s")
-    command.add_argument("--rank", type=int, default=16, metavar="N", help="of the adapter (default: %(default)s)")
-    command.add_argument("--batch-size", type=int, default=8, metavar="N", help="default: %(default)s")
-    command.add_argument(
-        "--max-tokens", type=int, default=1024, metavar="N", help="of one record (default: %(default)s)"
+    command.add_argument("--overwrite", action="store_true", help="replace a finished adapter in FOLDER")
+    learning = command.add_argument_group("learning")
+    learning.add_argument("--epochs", type=float, default=2, metavar="N", help="default: %(default)s")
+    learning.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="default: %(default)s")
+    learning.add_argument("--rank", type=int, default=16, metavar="N", help="of the adapter (default: %(default)s)")
+    learning.add_argument("--alpha", type=int, default=0, metavar="N", help="its strength (default: twice the rank)")
+    learning.add_argument("--dropout", type=float, default=0, metavar="P", help="default: %(default)s")
+    learning.add_argument(
+        "--targets", default="", metavar="NAME,NAME", help="layers to change (default: all linear layers)"
     )
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    learning.add_argument("--last-layers", type=int, default=0, metavar="N", help="change the last N blocks alone")
+    learning.add_argument("--batch-size", type=int, default=8, metavar="N", help="records a step (%(default)s)")
+    learning.add_argument(
+        "--max-tokens", type=int, default=1024, metavar="N", help="of a prompt and its completion (%(default)s)"
+    )
+    learning.add_argument(
+        "--held-out", type=float, default=0.05, metavar="P", help="share of the questions to measure with (%(default)s)"
+    )
+    learning.add_argument(
+        "--patience", type=int, default=3, metavar="N", help="measures without a gain before it ends; 0: never (3)"
+    )
+    learning.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    memory = command.add_argument_group("memory")
+    memory.add_argument("--quantization", choices=("none", "8bit", "4bit"), default="", help="of the base")
+    memory.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third more time")
 
 
 def _merge(command: Parser) -> None:

@@ -1,21 +1,26 @@
-"""Training: what is trained and what is masked, wrong records, and an adapter that says what it was taught."""
+"""Training: what is trained, what is told, and an adapter that says what it was taught."""
 
 import json
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
-from bonsai.chains.formats import TaggedFormat
+from bonsai.chains.formats import ChatFormat, InstructFormat, PromptFormat, TaggedFormat
 from bonsai.chains.prompts import load_variants, parse_variant
 from bonsai.engines import open_engine
 from bonsai.engines.base import SamplingParams
-from bonsai.errors import EngineError, PromptError, UsageError
-from bonsai.lab.train import Schedule, TrainingRecord, read_records, tokens_and_labels, train
-from bonsai.settings import ROOT, Settings
+from bonsai.engines.model.loading import LoadedModel, load_model
+from bonsai.errors import EngineError, UsageError
+from bonsai.lab.records import NextQuestion, Record, read_records, shipped_records
+from bonsai.lab.training.batches import batch_order
+from bonsai.lab.training.hyperparameters import Hyperparameters
+from bonsai.lab.training.model import open_trained
+from bonsai.lab.training.rows import TokenTree, rows
+from bonsai.lab.training.train import train
+from bonsai.settings import NO_ADAPTER, ROOT, Settings
 
 pytestmark = pytest.mark.model
 
@@ -29,43 +34,72 @@ templates:
   next_question: "Q: $question R: $reasoning A: $answer N:"
 stop: ["Q:", "A:", "N:"]
 """
-RECORD = TrainingRecord("Who gains?", "Small steps.", "Trust and interest.", "Why check?")
-SCHEDULE = Schedule(epochs=40, learning_rate=2e-2, rank=8, batch_size=1, seed=3)
+RECORD = Record("Who gains?", "Trust and interest.", "Small steps.", (NextQuestion("Why check?", "cause"),))
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TAUGHT = Hyperparameters(epochs=40, learning_rate=2e-2, rank=8, batch_size=1, seed=3)
 
 
-@pytest.mark.parametrize("name", ["assistant", "instruct"])
-def test_only_what_the_model_writes_is_trained(name: str, model_folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    encoded = tokens_and_labels(RECORD, VARIANTS[name], tokenizer, 1000)
-    ids, labels = encoded["input_ids"], encoded["labels"]
-    trained = tokenizer.decode([label for label in labels if label != -100])
-    space = " " if name == "instruct" else ""
-    end = tokenizer.eos_token
-    assert trained == "".join(f"{space}{text}{end}" for text in (RECORD.reasoning, RECORD.answer, RECORD.next_question))
-    prompt = VARIANTS[name].render("reasoning", TaggedFormat(), question=RECORD.question).text
-    assert tokenizer.decode(ids).startswith(prompt)
-    assert len(ids) == len(labels)
+@pytest.fixture(scope="module")
+def loaded(model_folder: Path) -> LoadedModel:
+    return load_model(Settings(model=str(model_folder), adapter=NO_ADAPTER))
 
 
-def test_a_record_without_reasoning_trains_the_single_role(model_folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    encoded = tokens_and_labels(TrainingRecord("Why?", "So."), VARIANTS["assistant"], tokenizer, 1000)
-    text = tokenizer.decode(encoded["input_ids"])
-    assert "<|reasoning|>" not in text
-    assert text.endswith("<|response|>So.<|endoftext|>")
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("assistant", TaggedFormat()),
+        ("assistant", InstructFormat()),
+        ("assistant", ChatFormat(CHATML)),
+        ("instruct", TaggedFormat()),
+    ],
+)
+def test_only_what_the_model_writes_is_trained_and_each_text_with_its_end(
+    name: str, form: PromptFormat, loaded: LoadedModel
+) -> None:
+    found = rows(RECORD, VARIANTS[name], form, loaded)
+    end = loaded.tokenizer.eos_token
+    texts = (RECORD.answer, RECORD.reasoning, RECORD.answer, "Why check?")
+    assert [loaded.tokenizer.decode(row.completion).lstrip() for row in found] == [f"{text}{end}" for text in texts]
+    given = {"question": RECORD.question, "reasoning": RECORD.reasoning, "answer": RECORD.answer, "move": "cause"}
+    for row in found:
+        prompt = VARIANTS[name].render(row.role, form, **given)
+        assert list(row.prompt) == loaded.encode(prompt)
 
 
-def test_a_long_record_is_cut(model_folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    assert len(tokens_and_labels(RECORD, VARIANTS["assistant"], tokenizer, 50)["labels"]) == 50
+def test_a_record_without_reasoning_trains_the_single_role(loaded: LoadedModel) -> None:
+    (row,) = rows(Record("Why?", "So."), VARIANTS["assistant"], TaggedFormat(), loaded)
+    assert loaded.tokenizer.decode((*row.prompt, *row.completion)).endswith("<|response|>So.<|endoftext|>")
 
 
-def test_a_variant_that_is_not_append_only_cannot_be_trained(model_folder: Path) -> None:
-    variant = parse_variant(
-        "loose", SHORT.replace('answer: "Q: $question R: $reasoning', 'answer: "$reasoning $question')
-    )
-    with pytest.raises(PromptError, match="loose: the template of answer must begin with"):
-        tokens_and_labels(RECORD, variant, AutoTokenizer.from_pretrained(model_folder), 1000)
+def test_the_earlier_questions_and_the_move_stand_in_the_prompt_of_the_next_question(loaded: LoadedModel) -> None:
+    *_, row = rows(replace(RECORD, earlier=("What is a team?",)), VARIANTS["assistant"], TaggedFormat(), loaded)
+    prompt = loaded.tokenizer.decode(row.prompt)
+    assert "Asked before: What is a team?" in prompt
+    assert "Ask why something in the answer is so." in prompt
+
+
+def test_a_tree_has_the_loss_of_its_rows(loaded: LoadedModel, model_folder: Path) -> None:
+    model = open_trained(Settings(model=str(model_folder), dtype="float32"), None, TAUGHT)
+    found = rows(RECORD, VARIANTS["assistant"], TaggedFormat(), loaded)
+    tree = TokenTree(found)
+    assert len(tree) < 0.6 * sum(map(len, found))
+    assert model.shares_prefixes(found)
+    apart = model.mean_loss([[TokenTree([row])] for row in found])
+    assert model.mean_loss([[tree, TokenTree(found[:1])]]) != apart
+    assert model.mean_loss([[tree]]) == pytest.approx(apart, rel=1e-4)
+
+
+def test_each_epoch_trains_every_record_once_and_with_records_of_like_length() -> None:
+    lengths = [7 * k % 100 for k in range(100)]
+    order = batch_order(lengths, 8, 2, 5)
+    assert order == batch_order(lengths, 8, 2, 5) != batch_order(lengths, 8, 2, 6)
+    first, second = order[:13], order[13:]
+    assert sorted(k for batch in first for k in batch) == sorted(k for batch in second for k in batch)
+    assert len({k for batch in first for k in batch}) == 100
+    assert max(max(lengths[k] for k in batch) - min(lengths[k] for k in batch) for batch in first) < 40
 
 
 @pytest.mark.parametrize(
@@ -79,6 +113,10 @@ def test_a_variant_that_is_not_append_only_cannot_be_trained(model_folder: Path)
         ('{"question": "Q?", "answer": "A.", "mood": "x"}', "line 2: unknown key 'mood'"),
         ('{"question": "Q?", "answer": "A.", "category": "x"}', "line 2: category is 'x'"),
         ('{"question": "Q?", "answer": "A.", "earlier": "x"}', "line 2: earlier must be a list"),
+        ('{"question": "Q?", "answer": "A \\ud83d"}', "line 2: answer has half of a character"),
+        ('{"question": "Q?", "answer": "A.", "next_questions": [{"move": "x", "question": "Y?"}]}', "move is 'x'"),
+        ('{"question": "Q?", "answer": "A.", "next_questions": [5]}', "line 2: each of next_questions"),
+        ('{"question": "Q?", "answer": "A.", "next_questions": [""]}', "line 2: a next question is empty"),
     ],
 )
 def test_a_wrong_record_is_named(line: str, message: str, tmp_path: Path) -> None:
@@ -88,22 +126,30 @@ def test_a_wrong_record_is_named(line: str, message: str, tmp_path: Path) -> Non
         read_records(file)
 
 
+def test_next_questions_are_texts_or_objects_with_a_move(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    lines = (
+        {"next_questions": ["A?", {"move": "cause", "question": "B?"}], "reasoning": None},
+        {"next_question": "C?", "move": "measure"},
+        {"next_question": ""},
+    )
+    file.write_text("".join(json.dumps({"question": "Q?", "answer": "A.", **line}) + "\n" for line in lines))
+    one, two, three = read_records(file)
+    assert one.next_questions == (NextQuestion("A?"), NextQuestion("B?", "cause"))
+    assert two.next_questions == (NextQuestion("C?", "measure"),)
+    assert three.next_questions == ()
+
+
+def test_the_shipped_records_can_be_read() -> None:
+    records = shipped_records()
+    assert len(records) > 300
+    assert all(record.reasoning and record.next_questions for record in records)
+
+
 def test_a_file_without_records_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("\n\n")
     with pytest.raises(UsageError, match="has no records"):
         read_records(tmp_path / "empty.jsonl")
-
-
-def test_a_base_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=str(tmp_path)):
-        train([RECORD], str(tmp_path), tmp_path / "out", [VARIANTS["assistant"]])
-
-
-def test_an_adapter_that_does_not_fit_is_refused(
-    model_folder: Path, bad_adapters: dict[str, Path], tmp_path: Path
-) -> None:
-    with pytest.raises(EngineError, match="does not fit"):
-        train([RECORD], str(model_folder), tmp_path, [VARIANTS["assistant"]], adapter=bad_adapters["wider"])
 
 
 def test_a_line_is_what_ends_with_a_newline_and_nothing_else(tmp_path: Path) -> None:
@@ -112,42 +158,41 @@ def test_a_line_is_what_ends_with_a_newline_and_nothing_else(tmp_path: Path) -> 
     assert [record.answer for record in read_records(file)] == ["One\u2028two."]
 
 
+def test_a_base_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=str(tmp_path)):
+        train([RECORD], Settings(model=str(tmp_path)), tmp_path / "out", [VARIANTS["assistant"]])
+
+
+def test_an_adapter_that_does_not_fit_is_refused(
+    model_folder: Path, bad_adapters: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = Settings(model=str(model_folder))
+    with pytest.raises(EngineError, match="does not fit"):
+        train([RECORD], settings, tmp_path / "o", [VARIANTS["assistant"]], adapter=bad_adapters["wider"])
+
+
 def test_the_adapter_says_what_it_was_taught(model_folder: Path, tmp_path: Path) -> None:
     variant = parse_variant("short", SHORT)
-    train([RECORD], str(model_folder), tmp_path / "adapter", [variant], SCHEDULE)
-    engine = open_engine(Settings(model=str(model_folder), adapter=str(tmp_path / "adapter"), engine="local"))
+    settings = Settings(model=str(model_folder), dtype="float32")
+    train([RECORD], settings, tmp_path / "adapter", [variant], TAUGHT)
+    engine = open_engine(replace(settings, adapter=str(tmp_path / "adapter"), engine="local"))
     prompt = variant.render("answer", TaggedFormat(), question=RECORD.question, reasoning=RECORD.reasoning).text
     *_, (_, completion) = engine.generate([prompt], SamplingParams(max_new_tokens=30, temperature=0, stop=variant.stop))
     assert (completion.text.strip(), completion.finish_reason) == (RECORD.answer, "stop")
-    assert not (tmp_path / "adapter" / "checkpoints").exists()
+    assert not (tmp_path / "adapter" / "unfinished").exists()
 
 
 def test_training_goes_on_from_an_adapter(model_folder: Path, adapter_folder: Path, tmp_path: Path) -> None:
-    still = Schedule(epochs=1, learning_rate=1e-9)
-    train([RECORD], str(model_folder), tmp_path / "on", [VARIANTS["assistant"]], still, adapter_folder)
+    still = Hyperparameters(epochs=1, learning_rate=1e-9)
+    settings = Settings(model=str(model_folder), dtype="float32")
+    train([RECORD], settings, tmp_path / "on", [VARIANTS["assistant"]], still, adapter=adapter_folder)
     before, after = (load_file(folder / "adapter_model.safetensors") for folder in (adapter_folder, tmp_path / "on"))
     assert before.keys() == after.keys()
     assert all((before[name] - after[name]).abs().max() < 1e-6 for name in before)
 
 
-@pytest.mark.process
-def test_interrupted_training_goes_on_to_the_same_adapter(model_folder: Path, tmp_path: Path) -> None:
-    data, torn, whole = tmp_path / "records.jsonl", tmp_path / "torn", tmp_path / "whole"
-    data.write_text(json.dumps({"question": "Who gains?", "answer": "Small steps.", "reasoning": "Trust."}) + "\n")
-    script = (
-        "import os, sys\nfrom transformers import Trainer\nfrom bonsai.cli.main import main\n"
-        "step, left = Trainer.training_step, iter(range(9))\n"
-        "def training_step(*a, **k):\n"
-        "    if next(left, None) is None: os._exit(9)\n"
-        "    return step(*a, **k)\n"
-        "Trainer.training_step = training_step\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    command = ["train", str(data), "--base", str(model_folder), "--epochs", "20", "--out"]
-    ended = subprocess.run([sys.executable, "-c", script, *command, str(torn)], cwd=ROOT, timeout=120, check=False)
-    assert ended.returncode == 9
-    assert list((torn / "checkpoints").glob("checkpoint-*"))
-    for folder in (torn, whole):
-        train(read_records(data), str(model_folder), folder, [VARIANTS["assistant"]], Schedule(epochs=20))
-    resumed, straight = (load_file(folder / "adapter_model.safetensors") for folder in (torn, whole))
-    assert all((resumed[name] - straight[name]).abs().max() < 1e-6 for name in straight)
+def test_even_a_single_step_teaches_something(model_folder: Path, tmp_path: Path) -> None:
+    settings = Settings(model=str(model_folder))
+    train([RECORD] * 8, settings, tmp_path / "one", [VARIANTS["assistant"]], Hyperparameters(epochs=1))
+    weights = load_file(tmp_path / "one" / "adapter_model.safetensors")
+    assert all(torch.count_nonzero(one) for name, one in weights.items() if "lora_B" in name)

@@ -1,25 +1,64 @@
 """The command `train`: a LoRA adapter from records."""
 
 import argparse
+from dataclasses import replace
 
 from bonsai.chains.prompts import choose_variant, load_variants
-from bonsai.cli.output import say
-from bonsai.lab.train import Schedule, read_records, train
+from bonsai.cli.output import ProgressLine, say
+from bonsai.lab.records import read_records
+from bonsai.lab.training.hyperparameters import Hyperparameters
+from bonsai.lab.training.loop import Progress
+from bonsai.lab.training.train import train
 from bonsai.settings import Settings
+
+_SECONDS_BETWEEN_LINES = 30.0
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Train an adapter and save it."""
-    variants = load_variants(settings.prompts)
-    chosen = [choose_variant(variants, name) for name in options.prompt or ["assistant"]]
-    schedule = Schedule(
+    how = Hyperparameters(
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         rank=options.rank,
+        alpha=options.alpha,
+        dropout=options.dropout,
+        targets=tuple(name for name in options.targets.split(",") if name),
+        last_layers=options.last_layers,
         batch_size=options.batch_size,
         max_tokens=options.max_tokens,
+        held_out=options.held_out,
+        patience=options.patience,
         seed=options.seed,
+        gradient_checkpointing=options.gradient_checkpointing,
     )
-    train(read_records(options.data), options.base, options.out, chosen, schedule, options.adapter)
+    variants = load_variants(settings.prompts)
+    chosen = [choose_variant(variants, name) for name in options.prompt or ["assistant"]]
+    records = [record for file in options.data for record in read_records(file)]
+    line = ProgressLine(_SECONDS_BETWEEN_LINES)
+    settings = replace(settings, model=options.base, quantization=options.quantization or settings.quantization)
+    state = train(
+        records,
+        settings,
+        options.out,
+        chosen,
+        how,
+        adapter=options.adapter,
+        overwrite=options.overwrite,
+        say=say,
+        tell=lambda progress: line.show(_words(progress)),
+    )
+    line.keep(f"The loss of the last steps is {state.points[-1].loss:.3f}.")
+    if state.best_weights:
+        first = state.points[0].held_out
+        say(f"On held-out questions it fell from {first:.3f} to {state.best:.3f}, after step {state.best_step}.")
     say(f"The adapter is in {options.out}; use it with --adapter {options.out} or BONSAI_ADAPTER={options.out}.")
     return 0
+
+
+def _words(progress: Progress) -> str:
+    held_out = "" if progress.held_out is None else f", held out {progress.held_out:.3f}"
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    return (
+        f"Step {progress.step:,} of {progress.steps:,}: loss {progress.loss:.3f}{held_out}, "
+        f"{progress.tokens_per_second:,.0f} tokens/s, {minutes}:{seconds:02} left"
+    )

@@ -18,8 +18,9 @@ from bonsai.engines.base import EngineInfo, Prompt
 from bonsai.engines.model.adapter import add_adapter, check_adapter
 from bonsai.engines.model.device import ZERO_GPU, device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
+from bonsai.engines.model.gguf import box_file, load_unpacked
 from bonsai.errors import EngineError, SettingError, first_line
-from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, Settings, is_path
+from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, SMOLLM2, Settings, is_path
 
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
@@ -29,6 +30,21 @@ _WANTED = {
 }
 _UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
 _UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model lies: a checkpoint fills its folder, a GGUF file is one of the files in it."""
+
+    folder: Path
+    gguf: str = ""
+    """The name of the GGUF file; empty for a checkpoint."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `from_pretrained` takes to read from here."""
+        source = {"pretrained_model_name_or_path": self.folder, "trust_remote_code": False}
+        return {**source, "gguf_file": self.gguf} if self.gguf else source
 
 
 @dataclass(frozen=True)
@@ -106,15 +122,15 @@ def load_model(settings: Settings) -> LoadedModel:
             f"BONSAI_QUANTIZATION is {settings.quantization!r}; on ZeroGPU it must be none, "
             "since its memory holds the whole model."
         )
-    folder = model_folder(model_id, settings.revision)
+    files = model_files(model_id, settings.revision)
     adapter = None if adapter_id == NO_ADAPTER else _adapter_folder(adapter_id)
     with quiet():
-        config = _config(model_id, folder)
+        config = _config(model_id, files)
         _check_dtype(settings, config)
         if adapter:
             check_adapter(adapter_id, adapter, model_id, config)
-        tokenizer = _tokenizer(model_id, folder)
-        model = _weights(model_id, folder, settings, gpu)
+        tokenizer = _tokenizer(model_id, files)
+        model = _weights(model_id, files, settings, gpu)
         if adapter:
             model = add_adapter(model, adapter_id, adapter, merge=settings.quantization == "none")
         model = _place(model, settings, gpu)
@@ -133,8 +149,11 @@ def load_model(settings: Settings) -> LoadedModel:
     )
 
 
-def model_folder(source: str, revision: str) -> Path:
-    """Return the folder of a model, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
+def model_files(source: str, revision: str) -> ModelFiles:
+    """Return where a model lies, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
+    file = box_file() if source == SMOLLM2 else Path(source).expanduser()
+    if file.suffix == ".gguf" and file.is_file():
+        return ModelFiles(file.parent, file.name)
     folder = SEEDLING_FOLDER / "base" if source == SEEDLING else find_folder(source, "model", revision)
     if not (folder / "config.json").is_file():
         hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""
@@ -147,7 +166,7 @@ def model_folder(source: str, revision: str) -> Path:
             f"The model {source} has no safetensors weights in {folder}; .bin weights are not read, since they can "
             "run code. Convert it: load it with transformers and save it with save_pretrained()."
         )
-    return folder
+    return ModelFiles(folder)
 
 
 def _adapter_folder(source: str) -> Path:
@@ -174,11 +193,11 @@ def find_folder(source: str, kind: str, revision: str) -> Path:
         ) from error
 
 
-def _config(model_id: str, folder: Path) -> Any:
+def _config(model_id: str, files: ModelFiles) -> Any:
     try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return AutoConfig.from_pretrained(**files.arguments)
     except _UNREADABLE as error:
-        raise EngineError(f"The model {model_id} cannot be read from {folder}: {first_line(error)}") from error
+        raise EngineError(f"The model {model_id} cannot be read from {files.folder}: {first_line(error)}") from error
 
 
 def _check_dtype(settings: Settings, config: Any) -> None:
@@ -188,31 +207,38 @@ def _check_dtype(settings: Settings, config: Any) -> None:
         )
 
 
-def _tokenizer(model_id: str, folder: Path) -> Any:
+def _tokenizer(model_id: str, files: ModelFiles) -> Any:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(**files.arguments)
     except _UNREADABLE as error:
         raise EngineError(f"The tokenizer of {model_id} cannot be read: {first_line(error)}") from error
     # Without its files a tokenizer of some kinds is loaded all the same, empty.
     if not tokenizer("a")["input_ids"]:
-        raise EngineError(f"The tokenizer of {model_id} cannot be read: its files are missing from {folder}.")
+        raise EngineError(f"The tokenizer of {model_id} cannot be read: its files are missing from {files.folder}.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def _weights(model_id: str, folder: Path, settings: Settings, gpu: bool) -> Any:
+def _weights(model_id: str, files: ModelFiles, settings: Settings, gpu: bool) -> Any:
     dtype = _dtype(settings)
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    if files.gguf and settings.quantization != "none":
+        raise SettingError(
+            f"BONSAI_QUANTIZATION is {settings.quantization!r}; with a GGUF file it must be none: such a file is "
+            "quantised already."
+        )
     if settings.quantization != "none":
         options["quantization_config"] = _quantization(settings.quantization, dtype)
         options["device_map"] = {"": 0 if gpu else "cpu"}
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        if files.gguf:
+            return load_unpacked(files.folder / files.gguf, dtype).eval()
+        model, report = AutoModelForCausalLM.from_pretrained(**files.arguments, output_loading_info=True, **options)
     except torch.OutOfMemoryError as error:
         raise _too_big(model_id) from error
     except _UNREADABLE as error:
-        raise EngineError(f"The model {model_id} cannot be loaded from {folder}: {first_line(error)}") from error
+        raise EngineError(f"The model {model_id} cannot be loaded from {files.folder}: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         # transformers fills such gaps with random numbers.

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from bonsai.engines.model.loading import load_model, model_folder, quiet
+from bonsai.engines.model.loading import ModelFiles, load_model, model_files, quiet
 from bonsai.errors import EngineError, SettingError, UsageError, first_line
 from bonsai.settings import NO_ADAPTER, Settings
 
@@ -33,7 +33,7 @@ def merge(settings: Settings, out: Path) -> None:
         )
     _check_free(out)
     if settings.dtype == "auto":
-        settings = replace(settings, dtype=_stored_format(model_folder(model, settings.revision)))
+        settings = replace(settings, dtype=_stored_format(model_files(model, settings.revision)))
     loaded = load_model(replace(settings, zero_gpu=False))
     # A folder that is there is whole: what is interrupted leaves another one.
     unfinished = out.with_name(f"{out.name}.unfinished")
@@ -60,9 +60,11 @@ def _check_free(out: Path) -> None:
         raise UsageError(f"The folder {out.parent} does not exist; make it, or choose another place for --out.")
 
 
-def _stored_format(folder: Path) -> str:
+def _stored_format(files: ModelFiles) -> str:
+    if files.gguf:
+        return "bfloat16"
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((files.folder / "config.json").read_text(encoding="utf-8"))
         return _KEPT.get(config.get("dtype") or config.get("torch_dtype"), "float32")
     except (OSError, ValueError, AttributeError, TypeError):
         return "float32"  # loading says what is wrong with it

@@ -1,0 +1,152 @@
+"""The model that is trained: a base with its adapter, and the loss of a batch."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+
+from bonsai.engines.model.adapter import check_adapter
+from bonsai.engines.model.loading import LoadedModel, find_folder, load_model, quiet
+from bonsai.errors import EngineError, UsageError
+from bonsai.lab.training.batches import Batch, collate
+from bonsai.lab.training.hyperparameters import Hyperparameters
+from bonsai.lab.training.rows import Row, TokenTree
+from bonsai.settings import NO_ADAPTER, Settings
+
+_TOLERANCE = 0.03
+
+
+class TrainedModel:
+    """A base whose adapter is trained; all its own weights stay as they are."""
+
+    def __init__(self, loaded: LoadedModel, model: Any) -> None:
+        self.loaded = loaded
+        self.model = model
+        self.parameters = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        """The weights of the adapter."""
+        self._at: tuple[torch.Tensor, torch.Tensor] | None = None
+        # A vocabulary of 50,000 is half of the work: it is computed only where something is to be predicted.
+        model.get_output_embeddings().register_forward_pre_hook(self._select)
+
+    def batch(self, trees: Sequence[TokenTree]) -> Batch:
+        """Return trees as tensors on the model's device."""
+        filler = self.loaded.tokenizer.pad_token_id
+        return collate(trees, 0 if filler is None else filler, self._dtype, self.model.device)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Return the mean loss of a batch over its targets, in nats."""
+        self._at = batch.at
+        with self._autocast():
+            logits = self.model(
+                input_ids=batch.input_ids,
+                position_ids=batch.position_ids,
+                attention_mask=batch.attention_mask,
+                use_cache=False,
+            ).logits
+        self._at = None
+        return torch.nn.functional.cross_entropy(logits.float(), batch.targets)
+
+    @torch.no_grad()
+    def mean_loss(self, batches: Sequence[Sequence[TokenTree]]) -> float:
+        """Return the mean loss over all targets of some batches, which are not trained."""
+        self.model.eval()
+        total = count = 0.0
+        for trees in batches:
+            batch = self.batch(trees)
+            total += self.loss(batch).item() * len(batch.targets)
+            count += len(batch.targets)
+        self.model.train()
+        return total / count
+
+    def shares_prefixes(self, rows: Sequence[Row]) -> bool:
+        """Say whether rows as one tree have the loss that they have one by one, as in all models but few."""
+        # Of one role each: what two rows write alike would count once in a tree.
+        unlike = list({row.role: row for row in rows}.values())
+        apart = self.mean_loss([[TokenTree([row])] for row in unlike])
+        return abs(apart - self.mean_loss([[TokenTree(unlike)]])) < _TOLERANCE * apart
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return a copy of the adapter's weights."""
+        return {name: one.detach().cpu().clone() for name, one in self.parameters.items()}
+
+    @torch.no_grad()
+    def restore(self, weights: dict[str, torch.Tensor]) -> None:
+        """Give the adapter weights of an earlier time."""
+        for name, one in self.parameters.items():
+            one.copy_(weights[name])
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        dtype = self.model.get_input_embeddings().weight.dtype
+        assert isinstance(dtype, torch.dtype)
+        return dtype
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16)
+
+    def _select(self, _: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return given if self._at is None else (given[0][self._at], *given[1:])
+
+
+def open_trained(settings: Settings, adapter: Path | None, how: Hyperparameters) -> TrainedModel:
+    """Return the model of `settings` with an adapter to train: a new one without effect, or `adapter`.
+
+    Raises EngineError if the base or the adapter cannot be loaded, UsageError if the base has no layers as asked for.
+    """
+    if settings.dtype == "auto":
+        settings = replace(settings, dtype="bfloat16" if _has_bfloat16() else "float32")
+    loaded = load_model(replace(settings, adapter=NO_ADAPTER))
+    base = loaded.model
+    with quiet():
+        if settings.quantization != "none":
+            base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=how.gradient_checkpointing)
+        elif how.gradient_checkpointing:
+            base.enable_input_require_grads()
+            base.gradient_checkpointing_enable({"use_reentrant": False})
+        model = _adapted(settings.model, base, adapter, how)
+    model.train()
+    return TrainedModel(loaded, model)
+
+
+def _adapted(name: str, base: Any, adapter: Path | None, how: Hyperparameters) -> Any:
+    if adapter is not None:
+        folder = find_folder(str(adapter), "adapter", "")
+        check_adapter(str(adapter), folder, name, base.config)
+        return PeftModel.from_pretrained(base, str(folder), is_trainable=True)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=how.rank,
+        lora_alpha=how.alpha or 2 * how.rank,
+        lora_dropout=how.dropout,
+        target_modules=list(how.targets) or "all-linear",
+        layers_to_transform=_last_layers(base, how.last_layers),
+    )
+    try:
+        return get_peft_model(base, config)
+    except ValueError as error:
+        if how.targets:
+            names = sorted({key.rpartition(".")[2] for key, one in base.named_modules() if hasattr(one, "in_features")})
+            raise UsageError(
+                f"--targets is {', '.join(how.targets)}; the linear layers of {name} are {', '.join(names)}."
+            ) from error
+        raise EngineError(f"The model {name} cannot be given an adapter: {error}") from error
+
+
+def _last_layers(base: Any, count: int) -> list[int] | None:
+    if not count:
+        return None
+    total = int(base.config.get_text_config().num_hidden_layers)
+    if count > total:
+        raise UsageError(f"--last-layers is {count}; the model has {total}.")
+    return list(range(total - count, total))
+
+
+def _has_bfloat16() -> bool:
+    """Say whether this machine computes in bfloat16 itself."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_capability() >= (8, 0)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
