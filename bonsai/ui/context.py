@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bonsai.chains.prompts import PromptVariant
@@ -15,6 +16,7 @@ from bonsai.runs.plan import Plan
 from bonsai.runs.requests import GridRequest, RunRequest, check_saved
 from bonsai.runs.run import Run
 from bonsai.settings import Settings
+from bonsai.ui.work.gpu import GpuRunner
 
 NO_ADAPTER_HERE = "No adapter answers here, so there is nothing to compare it with."
 OTHER_MODEL = (
@@ -37,6 +39,11 @@ class PageContext:
     """The engine's model without its adapter, to be compared with it."""
     base_engine_error: str = ""
     """Why there is no `base_engine`."""
+
+    @cached_property
+    def runner(self) -> GpuRunner:
+        """What lets the model of this page work."""
+        return GpuRunner(self.engine, self.measure, self.base_engine)
 
     @property
     def prompt(self) -> str:

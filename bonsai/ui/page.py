@@ -23,7 +23,7 @@ from bonsai.settings import PHI_2, ROOT, Settings, is_path
 from bonsai.ui import api, tabs
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, short_name, translatable
-from bonsai.ui.work import gpu, session
+from bonsai.ui.work import session
 
 EXAMPLES = ROOT / "examples"
 EXAMPLE_TABS = (*Method, "compare", "batch")
@@ -106,7 +106,6 @@ def build(
     """
     context = PageContext(engine, settings, variants, starters, examples or {}, measure, base_engine, base_engine_error)
     choose_variant(variants, context.prompt)
-    gpu.use(engine, measure, base_engine)
     demo: gr.Blocks
     with gr.Blocks(title="Bonsai", analytics_enabled=False, delete_cache=FILES_ARE_DELETED) as demo:
         _header(context)

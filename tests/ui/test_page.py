@@ -36,7 +36,7 @@ from bonsai.ui.locales import translate
 from bonsai.ui.method_tab import step_events, step_section
 from bonsai.ui.page import build, check_paths, load_examples, serve
 from bonsai.ui.views import live_step, results, step_details
-from bonsai.ui.work import gpu
+from bonsai.ui.work.gpu import GpuRunner
 from bonsai.ui.work.streaming import reasoning_test, snapshots
 
 QUESTION = "Why did productivity stop growing?"
@@ -149,11 +149,11 @@ VARIANTS = load_variants(SETTINGS.prompts)
 
 
 class WatchedEngine(EchoEngine):
-    """An echo engine that counts its snapshots and tells when its work was cut short, or that breaks."""
+    """An echo engine that counts its snapshots and tells when its work was cut short."""
 
-    def __init__(self, breaks: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__(pause=self._count)
-        self.breaks, self.snapshots = breaks, 0
+        self.snapshots = 0
         self.cut_short, self.let_on = threading.Event(), threading.Semaphore(5)
 
     def _count(self) -> None:
@@ -161,8 +161,6 @@ class WatchedEngine(EchoEngine):
         self.snapshots += 1
 
     def stream(self, queue: RequestQueue) -> Snapshots:
-        if self.breaks:
-            raise RuntimeError("the sky fell")
         try:
             yield from super().stream(queue)
         except GeneratorExit:
@@ -170,25 +168,17 @@ class WatchedEngine(EchoEngine):
             raise
 
 
-@pytest.fixture
-def use() -> Iterator[object]:
-    """A way to let another engine answer, until the end of the test."""
-    before = list(gpu._used)
-    yield gpu.use
-    gpu._used[:] = before
-
-
 def chain(method: str = "qtq", question: str = QUESTION) -> Chain:
     return new_chain(question, method, VARIANTS["assistant"], length=3, seed=1)
 
 
 @pytest.mark.parametrize("how", ["closed", "cancelled"])
-def test_work_that_nobody_awaits_any_more_ends_within_one_step(use: object, how: str) -> None:
+def test_work_that_nobody_awaits_any_more_ends_within_one_step(how: str) -> None:
     engine = WatchedEngine()
-    gpu.use(engine)
+    runner = GpuRunner(engine)
 
     async def leave_early() -> None:
-        async with aclosing(snapshots((chain(),), SamplingParams())) as growing:
+        async with aclosing(snapshots(runner, (chain(),), SamplingParams())) as growing:
             async for chains in growing:
                 if chains[0].steps[0].reasoning:
                     break
@@ -204,11 +194,9 @@ def test_work_that_nobody_awaits_any_more_ends_within_one_step(use: object, how:
     assert engine.snapshots <= 6
 
 
-def test_the_last_snapshot_is_the_end_of_the_chains(use: object) -> None:
-    gpu.use(EchoEngine())
-
+def test_the_last_snapshot_is_the_end_of_the_chains() -> None:
     async def last() -> tuple[Chain, ...]:
-        return [chains async for chains in snapshots((chain(),), SamplingParams())][-1]
+        return [chains async for chains in snapshots(GpuRunner(EchoEngine()), (chain(),), SamplingParams())][-1]
 
     (grown,) = asyncio.run(last())
     *_, (expected,) = advance(EchoEngine(), [chain()], SamplingParams())
@@ -217,12 +205,11 @@ def test_the_last_snapshot_is_the_end_of_the_chains(use: object) -> None:
     assert grown.stop_reason == "done"
 
 
-def test_a_test_of_the_reasoning_ends_with_its_three_answers(use: object) -> None:
-    gpu.use(EchoEngine())
+def test_a_test_of_the_reasoning_ends_with_its_three_answers() -> None:
     *_, (grown,) = advance(EchoEngine(), [chain()], SamplingParams())
 
     async def last() -> Chain:
-        return [now async for now in reasoning_test(grown, 2, SamplingParams())][-1]
+        return [now async for now in reasoning_test(GpuRunner(EchoEngine()), grown, 2, SamplingParams())][-1]
 
     test = asyncio.run(last()).steps[1].reasoning_test
     assert test is not None
@@ -258,14 +245,24 @@ def test_a_branch_gets_a_number_of_its_own() -> None:
     assert [now.prompt.name for now in run.chains] == ["assistant", "creator", "creator"]
 
 
-def test_what_nobody_expected_is_a_plain_sentence_and_a_traceback_in_the_log(
-    client: Client, use: object, caplog: pytest.LogCaptureFixture
+class BrokenEngine(EchoEngine):
+    """An echo engine that ends with an error which nobody expected."""
+
+    def stream(self, queue: RequestQueue) -> Snapshots:
+        raise RuntimeError("the sky fell")
+
+
+def test_what_nobody_expected_is_a_plain_sentence_and_another_page_works(
+    client: Client, served: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gpu.use(WatchedEngine(breaks=True))
-    with caplog.at_level(logging.ERROR, "bonsai"), pytest.raises(AppError, match="Something unexpected") as caught:
-        client.predict(QUESTION, api_name="/ask")
-    assert "the sky fell" not in str(caught.value)
-    assert "the sky fell" in caplog.text
+    with served(BrokenEngine(), SETTINGS) as address:
+        other = Client(address, verbose=False)
+        with caplog.at_level(logging.ERROR, "bonsai"), pytest.raises(AppError, match="Something unexpected") as caught:
+            other.predict(QUESTION, api_name="/ask")
+        assert "the sky fell" not in str(caught.value)
+        assert "the sky fell" in caplog.text
+        assert client.predict(QUESTION, api_name="/ask")[0]["answer"], "a page opened later does not change this one"
+        other.close()
 
 
 def test_a_port_in_use_is_named(address: str) -> None:

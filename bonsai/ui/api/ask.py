@@ -153,7 +153,7 @@ async def _rows(context: PageContext, method: str, **asked: Any) -> list[dict[st
     """Return the rows of a run; raise gr.Error, with a sentence for the caller, if there are none."""
     with sentences():
         run = context.begin(method, **asked)
-        async with aclosing(snapshots(tuple(run.chains), run.sampling)) as growing:
+        async with aclosing(snapshots(context.runner, tuple(run.chains), run.sampling)) as growing:
             async for chains in growing:
                 run = run.with_chains(chains)
         answered(run.chains[0])

@@ -113,7 +113,7 @@ async def _grid_rows(context: PageContext, **asked: Any) -> list[Json]:
     plan = context.plan(**asked)
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
     try:
-        async with aclosing(progress(journal)) as growing:
+        async with aclosing(progress(context.runner, journal)) as growing:
             async for _ in growing:
                 pass
         return await asyncio.to_thread(rows_of, journal.run)

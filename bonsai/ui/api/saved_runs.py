@@ -68,7 +68,7 @@ def branch(context: PageContext) -> RunEndpoint:
             # On a thread: fitting a long chain into the model's context may take a while.
             grown = await asyncio.to_thread(begun)
             *others, new = grown.chains
-            async with aclosing(snapshots((new,), grown.sampling)) as growing:
+            async with aclosing(snapshots(context.runner, (new,), grown.sampling)) as growing:
                 async for (now,) in growing:
                     new = now
             return json_of(grown.with_chains((*others, answered(new))))
@@ -109,7 +109,7 @@ def test_reasoning(context: PageContext) -> RunEndpoint:
             tested, row = saved.step_at(chain, step)
             if tested.model:
                 context.check_same(replace(saved, model=tested.model, adapter=tested.adapter))
-            async with aclosing(reasoning_test(tested, row.number, saved.sampling)) as testing:
+            async with aclosing(reasoning_test(context.runner, tested, row.number, saved.sampling)) as testing:
                 async for now in testing:
                     tested = now
             chains = tuple(tested if one.number == tested.number else one for one in saved.chains)

@@ -24,8 +24,9 @@ from bonsai.ui.grid_tab.results import GridResults
 from bonsai.ui.locales.translate import language_of, translatable, translate, translate_error
 from bonsai.ui.views import live_step
 from bonsai.ui.views.results import in_language
-from bonsai.ui.work import gpu, visitor_files
+from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import NO_MORE, QUIET, RUNS, Values
+from bonsai.ui.work.gpu import is_leased
 from bonsai.ui.work.streaming import progress
 
 # A drawing that took a while is not done again for as many times that while.
@@ -108,7 +109,9 @@ class GridTab:
             except BonsaiError as error:
                 raise gr.Error(translate_error(language_of(request), str(error)), print_exception=False) from error
             visitor_files.forget_later(journal.file, self.results.note)
-            seconds = gpu.seconds_needed(tuple(journal.unfinished()), journal.plan.sampling) if gpu.is_leased() else 0
+            # Read from the journal only where they count.
+            runner = self.context.runner
+            seconds = runner.seconds_needed(tuple(journal.unfinished()), journal.plan.sampling) if is_leased() else 0
             waits = live_step.waiting(seconds, self.context.engine.is_ready, language_of(request))
             begun = {self.status: waits, self.run_state: GridRunState(journal), self.token: journal.file.parent.name}
             shown = {} if journal.steps else self.results.empty()
@@ -132,7 +135,7 @@ class GridTab:
         language, began = language_of(request), time.monotonic()
         drawn, due = 0, 0.0
         try:
-            async with aclosing(progress(run_state.journal)) as growing:
+            async with aclosing(progress(self.context.runner, run_state.journal)) as growing:
                 async for now in growing:
                     run_state = GridRunState(run_state.journal, now.seconds)
                     values = self._told(now, language) | {self.run_state: run_state}

@@ -19,7 +19,7 @@ from bonsai.ui.method_tab.form import Form
 from bonsai.ui.method_tab.step_section import Steps
 from bonsai.ui.views import live_step
 from bonsai.ui.views.results import Results, in_language
-from bonsai.ui.work import gpu, visitor_files
+from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import NO_MORE, QUIET, RUNS, Values
 from bonsai.ui.work.streaming import snapshots
 
@@ -105,7 +105,9 @@ class MethodTab:
                 raise gr.Error(str(error), print_exception=False) from error
             language = language_of(request)
             waits = live_step.waiting(
-                gpu.seconds_needed(tuple(run.chains), run.sampling), self.context.engine.is_ready, language
+                self.context.runner.seconds_needed(tuple(run.chains), run.sampling),
+                self.context.engine.is_ready,
+                language,
             )
             begun = {self.status: waits, self.run_state: RunState(run, folder=visitor_files.new_folder())}
             return begun | first(run, language) | self.at_work(True)
@@ -128,7 +130,9 @@ class MethodTab:
         language, began = language_of(request), time.monotonic()
         finished = _finished_steps(run_state.run.chains)
         try:
-            async with aclosing(snapshots(tuple(run_state.run.chains), run_state.run.sampling)) as growing:
+            async with aclosing(
+                snapshots(self.context.runner, tuple(run_state.run.chains), run_state.run.sampling)
+            ) as growing:
                 async for chains in growing:
                     run = run_state.run.with_chains(chains)
                     run_state = replace(run_state, run=run, begun=True, seconds=time.monotonic() - began)

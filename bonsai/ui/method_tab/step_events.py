@@ -76,7 +76,9 @@ class StepEvents:
         )
         yield {sheet.status: busy, sheet.run_state: run_state} | sheet.at_work(True)
         try:
-            async with aclosing(reasoning_test(chain, step.number, run_state.run.sampling)) as testing:
+            async with aclosing(
+                reasoning_test(sheet.context.runner, chain, step.number, run_state.run.sampling)
+            ) as testing:
                 async for grown in testing:
                     chain = grown
         except Exception as error:

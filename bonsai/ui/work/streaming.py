@@ -12,7 +12,7 @@ from bonsai.chains.chain import Chain
 from bonsai.engines.base import SamplingParams
 from bonsai.runs.journal import Journal
 from bonsai.runs.journal.progress import Progress, record
-from bonsai.ui.work import gpu
+from bonsai.ui.work.gpu import GpuRunner
 
 SNAPSHOTS_PER_SECOND = 10
 # The share of the time that making updates may take, since the model needs the machine too: sending and drawing them
@@ -61,25 +61,27 @@ class _BackgroundRun(Generic[Snapshot]):
             self._loop.call_soon_threadsafe(event.set)
 
 
-def snapshots(chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains, None]:
+def snapshots(runner: GpuRunner, chains: Chains, sampling: SamplingParams) -> AsyncGenerator[Chains, None]:
     """Yield the chains as they grow, and at the end as they ended.
 
     That is the latest of them, at most 10 times a second; less often where showing them takes long, but every second.
 
     Whatever ends the iteration early (Stop, a closed browser tab) ends the engine's work within one step.
     """
-    return _stream(lambda: gpu.grow(chains, sampling))
+    return _stream(lambda: runner.grow(chains, sampling))
 
 
-def progress(journal: Journal) -> AsyncGenerator[Progress, None]:
+def progress(runner: GpuRunner, journal: Journal) -> AsyncGenerator[Progress, None]:
     """Yield how far the run in a journal is while its unfinished chains grow and are kept, as `snapshots` does."""
     chains = tuple(journal.unfinished())
-    return _stream(lambda: record(journal, gpu.grow_each(chains, journal.plan.sampling)))
+    return _stream(lambda: record(journal, runner.grow_each(chains, journal.plan.sampling)))
 
 
-def reasoning_test(chain: Chain, step_number: int, sampling: SamplingParams) -> AsyncGenerator[Chain, None]:
+def reasoning_test(
+    runner: GpuRunner, chain: Chain, step_number: int, sampling: SamplingParams
+) -> AsyncGenerator[Chain, None]:
     """Yield the chain as the test of a step's Reasoning fills, in the same way as `snapshots`."""
-    return _stream(lambda: gpu.test_reasoning(chain, step_number, sampling))
+    return _stream(lambda: runner.test_reasoning(chain, step_number, sampling))
 
 
 async def _stream(begin: Callable[[], Generator[Snapshot, None, None]]) -> AsyncGenerator[Snapshot, None]:
