@@ -133,6 +133,41 @@ def _train(command: Parser) -> None:
     memory.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third more time")
 
 
+def _evaluate(command: Parser) -> None:
+    command.add_argument(
+        "--questions", type=Path, metavar="FILE", help=".txt, .csv or .jsonl (default: 100 held-out questions)"
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="only so many questions of each list")
+    command.add_argument(
+        "--facts", default="", metavar="FILE", help="plain questions and what their answers contain, or none"
+    )
+    command.add_argument("--model", default="", metavar="M", help="hub id or folder (default: BONSAI_MODEL)")
+    command.add_argument(
+        "--adapter", action="append", metavar="A", help="repeat for several (default: the model's own, if it has one)"
+    )
+    command.add_argument("--prompt", action="append", metavar="NAME", help="prompt variant; repeat for several")
+    command.add_argument(
+        "--methods",
+        nargs="+",
+        choices=_words(Method),
+        default=[Method.QTQ, Method.TWO_STEP, Method.SINGLE],
+        metavar="M",
+    )
+    command.add_argument("--moves", nargs="+", default=["auto"], metavar="M", help="off, auto or both (default: auto)")
+    command.add_argument("--guard", nargs="+", choices=("on", "off"), default=["on"], help="or both (default: on)")
+    command.add_argument("--steps", type=int, default=5, metavar="N", help="of a chain (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=DEFAULT_SAMPLING.seed, metavar="S", help="default: %(default)s")
+    command.add_argument(
+        "--out", type=Path, default=Path("docs/faults.md"), metavar="FILE.md", help="default: %(default)s"
+    )
+    command.add_argument("--journal", type=Path, metavar="FOLDER", help="default: beside --out")
+    command.add_argument("--resume", action="store_true", help="go on with the journals; no finished step is repeated")
+    command.add_argument("--blind", type=int, metavar="N", help="write a sheet of N pairs to be marked, beside --out")
+    command.add_argument(
+        "--judged", type=Path, metavar="SHEET.csv", help="add what a marked sheet says to --out, and ask nothing"
+    )
+
+
 def _merge(command: Parser) -> None:
     _add_model_options(command)
     command.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the merged model is saved")
@@ -237,6 +272,7 @@ _COMMANDS: dict[str, tuple[Callable[[Parser], None], str]] = {
     "score": (_score, "measure and flag the steps of chains made elsewhere"),
     "prompts": (_prompts, "list and check the prompt variants"),
     "train": (_train, "train a LoRA adapter on records in a JSONL file"),
+    "evaluate": (_evaluate, "measure the faults of chains, with and without an adapter"),
     "merge": (_merge, "write a model with its adapter merged, for servers"),
     "bench": (_bench, "measure Bonsai beside the usual way of asking a model"),
     "serve": (_serve, "open the page"),

@@ -1,0 +1,209 @@
+"""Running an evaluation: every system's chains, plain questions and controls, kept in journals that can be resumed."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bonsai.chains.advance import advance_each
+from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import Role
+from bonsai.chains.prompts import PromptVariant
+from bonsai.engines.base import Engine, EngineInfo
+from bonsai.errors import RunFileError, UsageError
+from bonsai.lab.evaluation.figures import Observation
+from bonsai.lab.evaluation.questions import Fact
+from bonsai.lab.evaluation.reasoning_use import Controls, answered_controls, read_controls
+from bonsai.lab.evaluation.systems import ALONE, System, Way, request_of, short_name, table_names
+from bonsai.measures.similarity import Measure
+from bonsai.runs.journal import Journal, begin_journal, resume_journal
+from bonsai.runs.plan import Plan
+from bonsai.runs.requests import GridRequest
+from bonsai.settings import NO_ADAPTER
+
+OpenEngine = Callable[[str], Engine]
+"""Opens the model with an adapter, as `System.adapter` names it."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is asked of a model with each adapter, and where it is kept."""
+
+    request: GridRequest
+    """The questions, and how chains go on; prompts and methods stand in `ways`."""
+    ways: Sequence[Way]
+    adapters: Sequence[str]
+    """As `System.adapter` has them; the model alone is asked in any case."""
+    facts: Sequence[Fact]
+    folder: Path
+    """Where the journals are."""
+    variants: Mapping[str, PromptVariant]
+    measure: Measure
+
+    @property
+    def facts_request(self) -> GridRequest:
+        """What asks for the facts: one answer each, of the likeliest tokens, so that chance has no part in it."""
+        sampling = replace(self.request.sampling, temperature=0)
+        return replace(self.request, questions=[fact.question for fact in self.facts], sampling=sampling)
+
+    def check(self) -> None:
+        """Raise UsageError for what cannot be asked of any model."""
+        for way in self.ways:
+            request_of(way, self.request).check(self.variants)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of one system."""
+
+    way: Way
+    chains: tuple[Observation, ...]
+    """One a question, in the order of the questions."""
+    facts: tuple[Observation, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was seen of all systems: by the names of the adapters in the report, the model alone first."""
+
+    observed: Mapping[str, Sequence[Observed]]
+    info: EngineInfo
+    machine: str
+
+    @property
+    def subject(self) -> str:
+        """The name of the first adapter, or else that of the model alone."""
+        return list(self.observed)[:2][-1]
+
+    @property
+    def failed(self) -> int:
+        """The number of chains that ended with an error."""
+        every = (seen for systems in self.observed.values() for seen in systems)
+        return sum(bool(one.chain.steps[-1].error) for seen in every for one in (*seen.chains, *seen.facts))
+
+
+def evaluate(evaluation: Evaluation, open_engine: OpenEngine, say: Say, resume: bool) -> Results:
+    """Run what is not in the journals yet, and return what was seen; `say` is told how far it is.
+
+    With `resume` the journals are gone on with, and chains that failed are asked for again. Raises UsageError if there
+    are journals and `resume` is not said, or if they are of other settings, and EngineError if a model cannot be
+    loaded.
+    """
+    _open_folder(evaluation.folder, resume)
+    seen: dict[str, list[Observed]] = {}
+    ids: dict[str, str] = {}
+    for adapter in dict.fromkeys((NO_ADAPTER, *evaluation.adapters)):
+        say("Opening the model alone." if adapter == NO_ADAPTER else f"Opening the model with {short_name(adapter)}.")
+        engine = open_engine(adapter)
+        info = engine.info
+        if adapter == "" and not info.adapter_id:
+            say("The model has no adapter of its own, so that it is evaluated alone.")
+            continue
+        seen[adapter] = _Adapter(evaluation, adapter, engine, say).observe()
+        ids[adapter] = info.adapter_id
+        # The next model may not fit beside it.
+        del engine
+    names = table_names(ids)
+    return Results({names[adapter]: found for adapter, found in seen.items()}, info, _machine())
+
+
+def _open_folder(folder: Path, resume: bool) -> None:
+    if not resume and folder.exists() and any(folder.iterdir()):
+        raise UsageError(
+            "The journals in {folder} are of an evaluation that was begun before; go on with it by --resume, or choose "
+            "another folder with --journal.",
+            folder=folder,
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFileError("{folder} cannot be made: {reason}.", folder=folder, reason=error.strerror) from error
+
+
+class _Adapter:
+    """The model with one adapter, and all that is asked of it."""
+
+    def __init__(self, evaluation: Evaluation, adapter: str, engine: Engine, say: Say) -> None:
+        self._evaluation, self._adapter, self._engine, self._say = evaluation, adapter, engine, say
+
+    def observe(self) -> list[Observed]:
+        """Return what is seen of each way of asking, when all is written."""
+        chains = {way: self._journal(way, self._evaluation.request) for way in self._evaluation.ways}
+        facts: dict[Way, Journal] = {}
+        if self._evaluation.facts:
+            of_facts = dict.fromkeys(way.of_facts for way in self._evaluation.ways)
+            facts = {way: self._journal(way, self._evaluation.facts_request, "-facts") for way in of_facts}
+        self._grow("chains", list(chains.values()))
+        self._grow("plain questions", list(facts.values()))
+        controls = {way: self._controls(way, journal) for way, journal in chains.items()}
+        patterns = [fact.pattern for fact in self._evaluation.facts]
+        return [
+            Observed(
+                way,
+                tuple(Observation(chain, controls[way]) for chain in journal),
+                tuple(
+                    Observation(chain, fact=pattern)
+                    for chain, pattern in zip(facts.get(way.of_facts, ()), patterns, strict=True)
+                ),
+            )
+            for way, journal in chains.items()
+        ]
+
+    def _file(self, way: Way, ending: str) -> Path:
+        return self._evaluation.folder / (System(self._adapter, way).file_name + ending)
+
+    def _plan(self, way: Way, request: GridRequest) -> Plan:
+        evaluation = self._evaluation
+        return request_of(way, request).resolve(self._engine, evaluation.measure, evaluation.variants)
+
+    def _journal(self, way: Way, request: GridRequest, kind: str = "") -> Journal:
+        file, plan = self._file(way, f"{kind}.jsonl"), self._plan(way, request)
+        journal = resume_journal(file, plan) if file.exists() else begin_journal(file, plan)
+        journal.reopen(journal.failed)
+        return journal
+
+    def _grow(self, what: str, journals: Sequence[Journal]) -> None:
+        """Let the chains of all journals grow together to their end; they are drawn alike."""
+        owners: list[Journal] = []
+
+        def unfinished() -> Iterator[Chain]:
+            for journal in journals:
+                for chain in journal.unfinished():
+                    owners.append(journal)
+                    yield chain
+
+        if not journals:
+            return
+        sampling, every, began = journals[0].plan.sampling, sum(map(len, journals)), time.monotonic()
+
+        def chains_done() -> float:
+            return sum(journal.done * len(journal) for journal in journals)
+
+        before = chains_done()
+        with closing(advance_each(self._engine, unfinished(), sampling, self._evaluation.measure)) as growing:
+            for place, chain in growing:
+                if owners[place].append(chain):
+                    seconds, done = time.monotonic() - began, chains_done()
+                    to_go = seconds * (every - done) / (done - before) if done > before else 0
+                    finished = sum(journal.finished for journal in journals)
+                    self._tell(f"{finished:,} of {every:,} {what}, {seconds:.0f} s, about {to_go:.0f} s to go")
+
+    def _controls(self, way: Way, journal: Journal) -> Controls:
+        if Role.REASONING not in way.method.roles:
+            return {}
+        file = self._file(way, ".controls.jsonl")
+        for done, every in answered_controls(self._engine, list(journal), journal.plan.sampling, file):
+            self._tell(f"{done:,} of {every:,} controls, {way}")
+        return read_controls(file)
+
+    def _tell(self, text: str) -> None:
+        self._say(f"{ALONE if self._adapter == NO_ADAPTER else self._engine.info.adapter_id}: {text}")
+
+
+def _machine() -> str:
+    """Return the machine in words."""
+    return f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
