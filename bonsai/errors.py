@@ -9,8 +9,35 @@ BonsaiError          anything below
 └── RunFileError     a saved run cannot be read or written (exit code 1)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
+
+Translate = Callable[[str], str]
+"""Gives the sentence in another language, with the same fields, for an English one with its fields."""
+
+
+class Note:
+    """A sentence that tells the person of something that is no error, with values for its fields as in BonsaiError."""
+
+    def __init__(self, template: str, **values: object) -> None:
+        self.template, self.values = template, values
+
+    def __str__(self) -> str:
+        return self.translated(str)
+
+    def __repr__(self) -> str:
+        return f"Note({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another note, or a text, says the same."""
+        return str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def translated(self, translate: Translate) -> str:
+        """Return the sentence in another language."""
+        return _filled_in(self.template, self.values, translate)
 
 
 class BonsaiError(Exception):
@@ -32,18 +59,11 @@ class BonsaiError(Exception):
         """What the fields stand for."""
 
     def __str__(self) -> str:
-        return self.translated(lambda template: template)
+        return self.translated(str)
 
-    def translated(self, translate: Callable[[str], str]) -> str:
-        """Return the sentence in another language; `translate` gives the other template for an English one."""
-        template = translate(self.template)
-        if not self.values:
-            return template
-        values = {
-            name: value.translated(translate) if isinstance(value, BonsaiError) else value
-            for name, value in self.values.items()
-        }
-        return template.format(**values)
+    def translated(self, translate: Translate) -> str:
+        """Return the sentence in another language."""
+        return _filled_in(self.template, self.values, translate)
 
     def with_values(self, **values: object) -> Self:
         """Return the same error with other values, for example with the name of a file for its path."""
@@ -72,6 +92,18 @@ class EngineError(BonsaiError):
 
 class RunFileError(BonsaiError):
     """A saved run cannot be read or written."""
+
+
+def _filled_in(template: str, values: Mapping[str, object], translate: Translate) -> str:
+    template = translate(template)
+    if not values:
+        return template
+    return template.format(
+        **{
+            name: value.translated(translate) if isinstance(value, BonsaiError | Note) else value
+            for name, value in values.items()
+        }
+    )
 
 
 def first_line(error: BaseException | str) -> str:

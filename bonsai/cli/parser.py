@@ -67,7 +67,7 @@ def _compare(command: Parser) -> None:
 
 
 def _batch(command: Parser) -> None:
-    command.add_argument("file", type=Path, metavar="FILE", help=".csv, .tsv, .jsonl or .txt with a question a line")
+    command.add_argument("file", type=Path, metavar="FILE", help=".csv, .tsv, .xlsx, .jsonl, .json or .txt with questions")
     command.add_argument("--column", default="", metavar="NAME", help="column of the questions (default: it is found)")
     command.add_argument("--method", choices=_words(Method), default=Method.QTQ, help="default: %(default)s")
     _add_axes(command)
@@ -87,7 +87,7 @@ def _show(command: Parser) -> None:
 
 def _score(command: Parser) -> None:
     command.add_argument(
-        "file", type=Path, metavar="FILE.csv", help="columns chain and question, and answer if there is one"
+        "file", type=Path, metavar="FILE", help="CSV or Excel, columns chain and question, and answer if there is one"
     )
     command.add_argument("--out", type=Path, metavar="FILE", help="write the rows to a file instead of stdout")
 

@@ -16,7 +16,7 @@ from bonsai.reports.comparison import value_of
 from bonsai.reports.markdown import TextTable
 from bonsai.reports.resampling import Array, intervals, p_values
 from bonsai.runs.run import Run
-from bonsai.runs.text_files import escape_formula
+from bonsai.runs.tables.formulas import escape_formula
 
 FEWEST = 15
 TOO_FEW = "too few"

@@ -8,7 +8,7 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
 from bonsai.reports.markdown import printable
 from bonsai.runs.run import Run
-from bonsai.runs.text_files import escape_formula
+from bonsai.runs.tables.formulas import escape_formula
 
 COLUMNS = (
     "run",

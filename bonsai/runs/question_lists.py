@@ -1,117 +1,252 @@
-"""Lists of questions: pasted lines, or a CSV, JSONL or TXT file; what is passed over in them is told by line."""
+"""Lists of questions: pasted lines, or a CSV, Excel, JSON or TXT file; what is passed over in them is told by line."""
 
-import json
-from collections.abc import Iterable, Iterator
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bonsai.chains.questions import clean_question, is_question
-from bonsai.errors import QuestionError, UsageError
-from bonsai.runs.text_files import Sheet, missing_column, normalised_name, read_sheet, read_text
+from bonsai.errors import Note, QuestionError, UsageError
+from bonsai.runs.tables.csv_files import has_table, read_csv, sheet_of_text
+from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
+from bonsai.runs.tables.excel_files import read_excel
+from bonsai.runs.tables.json_files import BROKEN, Fields, json_values
+from bonsai.runs.tables.lines import numbered_lines
+from bonsai.runs.tables.sheet import Sheet, normalised_name
+from bonsai.runs.text_files import read_text_file
 
-FORMS = ("csv", "tsv", "jsonl", "txt")
+FORMS = ("csv", "tsv", "xlsx", "jsonl", "json", "txt")
 # The names of a question column that are found by themselves, the likeliest first.
 COLUMNS = ("question", "questions", "質問", "問い", "問題", "prompt", "query", "text")
 _MAX_LINES_TOLD = 10
+_COMMENT = re.compile(r"\s*#+\s")
+# The rule under the header of a table in Markdown or of a database.
+_RULE = re.compile(r"[-=+:|\s]*[-=]{2}[-=+:|\s]*")
 
 Line = tuple[int, str | None]
+"""The line that a question stands in, and its text, None if there is none."""
 
 
 @dataclass(frozen=True)
 class QuestionList:
-    """Different questions in their order, and sentences that say which lines were passed over and why."""
+    """Different questions in their order, and sentences that say what was guessed or passed over, and where."""
 
     questions: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The lines of a list before any is passed over, what was guessed to find them, and the columns it has."""
+
+    lines: Iterable[Line]
+    notes: tuple[Note, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 def read_questions(file: Path, most: int, column: str = "") -> QuestionList:
-    """Return the questions of a file, whose form its ending tells: CSV, TSV, JSONL or TXT (a question a line).
+    """Return the questions of a file, whose form its ending tells.
 
-    `column` names the column of a CSV file, or the key in a JSONL file; without it that is found. Raises UsageError,
+    `column` names the column of a table, or the key of objects in JSON; without it that is found. Raises UsageError,
     saying what is wrong with the file and where, if there are none in it or more than `most`.
     """
-    form = file.suffix.lower().removeprefix(".")
-    if form in ("csv", "tsv"):
-        lines = _of_sheet(file, read_sheet(file), column)
-    elif form in ("jsonl", "ndjson"):
-        lines = _of_objects(file, read_text(file, "JSONL"), column)
-    elif form == "txt":
-        lines = enumerate(read_text(file, "TXT").splitlines(), start=1)
+    form = file.suffix.lower()
+    if form in (".jsonl", ".ndjson", ".json"):
+        found = _of_json(file, column)
+    elif form == ".txt":
+        text = read_text_file(file, "TXT")
+        found = _of_text(file, text.text, column)
+        found = _Found(found.lines, (*text.notes, *found.notes))
     else:
-        raise UsageError(f"{file} is none of .csv, .tsv, .jsonl and .txt; save the questions in one of these.")
-    return _chosen(lines, str(file), most)
+        found = _of_sheet(file, _sheet(file, column), column)
+    return _chosen(found, file, most)
 
 
 def columns(file: Path) -> tuple[str, ...]:
-    """Return the columns of a CSV file, to choose the one with the questions; none for a file of another form."""
-    return read_sheet(file).header if file.suffix.lower() in (".csv", ".tsv") else ()
+    """Return the columns of a CSV or Excel file, to choose the one with the questions; none for another file."""
+    return _sheet(file, "").header if file.suffix.lower() in (".csv", ".tsv", *EXCEL) else ()
 
 
 def pasted(text: str, most: int) -> QuestionList:
     """Return the questions in a text, one a line; raise QuestionError if there are none or more than `most`."""
-    return _chosen(enumerate(text.splitlines(), start=1), "The list", most)
+    name = "The list"
+    return _chosen(_of_text(name, text, ""), name, most)
 
 
-def _of_sheet(file: Path, sheet: Sheet, column: str) -> Iterator[Line]:
-    wanted = [normalised_name(column)] if column else COLUMNS
-    place = next((sheet.names.index(name) for name in wanted if name in sheet.names), None)
-    if place is None and not column and len(sheet.header) == 1:
-        place = 0
-        if is_question(sheet.header[0]):
-            yield 1, sheet.header[0]
-    if place is None:
-        told = missing_column(file, sheet.header, column or "question")
-        raise UsageError(f"{told} Choose the one that has the questions, or rename it.")
-    yield from ((line, row[place]) for line, row in zip(sheet.lines, sheet.rows, strict=True))
+def _sheet(file: Path, column: str) -> Sheet:
+    """Return the sheet in a file; raise UsageError if it is no table, by its ending."""
+    form = file.suffix.lower()
+    if form in (".csv", ".tsv"):
+        return read_csv(file, _names(column))
+    if form in EXCEL:
+        return read_excel(file, _names(column))
+    raise UsageError(
+        "{file} is none of .csv, .tsv, .xlsx, .jsonl, .json and .txt; save the questions in one of these.", file=file
+    )
 
 
-def _of_objects(file: Path, text: str, key: str) -> Iterator[Line]:
-    wanted, found = [key] if key else COLUMNS, set[str]()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            yield number, ""
-            continue
-        try:
-            item = json.loads(line)
-        except (ValueError, RecursionError):
-            item = None
-        if isinstance(item, dict):
-            found |= item.keys()
-            item = next((item[name] for name in wanted if name in item), None)
-        yield number, item if isinstance(item, str) else None
-    if found and not found & set(wanted):
-        told = missing_column(file, sorted(found), key or "question").replace("no column", "no key")
-        raise UsageError(f"{told} Name the one that has the questions.")
+def _names(column: str) -> Sequence[str]:
+    return (normalised_name(column),) if column else COLUMNS
 
 
-def _chosen(lines: Iterable[Line], name: str, most: int) -> QuestionList:
-    """Return the different questions of numbered lines (None: it has no question), and what was passed over."""
+def _of_text(file: Path | str, text: str, column: str) -> _Found:
+    if has_table(text, _names(column)):
+        return _of_sheet(file, sheet_of_text(file, text, _names(column), "\t"), column)
+    lines = list(numbered_lines(text))
+    tabs = [f"{number}" for number, line in lines if "\t" in line.strip()]
+    note = Note("Lines with tabs in them, taken whole: {lines}.", lines=_listed(tabs))
+    return _Found(lines, (note,) if tabs else ())
+
+
+def _of_sheet(file: Path | str, sheet: Sheet, column: str) -> _Found:
+    named = [place for name in _names(column) for place, other in enumerate(sheet.names) if other == name]
+    rows = list(zip(sheet.lines, sheet.rows, strict=True))
+    if named:
+        same = [place for place in named if sheet.names[place] == sheet.names[named[0]]]
+        return _of_columns(file, sheet, same)
+    everything = [(sheet.header_line, sheet.header), *rows]
+    if not column and len(sheet.header) == 1:
+        if is_question(sheet.header[0]) or _COMMENT.match(sheet.header[0]):
+            return _Found([(line, cells[0]) for line, cells in everything], sheet.notes)
+        note = Note("Line {line} is taken for a header: {header}.", line=sheet.header_line, header=sheet.header[0])
+        return _Found([(line, cells[0]) for line, cells in rows], (*sheet.notes, note))
+    asking = [place for place in range(len(sheet.header)) if all(is_question(cells[place]) for _, cells in everything)]
+    if not column and len(asking) == 1:
+        note = Note("There is no header; column {column} has the questions.", column=asking[0] + 1)
+        return _Found([(line, cells[asking[0]]) for line, cells in everything], (*sheet.notes, note))
+    raise UsageError(
+        "{file} has no column {name}; found: {columns}. Choose the one that has the questions, or rename it.",
+        file=file,
+        name=column or "question",
+        columns=", ".join(sheet.header),
+    )
+
+
+def _of_columns(file: Path | str, sheet: Sheet, places: Sequence[int]) -> _Found:
+    """Return the lines of the columns of one name: of the one that is filled, where there are several."""
+    lines = []
+    for line, cells in zip(sheet.lines, sheet.rows, strict=True):
+        filled = dict.fromkeys(cells[place] for place in places if cells[place].strip())
+        if len(filled) > 1:
+            raise UsageError(
+                "{file} has {count} columns {name}, and in line {line} they differ; rename those that are not meant.",
+                file=file,
+                count=len(places),
+                name=sheet.header[places[0]],
+                line=line,
+            )
+        lines.append((line, next(iter(filled), "")))
+    if len(places) == 1:
+        return _Found(lines, sheet.notes)
+    numbers = ", ".join(str(place + 1) for place in places)
+    note = Note(
+        "The columns {numbers} have the same name, {name}; in each line the one that is filled is read.",
+        numbers=numbers,
+        name=sheet.header[places[0]],
+    )
+    return _Found(lines, (*sheet.notes, note))
+
+
+def _of_json(file: Path, column: str) -> _Found:
+    text = read_text_file(file, "JSONL")
+    names = _names(column)
+    values = json_values(text.text, names)
+    if values and all(value is BROKEN or value == "" for _, value in values):
+        raise UsageError(
+            "{file} has no line that is JSON; write an object a line, as {example}, or one array.",
+            file=file,
+            example='{"question": "Why?"}',
+        )
+    keys = {key: None for _, value in values if isinstance(value, Fields) for key in value.keys}
+    if keys and not {normalised_name(key) for key in keys} & set(names):
+        raise UsageError(
+            "{file} has no key {name}; found: {keys}. Name the one that has the questions.",
+            file=file,
+            name=column or "question",
+            keys=", ".join(sorted(keys)),
+        )
+    return _Found([(line, _question_in(file, line, value, names)) for line, value in values], text.notes)
+
+
+def _question_in(file: Path, line: int, value: Any, names: Sequence[str]) -> str | None:
+    """Return the text that a value in JSON is, or has under the likeliest of the names; None if there is none."""
+    if isinstance(value, Fields):
+        under = next((found for name in names if (found := value.of(name))), [])
+        texts = dict.fromkeys(text for text in under if isinstance(text, str) and text.strip())
+        if len(texts) > 1:
+            raise UsageError(
+                "{file} has in line {line} several keys {name}, and they differ; rename those that are not meant.",
+                file=file,
+                line=line,
+                name=names[0],
+            )
+        return next(iter(texts), "" if "" in under else None)
+    if isinstance(value, list):
+        # A row without names: the question is found by itself, if there is but one.
+        asking = [text for text in value if isinstance(text, str) and is_question(text)]
+        return asking[0] if len(asking) == 1 else None
+    return value if isinstance(value, str) else None
+
+
+def _chosen(found: _Found, file: Path | str, most: int) -> QuestionList:
+    """Return the different questions of numbered lines, and what was passed over."""
     first: dict[str, int] = {}
-    questions, blank, without, repeated = [], [], [], []
-    for number, text in lines:
-        if text is None:
-            without.append(f"{number}")
-        elif not text.replace("\x00", "").strip():
-            blank.append(f"{number}")
+    questions, passed = [], _Passed([], [], [], [])
+    for number, text in found.lines:
+        if text is None or _RULE.fullmatch(text):
+            passed.without.append(f"{number}")
+        elif _is_blank(text):
+            passed.blank.append(f"{number}")
+        elif _COMMENT.match(text):
+            passed.comments.append(f"{number}")
         elif (key := " ".join(text.casefold().split())) in first:
-            repeated.append(f"{number} (as {first[key]})")
+            passed.repeated.append(f"{number} (as {first[key]})")
         else:
             first[key] = number
             questions.append(clean_question(text))
+    told = (*found.notes, *passed.notes())
     if not questions:
-        raise QuestionError(f"{name} has no questions. Write one a line, or give a file that has some.")
+        raise QuestionError(
+            "{file} has no questions. Write one a line, or give a file that has some.{why}",
+            file=file,
+            why="".join(f" {note}" for note in told),
+        )
     if len(questions) > most:
         raise QuestionError(
-            f"{name} has {len(questions):,} questions; at most {most:,} can be run at once. Leave some out, or split "
-            "the list."
+            "{file} has {count:,} questions; at most {limit:,} can be run at once. Leave some out, or split the list.",
+            file=file,
+            count=len(questions),
+            limit=most,
         )
-    told = (
-        ("Lines without a question, passed over: {}.", without),
-        ("Blank lines, passed over: {}.", blank),
-        ("Lines that repeat a question, passed over: {}.", repeated),
-    )
-    return QuestionList(tuple(questions), tuple(note.format(_listed(numbers)) for note, numbers in told if numbers))
+    return QuestionList(tuple(questions), told)
+
+
+def _is_blank(text: str) -> bool:
+    """Say whether nobody sees anything of a text."""
+    return all(letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf") for letter in text)
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """The lines that were passed over."""
+
+    without: list[str]
+    blank: list[str]
+    comments: list[str]
+    repeated: list[str]
+
+    def notes(self) -> Iterator[Note]:
+        """Yield a sentence for each kind."""
+        for sentence, lines in (
+            ("Lines without a question, passed over: {lines}.", self.without),
+            ("Blank lines, passed over: {lines}.", self.blank),
+            ("Lines that begin with #, passed over: {lines}.", self.comments),
+            ("Lines that repeat a question, passed over: {lines}.", self.repeated),
+        ):
+            if lines:
+                yield Note(sentence, lines=_listed(lines))
 
 
 def _listed(lines: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Scores for chains made elsewhere: the measures and flags of their steps, for the rows of any CSV file."""
+"""Scores for chains made elsewhere: the measures and flags of their steps, for the rows of any CSV or Excel file."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +10,12 @@ from bonsai.chains.questions import is_question
 from bonsai.chains.step import Step, with_measures
 from bonsai.errors import UsageError
 from bonsai.measures.similarity import Measure
-from bonsai.runs.text_files import Sheet, missing_column, read_sheet
+from bonsai.runs.tables.csv_files import read_csv
+from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
+from bonsai.runs.tables.excel_files import read_excel
+from bonsai.runs.tables.sheet import Sheet
 
+_COLUMNS = ("chain", "question", "answer")
 ADDED = ("step", "similarity", "nearest", "new_content", "flags")
 # A step is measured against so many steps before it, so that the work for one row is bounded in any file.
 LOOKBACK = 100
@@ -28,28 +32,39 @@ class Turn:
 
 
 def read_turns(file: Path) -> Sheet:
-    """Return the sheet of a CSV file that has chain and question and perhaps answer, in any case, and rows.
+    """Return the sheet of a CSV or Excel file that has chain and question and perhaps answer, in any case, and rows.
 
     Raise UsageError, saying what is wrong with it.
     """
-    sheet = read_sheet(file)
-    for name in ("chain", "question"):
+    read = read_excel if file.suffix.lower() in EXCEL else read_csv
+    sheet = read(file, _COLUMNS)
+    for name in _COLUMNS[:2]:
         if name not in sheet.names:
             raise UsageError(
-                f"{missing_column(file, sheet.header, name)} It needs chain and question, and may have answer."
+                "{file} has no column {name}; found: {columns}. It needs chain and question, and may have answer.",
+                file=file,
+                name=name,
+                columns=", ".join(sheet.header),
             )
-    for name in ("chain", "question", "answer"):
+    for name in _COLUMNS:
         if sheet.names.count(name) > 1:
-            raise UsageError(f"{file} has {sheet.names.count(name)} columns {name}; leave one of them.")
+            raise UsageError(
+                "{file} has {count} columns {name}; leave one of them.",
+                file=file,
+                count=sheet.names.count(name),
+                name=name,
+            )
     if not sheet.rows:
-        raise UsageError(f"{file} has no rows; it needs a header with the columns chain and question, and rows.")
+        raise UsageError(
+            "{file} has no rows; it needs a header with the columns chain and question, and rows.", file=file
+        )
     return sheet
 
 
 def turns(sheet: Sheet) -> list[Turn]:
     """Return the rows of a sheet as turns, in their order."""
     places = {name: place for place, name in enumerate(sheet.names)}
-    used = [places[name] for name in ("chain", "question", "answer") if name in places]
+    used = [places[name] for name in _COLUMNS if name in places]
     return [Turn(*(row[place] for place in used)) for row in sheet.rows]
 
 

@@ -13,7 +13,7 @@ from bonsai.errors import UsageError
 from bonsai.measures.embedder import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.scoring import ADDED, LOOKBACK, Turn, read_turns, score, turns, turns_of, with_scores
-from bonsai.runs.text_files import Sheet
+from bonsai.runs.tables.sheet import Sheet
 
 BIRDS, REEFS = "Why do birds migrate in autumn?", "How do coral reefs store carbon?"
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)

@@ -14,6 +14,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Write the rows of a file with their measures and flags."""
     check_out(options.out)
     sheet = read_turns(options.file)
+    for note in sheet.notes:
+        say(f"{options.file}: {note}")
     measure = Measure(open_embedder(settings.embedder))
     say(f"Similarity is measured with {measure.name}.")
     steps, line = [], ProgressLine()

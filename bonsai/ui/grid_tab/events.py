@@ -107,7 +107,7 @@ class GridTab:
             try:
                 journal = asked(values)
             except BonsaiError as error:
-                raise gr.Error(translate_error(language_of(request), str(error)), print_exception=False) from error
+                raise gr.Error(translate_error(language_of(request), error), print_exception=False) from error
             visitor_files.forget_later(journal.file, self.results.note)
             # Read from the journal only where they count.
             runner = self.context.runner
@@ -121,7 +121,7 @@ class GridTab:
             try:
                 asked(error_values)
             except BonsaiError as error:
-                return {self.status: live_step.status_line(translate_error(language_of(request), str(error)), "bad")}
+                return {self.status: live_step.status_line(translate_error(language_of(request), error), "bad")}
             return {self.status: live_step.status_line(translatable(live_step.FAILED), "bad")}
 
         checked = trigger(begin, inputs, self.places, queue=False, **QUIET)

@@ -16,7 +16,7 @@ from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES
 from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import translatable, translate, translate_error
+from bonsai.ui.locales.translate import translatable, translate, translate_error, translate_note
 from bonsai.ui.views.controls import buttons, sampling_options
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
@@ -38,7 +38,7 @@ class Upload:
         try:
             return read_questions(path, most, column or "")
         except UsageError as error:
-            raise type(error)(str(error).replace(str(path), path.name)) from error
+            raise error.with_values(file=path.name) from error
 
     def look(self, file: str | None, column: str | None, most: int, language: str) -> Values:
         """Return the values that tell what is in an uploaded file, and offer its columns."""
@@ -48,10 +48,11 @@ class Upload:
         try:
             offered = columns(Path(file))
             chosen = self.read(file, column if column in offered else "", most)
-            sentences = [translate(language, "{} questions.", f"{len(chosen.questions):,}"), *chosen.notes]
+            notes = (translate_note(language, note) for note in chosen.notes)
+            sentences = [translate(language, "{} questions.", f"{len(chosen.questions):,}"), *notes]
             told = _told(" ".join(sentences))
         except UsageError as error:
-            told = _told(translate_error(language, str(error).replace(file, Path(file).name)), "bad")
+            told = _told(translate_error(language, error.with_values(file=Path(file).name)), "bad")
         choice = gr.Dropdown(choices=list(offered), value=column if column in offered else None, visible=bool(offered))
         return {self.column: choice, self.found: told}
 
@@ -140,7 +141,7 @@ def draw(context: PageContext, tab: str) -> GridForm:
 
 def _upload(context: PageContext) -> Upload:
     file = gr.File(
-        label=translatable("or a file: CSV, JSONL or TXT"),
+        label=translatable("or a file: CSV, Excel, JSON or TXT"),
         file_types=[f".{form}" for form in FORMS],
         height=150,
         elem_classes="bonsai-upload",

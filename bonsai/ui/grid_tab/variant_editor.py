@@ -76,7 +76,7 @@ class Editor:
             self._parse(name, text)
         except PromptError as error:
             return {
-                self.status: _line(escape(translate_error(language_of(request), str(error))), "bad"),
+                self.status: _line(escape(translate_error(language_of(request), error)), "bad"),
                 self.add: gr.Button(interactive=False),
             }
         return {
@@ -90,7 +90,7 @@ class Editor:
         try:
             variant = self._parse(values[self.name], values[self.text])
         except PromptError as error:
-            return {self.status: _line(escape(translate_error(language, str(error))), "bad")}
+            return {self.status: _line(escape(translate_error(language, error)), "bad")}
         added = {**values[self.added], variant.name: variant}
         names = list(self.variants(added))
         wanted = {*values[prompts], variant.name, values[self.original]}

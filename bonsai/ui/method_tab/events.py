@@ -116,7 +116,7 @@ class MethodTab:
             try:
                 asked(values)
             except BonsaiError as error:
-                return live_step.status_line(translate_error(language_of(request), str(error)), "bad")
+                return live_step.status_line(translate_error(language_of(request), error), "bad")
             return live_step.status_line(translatable(live_step.FAILED), "bad")
 
         checked = gr.on(triggers, begin, inputs, self.places, queue=False, **QUIET)

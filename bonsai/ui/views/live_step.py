@@ -63,7 +63,7 @@ def mood_of(chain: Chain) -> str:
 def failure(error: Exception, language: str) -> str:
     """Return the status line of a run that an error ended; what nobody expected goes to the log."""
     if isinstance(error, BonsaiError):
-        return status_line(translate_error(language, str(error)), "bad")
+        return status_line(translate_error(language, error), "bad")
     if isinstance(error, gr.Error):
         # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
         gr.Warning(error.message, title=translate(language, "The run ended"))

@@ -1,0 +1,116 @@
+"""Sheets: the header and rows of a table that a person brings, whatever file it came in."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bonsai.errors import Note, UsageError
+from bonsai.runs.tables.formulas import escape_formula
+
+# Titles and comments stand in so many rows at the head of a table at most.
+_ROWS_BEFORE_HEADER = 10
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "": "more than one line"}
+
+Row = tuple[int, tuple[str, ...]]
+"""The line that a row begins at, and its cells."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table in memory: its header, its rows of text, and the line of the file that each row begins at."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...] = ()
+    header_line: int = 1
+    notes: tuple[Note, ...] = ()
+    """What was guessed or passed over when it was read."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns as they are compared, see `normalised_name`."""
+        return [normalised_name(name) for name in self.header]
+
+    def to_csv(self) -> str:
+        """Return the sheet as RFC 4180 text that begins with a byte order mark, safe to open in a spreadsheet."""
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerows([escape_formula(cell) for cell in row] for row in self._all())
+        return "\ufeff" + text.getvalue()
+
+    def _all(self) -> Iterator[tuple[str, ...]]:
+        yield self.header
+        yield from self.rows
+
+
+def normalised_name(name: str) -> str:
+    """Return the name of a column or key as it is compared: width, case, spaces and invisible marks do not count."""
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return " ".join(seen.split()).strip(" :*\"'").casefold()
+
+
+def find_header(rows: Sequence[Row], names: Sequence[str]) -> int | None:
+    """Return the place of the row that has a column of one of the names, None if there is none.
+
+    Before it there may be titles and comments: rows of one cell that is no question.
+    """
+    for place, (_, cells) in enumerate(rows[: _ROWS_BEFORE_HEADER + 1]):
+        if {normalised_name(cell) for cell in cells} & set(names):
+            return place
+        filled = [cell for cell in cells if cell.strip()]
+        if not _is_comment(cells) and (len(filled) > 1 or any(re.search("[?？]", cell) for cell in filled)):
+            return None
+    return None
+
+
+def make_sheet(file: Path | str, rows: Sequence[Row], names: Sequence[str], separator: str = "") -> Sheet:
+    """Return the sheet of rows that are found in a file: cells that a row lacks at its end are empty.
+
+    Raises UsageError if there is none, or if a row has more cells, with something in them, than the header.
+    """
+    if not rows:
+        raise UsageError("{file} has no rows; it needs a header and rows below it.", file=file)
+    place = find_header(rows, names)
+    before = rows[: place or 0]
+    header_line, header = rows[place or 0]
+    header = _without_surplus(header, 1)
+    below = [(line, _without_surplus(cells, len(header))) for line, cells in rows[len(before) + 1 :]]
+    for line, cells in below:
+        if len(cells) > len(header):
+            raise UsageError(
+                "{file}, line {line}, has {cells} cells, and the header has {names}; put double quotes around texts "
+                "that have {separator} in them.",
+                file=file,
+                line=line,
+                cells=len(cells),
+                names=len(header),
+                separator=_SEPARATORS.get(separator, repr(separator)),
+            )
+    passed = [Note("Lines before the header, passed over: {lines}.", lines=_listed(before))] if before else []
+    return Sheet(
+        header,
+        tuple((*cells, *[""] * (len(header) - len(cells))) for _, cells in below),
+        tuple(line for line, _ in below),
+        header_line,
+        tuple(passed),
+    )
+
+
+def _without_surplus(cells: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Return the cells of a row without the empty ones at its end that have no column."""
+    end = len(cells)
+    while end > width and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _is_comment(cells: Sequence[str]) -> bool:
+    return cells[0].lstrip().startswith("#")
+
+
+def _listed(rows: Sequence[Row]) -> str:
+    return ", ".join(str(line) for line, _ in rows)
