@@ -67,7 +67,7 @@ def _compare(command: Parser) -> None:
 
 
 def _batch(command: Parser) -> None:
-    command.add_argument("file", type=Path, metavar="FILE", help=".csv, .tsv, .xlsx, .jsonl, .json or .txt with questions")
+    command.add_argument("file", type=Path, metavar="FILE", help=".csv, .tsv, .xlsx, .json, .jsonl or .txt")
     command.add_argument("--column", default="", metavar="NAME", help="column of the questions (default: it is found)")
     command.add_argument("--method", choices=_words(Method), default=Method.QTQ, help="default: %(default)s")
     _add_axes(command)

@@ -15,7 +15,7 @@ from bonsai.runs.tables.excel_files import read_excel
 from bonsai.runs.tables.json_files import BROKEN, Fields, json_values
 from bonsai.runs.tables.lines import numbered_lines
 from bonsai.runs.tables.sheet import Sheet, normalised_name
-from bonsai.runs.text_files import read_text_file
+from bonsai.runs.tables.text_files import read_text_file
 
 FORMS = ("csv", "tsv", "xlsx", "jsonl", "json", "txt")
 # The names of a question column that are found by themselves, the likeliest first.

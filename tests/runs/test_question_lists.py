@@ -11,7 +11,7 @@ from bonsai.chains.questions import load_starters
 from bonsai.errors import UsageError
 from bonsai.runs.question_lists import QuestionList, columns, pasted, read_questions
 from bonsai.runs.tables.lines import numbered_lines
-from bonsai.runs.text_files import MAX_BYTES
+from bonsai.runs.tables.text_files import MAX_BYTES
 from bonsai.settings import ROOT
 
 BIRDS, REEFS = "Why do birds migrate?", "How do reefs grow?"

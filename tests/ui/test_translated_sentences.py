@@ -5,10 +5,10 @@ import string
 from pathlib import Path
 
 from bonsai.errors import Note, UsageError
-from bonsai.runs import question_lists, tables, text_files
+from bonsai.runs import question_lists, tables
 from bonsai.ui.locales.translate import JAPANESE, translate_error, translate_note
 
-SOURCES = (Path(question_lists.__file__), Path(text_files.__file__), *Path(tables.__file__).parent.glob("*.py"))
+SOURCES = (Path(question_lists.__file__), *Path(tables.__file__).parent.glob("*.py"))
 
 
 def fields(template: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bonsai.errors import UsageError
 from bonsai.measures.terms import content_words
 from bonsai.runs.scoring import Turn
-from bonsai.runs.text_files import read_text
+from bonsai.runs.tables.text_files import read_text
 
 # A question, and the questions asked before it: a turn of a chain, or the second question of a pair.
 Case = tuple[str, tuple[str, ...]]

@@ -11,7 +11,7 @@ from bonsai.errors import UsageError
 from bonsai.runs.tables.formulas import read_cell
 from bonsai.runs.tables.lines import MARKS, first_line_of, line_ends
 from bonsai.runs.tables.sheet import Row, Sheet, find_header, make_sheet
-from bonsai.runs.text_files import read_text_file
+from bonsai.runs.tables.text_files import read_text_file
 
 _SEPARATORS = ",;\t|"
 # The line by which Excel is told the separator.

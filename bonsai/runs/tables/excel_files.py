@@ -13,7 +13,7 @@ from openpyxl.utils.escape import unescape
 
 from bonsai.errors import Note, UsageError, first_line
 from bonsai.runs.tables.sheet import Row, Sheet, find_header, make_sheet
-from bonsai.runs.text_files import MAX_BYTES, read_bytes
+from bonsai.runs.tables.text_files import MAX_BYTES, read_bytes
 
 SUFFIXES = (".xlsx", ".xlsm")
 # What a workbook unpacks to; a hostile one can hold a thousand times its size.
