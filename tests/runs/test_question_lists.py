@@ -130,4 +130,5 @@ def test_any_lines_are_questions_once_each_or_are_told(lines: list[str]) -> None
     count = len(list(numbered_lines(text)))
     assert len(set(found.questions)) == len(found.questions) <= count
     assert all(question == question.strip() != "" for question in found.questions)
-    assert bool(found.notes) == (len(found.questions) < count)
+    passed_over = [note for note in found.notes if "tabs" not in str(note)]
+    assert bool(passed_over) == (len(found.questions) < count)
