@@ -12,6 +12,7 @@ from bonsai.errors import Note, QuestionError, UsageError
 from bonsai.runs.tables.csv_files import has_table, read_csv, sheet_of_text
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
 from bonsai.runs.tables.excel_files import read_excel
+from bonsai.runs.tables.formulas import cell_text
 from bonsai.runs.tables.json_files import BROKEN, Fields, json_values
 from bonsai.runs.tables.lines import numbered_lines
 from bonsai.runs.tables.sheet import Sheet, normalised_name
@@ -128,7 +129,7 @@ def _of_columns(file: Path | str, sheet: Sheet, places: Sequence[int]) -> _Found
     """Return the lines of the columns of one name: of the one that is filled, where there are several."""
     lines = []
     for line, cells in zip(sheet.lines, sheet.rows, strict=True):
-        filled = dict.fromkeys(cells[place] for place in places if cells[place].strip())
+        filled = dict.fromkeys(cell_text(cells[place]) for place in places if cells[place].strip())
         if len(filled) > 1:
             raise UsageError(
                 "{file} has {count} columns {name}, and in line {line} they differ; rename those that are not meant.",

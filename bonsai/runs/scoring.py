@@ -13,6 +13,7 @@ from bonsai.measures.similarity import Measure
 from bonsai.runs.tables.csv_files import read_csv
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
 from bonsai.runs.tables.excel_files import read_excel
+from bonsai.runs.tables.formulas import cell_text
 from bonsai.runs.tables.sheet import Sheet
 
 _COLUMNS = ("chain", "question", "answer")
@@ -65,7 +66,7 @@ def turns(sheet: Sheet) -> list[Turn]:
     """Return the rows of a sheet as turns, in their order."""
     places = {name: place for place, name in enumerate(sheet.names)}
     used = [places[name] for name in _COLUMNS if name in places]
-    return [Turn(*(row[place] for place in used)) for row in sheet.rows]
+    return [Turn(*(cell_text(row[place]) for place in used)) for row in sheet.rows]
 
 
 def with_scores(sheet: Sheet, steps: Sequence[Step]) -> Sheet:

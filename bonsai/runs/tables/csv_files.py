@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bonsai.chains.questions import is_question
 from bonsai.errors import UsageError
-from bonsai.runs.tables.formulas import read_cell
 from bonsai.runs.tables.lines import MARKS, first_line_of, line_ends
 from bonsai.runs.tables.sheet import Row, Sheet, find_header, make_sheet
 from bonsai.runs.tables.text_files import read_text_file
@@ -42,7 +41,7 @@ def sheet_of_text(file: Path | str, text: str, names: Sequence[str], usual: str)
     text, told, skipped = _without_told_separator(text)
     separator = told or _separator(text, names, usual)
     try:
-        rows = [(line + skipped, tuple(map(read_cell, cells))) for line, cells in _rows(text, separator)]
+        rows = [(line + skipped, cells) for line, cells in _rows(text, separator)]
     except _OpenQuoteError as error:
         raise UsageError(
             "{file}, line {line}, is not well-formed CSV: a double quote is opened and not closed.",

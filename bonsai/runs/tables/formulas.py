@@ -7,18 +7,19 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?\s?%?")
 
 
 def escape_formula(value: object) -> object:
-    """Return a cell that no spreadsheet runs as a formula: with an apostrophe before it, unless it is a number.
+    """Return a text as a cell that no spreadsheet runs: with an apostrophe before it, which `cell_text` takes away."""
+    # An apostrophe that the text has itself counts as one of ours when it is read.
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(_STARTS) else value
 
-    `read_cell` gives the cell as it was, one that had apostrophes itself too.
+
+def cell_text(cell: str) -> str:
+    """Return the text of a cell of a CSV file: without the apostrophe of `escape_formula`."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_STARTS) else cell
+
+
+def safe_cell(cell: str) -> str:
+    """Return a cell of another's CSV file as it may stand in ours: as it was, unless a spreadsheet would run it.
+
+    A number that begins with a sign is none that would.
     """
-    return f"'{value}" if isinstance(value, str) and _would_run(value) else value
-
-
-def read_cell(cell: str) -> str:
-    """Return the cell that `escape_formula` made this one of."""
-    return cell[1:] if cell.startswith("'") and _would_run(cell) else cell
-
-
-def _would_run(text: str) -> bool:
-    bare = text.lstrip("'")
-    return bare.startswith(_STARTS) and not _NUMBER.fullmatch(bare)
+    return f"'{cell}" if cell.startswith(_STARTS) and not _NUMBER.fullmatch(cell) else cell

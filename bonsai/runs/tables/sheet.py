@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bonsai.errors import Note, UsageError
-from bonsai.runs.tables.formulas import escape_formula
+from bonsai.runs.tables.formulas import safe_cell
 
 # Titles and comments stand in so many rows at the head of a table at most.
 _ROWS_BEFORE_HEADER = 10
@@ -22,7 +22,7 @@ Row = tuple[int, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table in memory: its header, its rows of text, and the line of the file that each row begins at."""
+    """A table in memory: its header, its rows of cells as they stand, and the line that each row begins at."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -39,7 +39,7 @@ class Sheet:
     def to_csv(self) -> str:
         """Return the sheet as RFC 4180 text that begins with a byte order mark, safe to open in a spreadsheet."""
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows([escape_formula(cell) for cell in row] for row in self._all())
+        csv.writer(text, lineterminator="\r\n").writerows(map(safe_cell, row) for row in self._all())
         return "\ufeff" + text.getvalue()
 
     def _all(self) -> Iterator[tuple[str, ...]]:
