@@ -23,7 +23,7 @@ from bonsai.measures.embedder import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.question_lists import read_questions
 from bonsai.runs.requests import GridRequest
-from bonsai.runs.text_files import read_sheet
+from bonsai.runs.tables.csv_files import read_csv
 from bonsai.settings import NO_ADAPTER, ROOT
 
 VARIANTS = load_variants(ROOT / "prompts")
@@ -153,7 +153,7 @@ def test_a_blind_sheet_is_read_back(tmp_path: Path, results: Results) -> None:
         if (question := one.chain.questions[0]) in answers
     )
     write_sheet(sheet, 3, alone[:3], other, (ALONE, "good"))
-    rows, keys = read_sheet(sheet).rows, read_sheet(key_of(sheet)).rows
+    rows, keys = read_csv(sheet, ["pair"]).rows, read_csv(key_of(sheet), ["pair"]).rows
     marked = ["pair,question,answer A,answer B,better"]
     for (pair, question, *shown, _), (_, *names) in zip(rows, keys, strict=True):
         assert shown[names.index("good")] == answers[question]

@@ -8,7 +8,8 @@ from bonsai.errors import UsageError
 from bonsai.lab.evaluation.figures import Observation
 from bonsai.lab.evaluation.intervals import Wins
 from bonsai.runs.run import write_whole
-from bonsai.runs.text_files import Sheet, read_sheet
+from bonsai.runs.tables.csv_files import read_csv
+from bonsai.runs.tables.sheet import Sheet
 
 SHEET = ("pair", "question", "answer A", "answer B", "better")
 KEY = ("pair", "A", "B")
@@ -82,7 +83,7 @@ def read_judged(file: Path) -> tuple[Mapping[str, Wins], int]:
 
 
 def _rows(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    sheet = read_sheet(file)
+    sheet = read_csv(file, columns)
     for column in columns:
         if column not in sheet.names:
             raise UsageError(

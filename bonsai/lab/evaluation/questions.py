@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bonsai.errors import UsageError
-from bonsai.runs.text_files import read_text
+from bonsai.runs.tables.text_files import read_text
 
 QUESTIONS = Path(__file__).with_name("questions.txt")
 """100 questions, none of which is asked in a record of `bonsai.lab.records`."""
