@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bonsai.chains.conclusion import CONCLUDED, Conclusion
 from bonsai.chains.outcomes import Flag, Method, Role, StopReason
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step, with_measures
@@ -38,6 +39,10 @@ class Chain:
     """Whether the guard chooses the next question; else the first one proposed is asked, whatever it repeats."""
     moves: str = ""
     """The directions of its next questions: "auto", one move, or "" for none; see `bonsai.chains.moves`."""
+    concludes: bool = False
+    """Whether a conclusion is written at its end."""
+    conclusion: Conclusion | None = None
+    """What it found; None if none was asked for."""
     model: str = ""
     """What answers, if that is not the model and adapter of its run; see `Run.answered_by`."""
     adapter: str = ""
@@ -46,7 +51,12 @@ class Chain:
     @property
     def finished(self) -> bool:
         """Whether it goes no further."""
-        return bool(self.stop_reason)
+        return bool(self.stop_reason) and not self.concluding
+
+    @property
+    def concluding(self) -> bool:
+        """Whether its steps are done and its conclusion is to be written."""
+        return self.conclusion is not None and self.conclusion.writing
 
     @property
     def is_root(self) -> bool:
@@ -134,6 +144,7 @@ def branch(
         shared=keep,
         length=length,
         stop_reason="",
+        conclusion=None,
         model="",
         adapter="",
         steps=(*chain.steps[:keep], Step(keep + 1, question, chain.method.roles[0])),
@@ -173,6 +184,7 @@ def branch_in_direction(
         shared=step - 1,
         length=length,
         stop_reason="",
+        conclusion=None,
         model="",
         adapter="",
         steps=(*chain.steps[: step - 1], again),
@@ -185,6 +197,8 @@ def stop(chain: Chain, measure: Measure = WORDS) -> Chain:
     """Return the chain as it stands, ended by the person; the step being written is kept if anything is in it."""
     if chain.finished:
         return chain
+    if chain.concluding:
+        return replace(chain, conclusion=None)
     last = chain.steps[-1]
     if not (last.reasoning or last.answer or last.number == 1):
         return replace(chain, steps=chain.steps[:-1], stop_reason=StopReason.STOPPED)
@@ -195,7 +209,18 @@ def stop(chain: Chain, measure: Measure = WORDS) -> Chain:
 
 def finish(chain: Chain, reason: StopReason, measure: Measure) -> Chain:
     """Return the chain with its last step measured and finished, and why it goes no further."""
-    return replace(with_last(chain, with_measures(chain.steps[-1], chain.steps[:-1], measure)), stop_reason=reason)
+    chain = replace(with_last(chain, with_measures(chain.steps[-1], chain.steps[:-1], measure)), stop_reason=reason)
+    return conclude(chain) if chain.concludes and reason in CONCLUDED else chain
+
+
+def conclude(chain: Chain) -> Chain:
+    """Return an ended chain whose conclusion is to be written, anew if it has one.
+
+    Raises UsageError if it is not of the method qtq, or has no answer.
+    """
+    if chain.method != Method.QTQ or not any(step.answer for step in chain.steps):
+        raise UsageError(f"Chain {chain.number} has nothing to conclude; that takes a qtq chain with an answer.")
+    return replace(chain, conclusion=Conclusion())
 
 
 def with_last(chain: Chain, step: Step) -> Chain:

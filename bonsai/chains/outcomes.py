@@ -16,6 +16,8 @@ class Role(StrEnum):
     ANSWER = "answer"
     """An answer that follows from the Reasoning."""
     NEXT_QUESTION = "next_question"
+    CONCLUSION = "conclusion"
+    """An answer to the first question by what a whole chain found."""
 
 
 class Method(StrEnum):
@@ -70,6 +72,10 @@ class Flag(StrEnum):
     """A text hit the token limit, or earlier steps did not fit the context."""
     STOPPED = "stopped"
     ERROR = "error"
+    COPIED_CONCLUSION = "copied-conclusion"
+    """Of a conclusion: it only repeats the answer of one step."""
+    UNSUPPORTED = "unsupported"
+    """Of a conclusion: most of it was said in no step."""
 
 
 class StopReason(StrEnum):

@@ -16,6 +16,8 @@ from bonsai.errors import PromptError
 
 ROLES = ("single", "reasoning", "answer", "next_question")
 CONCLUSION = "conclusion"
+# How a step is written for a conclusion, which needs answers; a turn may show the question alone.
+_FINDING = "Question: $question\nAnswer: $answer\n"
 
 # What is asked before a role in the same conversation.
 _BEFORE = {"answer": ("reasoning",), "next_question": ("reasoning", "answer")}
@@ -81,7 +83,7 @@ class PromptVariant:
 
         `move` names the direction of the next question; without one nothing stands for `$move`.
         """
-        turn = string.Template(self.turn)
+        turn = string.Template(_FINDING if role == CONCLUSION else self.turn)
         values = {
             "persona": self.persona,
             "question": question,

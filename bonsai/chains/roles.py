@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bonsai.chains.chain import Chain, finish, stop, with_last
+from bonsai.chains.conclusion import Conclusion, conclusion_flags, parse_conclusion, shortened
 from bonsai.chains.formats import PromptFormat, format_of
 from bonsai.chains.guard import Candidate, choose, first_asked, judge, without_duplicates
 from bonsai.chains.moves import next_moves
@@ -45,6 +46,8 @@ class RoleRequest:
 
 def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams, move: str = "") -> tuple[Prompt, bool]:
     """Return the prompt that an unfinished chain wants completed, and whether earlier steps were left out to fit it."""
+    if chain.concluding:
+        return _conclusion_prompt(engine, chain, sampling)
     step, variant = chain.steps[-1], chain.prompt
     tried = [(candidate.question, "") for candidate in step.candidates if candidate.question]
     earlier = [(past.question, past.answer) for past in chain.steps[:-1]] + tried
@@ -80,7 +83,9 @@ def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> Role
     step = chain.steps[-1]
     sampling = with_stops(engine, chain, sampling)
     moves: tuple[str, ...] = ("",)
-    if step.writing == Role.NEXT_QUESTION:
+    if chain.concluding:
+        tries = 0
+    elif step.writing == Role.NEXT_QUESTION:
         moves, tries = _moves(chain), len(step.candidates)
         sampling = _candidate_sampling(sampling)
     else:
@@ -101,6 +106,18 @@ def _moves(chain: Chain) -> tuple[str, ...]:
         return ("",) * chain.candidates
     tried = [candidate.move for candidate in step.candidates]
     return next_moves(chain.moves, chain.taken, tried, chain.candidates, chain.seed)
+
+
+def _conclusion_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -> tuple[Prompt, bool]:
+    """Return the prompt for a conclusion, with as much of what the steps said as fits, the newest in full."""
+    room, form = engine.info.context_length - sampling.max_new_tokens, format_of(engine.info)
+    said = [(step.question, step.answer) for step in chain.steps]
+    first = chain.steps[0].question
+    for earlier in shortened(said):
+        prompt = chain.prompt.render(Role.CONCLUSION, form, question=first, earlier=earlier)
+        if engine.count_tokens(prompt) <= room:
+            break
+    return prompt, earlier != said
 
 
 def _candidate_sampling(sampling: SamplingParams) -> SamplingParams:
@@ -124,11 +141,15 @@ def _render(
 
 def with_partial_text(request: RoleRequest, completion: Completion) -> Chain:
     """Return the chain with the text so far, of the first of its completions, in the step being written."""
+    if request.chain.concluding:
+        return replace(request.chain, conclusion=Conclusion(completion.text.strip()))
     return with_last(request.chain, _written(request.chain.steps[-1], completion.text))
 
 
 def with_completions(request: RoleRequest, completions: Sequence[Completion], measure: Measure) -> Chain:
     """Return the chain after a role: the step goes on to its next role, ends, or is followed by the next step."""
+    if request.chain.concluding:
+        return _with_conclusion(request, completions[0])
     step = request.chain.steps[-1]
     step = replace(
         step,
@@ -169,6 +190,28 @@ def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chai
     if step.writing == Role.ANSWER and chain.stop_without_progress and adds_nothing(step, chain.steps[:-1]):
         return finish(with_last(chain, step), StopReason.NO_PROGRESS, measure)
     return with_last(chain, replace(step, writing=roles[place]))
+
+
+def _with_conclusion(request: RoleRequest, completion: Completion) -> Chain:
+    """Return the chain with its conclusion; a run that was stopped meanwhile has none."""
+    chain = request.chain
+    if completion.finish_reason == "cancelled":
+        return replace(chain, conclusion=None)
+    text, open_question = parse_conclusion(completion.text)
+    flags = conclusion_flags(text, [(step.question, step.answer) for step in chain.steps])
+    if request.truncated or completion.finish_reason == "length":
+        flags = (*flags, Flag.TRUNCATED)
+    conclusion = Conclusion(
+        text,
+        open_question,
+        writing=False,
+        flags=(Flag.ERROR,) if completion.error else flags,
+        error=completion.error,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        seconds=completion.seconds,
+    )
+    return replace(chain, conclusion=conclusion)
 
 
 def _finish_next_question(

@@ -26,4 +26,9 @@ def chain_values(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values for a request that the options of chains give; those that are not given are left out."""
     names = ("steps", "candidates", "moves", "seed", "temperature", "max_new_tokens")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return {**given, "guarded": not options.no_guard, "stop_without_progress": not options.keep_going}
+    switches = {
+        "guarded": not options.no_guard,
+        "stop_without_progress": not options.keep_going,
+        "concludes": options.conclude,
+    }
+    return {**given, **switches}

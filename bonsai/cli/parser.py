@@ -223,6 +223,9 @@ def _add_chain_options(command: Parser) -> None:
     command.add_argument(
         "--keep-going", action="store_true", help="go on even if two steps running add next to nothing"
     )
+    command.add_argument(
+        "--conclude", action="store_true", help="answer the first question by what the whole chain found (qtq)"
+    )
 
 
 def _add_axes(command: Parser) -> None:

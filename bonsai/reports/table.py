@@ -31,6 +31,7 @@ COLUMNS = (
     "completion_tokens",
     "seconds",
     "move",
+    "conclusion",
 )
 Row = Mapping[str, str | int | float | None]
 
@@ -85,4 +86,12 @@ def _row(run: Run, chain: Chain, step: Step) -> Row:
         "completion_tokens": step.completion_tokens,
         "seconds": round(step.seconds, 3),
         "move": step.move,
+        "conclusion": _conclusion(chain, step),
     }
+
+
+def _conclusion(chain: Chain, step: Step) -> str:
+    """Return the conclusion of a chain, in the row of its last step."""
+    if chain.conclusion is None or step is not chain.steps[-1]:
+        return ""
+    return printable(chain.conclusion.sentence)

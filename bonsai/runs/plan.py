@@ -41,6 +41,8 @@ class Grid:
     """See `Chain.stop_without_progress`."""
     moves: str = ""
     """See `Chain.moves`."""
+    concludes: bool = False
+    """See `Chain.concludes`."""
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.prompts]
@@ -74,7 +76,12 @@ class Grid:
             seed=self.seeds[seed],
             moves=self.moves,
         )
-        chain = replace(chain, guarded=self.guarded, stop_without_progress=self.stop_without_progress)
+        chain = replace(
+            chain,
+            guarded=self.guarded,
+            stop_without_progress=self.stop_without_progress,
+            concludes=self.concludes and chain.method == Method.QTQ,
+        )
         return replace(chain, model=model, adapter=self.adapters[adapter]) if adapter else chain
 
     def chains(self, model: str) -> Iterator[Chain]:
@@ -170,6 +177,7 @@ def infer_plan(run: Run) -> Plan | None:
         first.guarded,
         first.stop_without_progress,
         first.moves,
+        first.concludes,
     )
     plan = Plan(grid, run.sampling, run.model, run.adapter, run.engine, run.measure)
     same = len(grid) == len(run.chains) and all(map(_begins_as, run.chains, plan.chains()))
@@ -191,7 +199,7 @@ def _begins_as(chain: Chain, planned: Chain) -> bool:
 
 def _settings(chain: Chain) -> tuple[object, ...]:
     """Return what a plan decides of a chain; its seed alone may be another one, if it was asked again."""
-    others = ("steps", "stop_reason", "seed")
+    others = ("steps", "stop_reason", "seed", "conclusion")
     return tuple(getattr(chain, item.name) for item in fields(Chain) if item.name not in others)
 
 

@@ -40,6 +40,8 @@ class _ChainRequest:
     """Whether a next question that repeats one is dropped."""
     moves: str = AUTO
     """The directions of next questions: "auto", "off", or one move."""
+    concludes: bool = False
+    """Whether a qtq chain ends with a conclusion."""
     sampling: SamplingParams = DEFAULT_SAMPLING
 
     @classmethod
@@ -93,7 +95,12 @@ class RunRequest(_ChainRequest):
             seed=self.sampling.seed,
             moves=parse_moves(self.moves),
         )
-        chain = replace(chain, guarded=self.guarded, stop_without_progress=self.stop_without_progress)
+        chain = replace(
+            chain,
+            guarded=self.guarded,
+            stop_without_progress=self.stop_without_progress,
+            concludes=self.concludes and chain.method == Method.QTQ,
+        )
         check_fits(engine, chain, self.sampling)
         return Run((chain,), self.sampling, info.model_id, info.adapter_id, info.name, measure.name)
 
@@ -152,6 +159,7 @@ class GridRequest(_ChainRequest):
             self.guarded,
             self.stop_without_progress,
             parse_moves(self.moves),
+            self.concludes,
         )
         return Plan(grid, self.sampling, info.model_id, info.adapter_id, info.name, measure.name)
 

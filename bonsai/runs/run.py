@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.guard import Candidate
-from bonsai.chains.outcomes import Method
+from bonsai.chains.outcomes import Flag, Method
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
@@ -63,7 +64,8 @@ class Run:
         chains = self.chains.begun() if isinstance(self.chains, StoredChains) else self.chains
         for chain in chains:
             if chain.is_root:
-                yield replace(chain, steps=(Step(1, chain.steps[0].question, ""),), stop_reason="")
+                first = Step(1, chain.steps[0].question, "")
+                yield replace(chain, steps=(first,), stop_reason="", conclusion=None)
 
     def answered_by(self, chain: Chain) -> tuple[str, str]:
         """Return the model and the adapter that answer a chain; the adapter is "" for the model alone."""
@@ -194,12 +196,18 @@ def _chain(data: Mapping[str, Any]) -> Chain:
             "method": Method(data["method"]),
             "prompt": _variant(data["prompt"]),
             "steps": tuple(step_from_json(item) for item in data["steps"]),
+            "conclusion": conclusion_from_json(data.get("conclusion")),
         }
     )
 
 
 def _variant(data: Mapping[str, Any]) -> PromptVariant:
     return PromptVariant(**{**data, "stop": tuple(data["stop"])})
+
+
+def conclusion_from_json(data: Mapping[str, Any] | None) -> Conclusion | None:
+    """Return the conclusion in an object, None for none; raise KeyError, TypeError or ValueError if it is no such."""
+    return Conclusion(**{**data, "flags": tuple(map(Flag, data["flags"]))}) if data else None
 
 
 def step_from_json(data: Mapping[str, Any]) -> Step:

@@ -74,7 +74,11 @@ def without_seconds(text: str) -> str:
     text = re.sub(r'("(?:seconds|time)": )[\d.e-]+', r"\g<1>0", text)
     # The seconds of a row stand between two counts of tokens and the move, which ends the row.
     counts = r"(?<![.\d])(?:(?:\d+,){2}|(?:\d+ \| ){2}|(?:\d+</td><td>){2})"
-    text = re.sub(rf"({counts})\d+\.\d+(?=,[a-z ]*\r\n| \| [a-z ]*\|\n|</td><td>[a-z ]*</td></tr>)", r"\g<1>0.0", text)
+    text = re.sub(
+        rf"({counts})\d+\.\d+(?=,[a-z ]*,\r\n| \| [a-z ]*\|  \|\n|</td><td>[a-z ]*</td><td></td></tr>)",
+        r"\g<1>0.0",
+        text,
+    )
     text = re.sub(r"\b\d+\.\d+(?=\s*s\b)", "0.0", text)
     return re.sub(r"(?m)^(\|? ?(?:seconds|Seconds)\b.*)$", lambda line: re.sub(r"\d+(\.\d+)?", "0", line[0]), text)
 

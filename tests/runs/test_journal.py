@@ -326,3 +326,26 @@ def test_progress_counts_and_expects(tmp_path: Path) -> None:
     assert (again.failures, again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
     first = next(record(again, advance_each(EchoEngine(), again.unfinished(), PLAN.sampling)))
     assert first.expected is None, "the pace of another run is not that of this one"
+
+
+def test_a_conclusion_is_kept_and_written_after_an_interruption(tmp_path: Path) -> None:
+    grid = Grid(
+        ("Why does rain smell?", "Why does tea calm?"), (VARIANTS["assistant"],), ("qtq",), length=2, concludes=True
+    )
+    plan = replace(PLAN, grid=grid)
+    whole = begin_journal(tmp_path / "whole.jsonl", plan)
+    for _ in record(whole, advance_each(EchoEngine(), whole.unfinished(), plan.sampling)):
+        pass
+    assert all(chain.conclusion and chain.conclusion.text for chain in whole)
+    # Cut before the first conclusion: all steps of that chain are there.
+    lines = whole.file.read_bytes().splitlines(keepends=True)
+    cut = tmp_path / "cut.jsonl"
+    cut.write_bytes(b"".join(lines[: next(at for at, line in enumerate(lines) if b'"conclusion"' in line)]))
+    again = resume_journal(cut, plan)
+    assert again.finished == 0 and list(again.unfinished())[0].concluding
+    for _ in record(again, advance_each(EchoEngine(), again.unfinished(), plan.sampling)):
+        pass
+    assert [(chain.questions, chain.conclusion.text) for chain in again if chain.conclusion] == [
+        (chain.questions, chain.conclusion.text) for chain in whole if chain.conclusion
+    ]
+    assert again.finished == 2

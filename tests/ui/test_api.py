@@ -226,7 +226,7 @@ def test_a_reasoning_that_is_not_there_or_of_another_model_is_not_tested(client:
         client.predict(data_of(other), api_name="/test_reasoning")
 
 
-@pytest.mark.parametrize("name", ["branch", "test_reasoning"])
+@pytest.mark.parametrize("name", ["branch", "conclude", "test_reasoning"])
 def test_what_takes_a_run_is_a_documented_tool(address: str, name: str) -> None:
     with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
         (tool,) = [tool for tool in json.load(answer) if tool["name"].removeprefix("_") == name]
@@ -234,6 +234,14 @@ def test_what_takes_a_run_is_a_documented_tool(address: str, name: str) -> None:
     assert "saved run" in tool["description"]
     assert properties["run"]["type"] == "object"
     assert all(described["description"] for described in properties.values())
+
+
+def test_a_chain_of_a_saved_run_is_concluded(client: Client) -> None:
+    concluded = call(client, "/conclude", data_of(run_of("qtq")))
+    found = concluded.chains[0].conclusion
+    assert found and found.text and not found.writing
+    with pytest.raises(AppError, match="nothing to conclude"):
+        client.predict(data_of(run_of("single")), api_name="/conclude")
 
 
 def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:

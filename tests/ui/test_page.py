@@ -96,15 +96,15 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Cli
         "/compare",
         "/batch",
         "/branch",
+        "/conclude",
         "/test_reasoning",
         "/score",
     }
     assert not described["unnamed_endpoints"]
     for name, endpoint in described["named_endpoints"].items():
         assert endpoint["description"]
-        first = {"/branch": "run", "/test_reasoning": "run", "/score": "rows", "/batch": "questions"}.get(
-            name, "question"
-        )
+        runs = dict.fromkeys(("/branch", "/conclude", "/test_reasoning"), "run")
+        first = {**runs, "/score": "rows", "/batch": "questions"}.get(name, "question")
         assert endpoint["parameters"][0]["parameter_name"] == first
 
 
@@ -112,7 +112,7 @@ def test_the_endpoints_are_tools_for_mcp(address: str) -> None:
     with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
         tools = json.load(answer)
     named = {tool["name"].removeprefix("_") for tool in tools}
-    assert named >= {"ask", "two_step", "qtq", "compare", "batch", "branch", "test_reasoning", "score"}
+    assert named >= {"ask", "two_step", "qtq", "compare", "batch", "branch", "conclude", "test_reasoning", "score"}
 
 
 def test_two_visitors_at_once_each_get_their_own(address: str) -> None:

@@ -3,7 +3,7 @@
 import argparse
 
 from bonsai.chains.advance import advance
-from bonsai.chains.chain import Chain, stop
+from bonsai.chains.chain import Chain, conclude, stop
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import choose_variant, load_variants
 from bonsai.chains.questions import clean_question
@@ -56,6 +56,8 @@ def _begin_branch(options: argparse.Namespace, settings: Settings, variants: Var
         if getattr(options, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise UsageError("A branch is written as its run was; leave out {option}.", option=option)
+    if options.step is None and options.conclude:
+        return _begin_conclusion(options, settings)
     if options.step is None:
         raise UsageError("A branch begins at a step of the run; name it with --step, and its chain with --chain.")
     request = BranchRequest(
@@ -92,6 +94,17 @@ def _model(model: str, adapter: str) -> str:
     return f"{model} with the adapter {adapter}" if adapter else model
 
 
+def _begin_conclusion(options: argparse.Namespace, settings: Settings) -> tuple[Run, Engine, Measure]:
+    """Return a saved run in which a chain, by default the last one, is about to be concluded."""
+    saved = read_run(options.run)
+    number = saved.chains[-1].number if options.chain is None else options.chain
+    chain, _ = saved.step_at(number, 1)
+    concluding = conclude(chain)
+    engine, measure = open_all(settings)
+    others = [one for one in saved.chains if one.number != number]
+    return saved.with_chains((*others, concluding)), engine, measure
+
+
 def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Run, int]:
     """Return the run with its last chain as far as it came, and the exit code."""
     *others, chain = run.chains
@@ -109,10 +122,11 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
         say(f"bonsai: {error}")
         code = FAILED
     failures = [step.error for step in chain.own_steps if step.error]
+    failures += [chain.conclusion.error] if chain.conclusion and chain.conclusion.error else []
     for failure in failures:
         say(f"bonsai: {failure}")
     say_notes(engine)
-    return run.with_chains((*others, chain)), code or (FAILED if failures else 0)
+    return run.with_chains(sorted((*others, chain), key=lambda one: one.number)), code or (FAILED if failures else 0)
 
 
 class _Progress:

@@ -11,6 +11,10 @@ class JournalIndex:
         """Why each finished chain ended."""
         self.failed: set[int] = set()
         """The chains that ended with an error."""
+        self.awaiting: set[int] = set()
+        """The chains that ended and whose conclusion is still to be written."""
+        self.conclusions: dict[int, int] = {}
+        """Where in the file the conclusions are."""
         self.seeds: dict[int, int] = {}
         """The seeds of chains that were restarted with another one than the plan's."""
         self.steps = 0
@@ -35,15 +39,24 @@ class JournalIndex:
         self._count(step - len(kept))
         kept[step - 1 :] = [place]
 
-    def end(self, number: int, reason: StopReason) -> None:
-        """Note that a chain is finished."""
+    def end(self, number: int, reason: StopReason, awaiting: bool = False) -> None:
+        """Note that all steps of a chain are written, and whether it awaits its conclusion."""
         self.ended[number] = reason
+        if awaiting:
+            self.awaiting.add(number)
         self.open_steps -= len(self.places(number))
         if reason == StopReason.ERROR:
             self.failed.add(number)
 
+    def conclude(self, number: int, place: int) -> None:
+        """Note the conclusion of a chain."""
+        self.awaiting.discard(number)
+        self.conclusions[number] = place
+
     def reopen(self, number: int) -> None:
         """Note that a chain goes on, if it was finished."""
+        self.awaiting.discard(number)
+        self.conclusions.pop(number, None)
         if number in self.ended:
             del self.ended[number]
             self.failed.discard(number)

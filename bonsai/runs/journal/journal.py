@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, overload
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.conclusion import CONCLUDED, Conclusion
 from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.errors import RunFileError, first_line
 from bonsai.runs.journal.index import JournalIndex
 from bonsai.runs.json_values import as_json
 from bonsai.runs.plan import Plan
-from bonsai.runs.run import Run, StoredChains, step_from_json
+from bonsai.runs.run import Run, StoredChains, conclusion_from_json, step_from_json
 
 
 class Journal(StoredChains):
@@ -40,7 +41,7 @@ class Journal(StoredChains):
     @property
     def finished(self) -> int:
         """The number of chains that are finished."""
-        return len(self._index.ended)
+        return len(self._index.ended) - len(self._index.awaiting)
 
     @property
     def failed(self) -> list[int]:
@@ -88,7 +89,8 @@ class Journal(StoredChains):
 
     def unfinished(self) -> Iterator[Chain]:
         """Yield the chains that go on, with the steps that were kept; nothing of these is written again."""
-        return self._chains(number for number in range(1, len(self) + 1) if number not in self._index.ended)
+        ended, awaiting = self._index.ended, self._index.awaiting
+        return self._chains(number for number in range(1, len(self) + 1) if number not in ended or number in awaiting)
 
     def reopen(self, numbers: Sequence[int]) -> None:
         """Let chains that ended with an error go on, from the step that failed."""
@@ -111,6 +113,13 @@ class Journal(StoredChains):
         A chain that was stopped is not kept as finished, nor is the step at which it was. Raises RunFileError if the
         file cannot be written.
         """
+        count = self._append_steps(chain)
+        if chain.conclusion and not chain.concluding and chain.number in self._index.awaiting:
+            (place,) = self._append([{"chain": chain.number, "conclusion": as_json(chain.conclusion)}])
+            self._index.conclude(chain.number, place)
+        return count
+
+    def _append_steps(self, chain: Chain) -> int:
         kept = len(self._index.places(chain.number))
         if chain.stop_reason == StopReason.STOPPED or len(chain.steps) - (not chain.steps[-1].finished) <= kept:
             return 0
@@ -132,7 +141,7 @@ class Journal(StoredChains):
         for step, place in zip(new, places, strict=True):
             self._index.add(chain.number, step.number, place)
         if chain.stop_reason:
-            self._index.end(chain.number, chain.stop_reason)
+            self._index.end(chain.number, chain.stop_reason, _awaits(chain, chain.stop_reason))
         return len(new)
 
     def read_steps(self, file: BinaryIO) -> None:
@@ -165,9 +174,14 @@ class Journal(StoredChains):
         if "seed" in data:
             self._restart(number, int(data["seed"]))
             return
+        if "conclusion" in data:
+            conclusion_from_json(data["conclusion"])
+            self._index.conclude(number, place)
+            return
         self._index.add(number, step_from_json(data["step"]).number, place)
         if data["stop_reason"]:
-            self._index.end(number, StopReason(data["stop_reason"]))
+            reason = StopReason(data["stop_reason"])
+            self._index.end(number, reason, _awaits(self._begun(number), reason))
 
     def _restart(self, number: int, seed: int) -> None:
         self._index.restart(number, seed)
@@ -207,11 +221,19 @@ class Journal(StoredChains):
         chain = self._begun(number)
         steps = [_step(file, place) for place in self._index.places(number)]
         if number in self._index.ended:
-            return replace(chain, steps=tuple(steps), stop_reason=self._index.ended[number])
+            conclusion = self._conclusion(number, file)
+            return replace(chain, steps=tuple(steps), stop_reason=self._index.ended[number], conclusion=conclusion)
         if not steps:
             return chain
         following = Step(len(steps) + 1, steps[-1].next_question, chain.method.roles[0])
         return replace(chain, steps=(*steps, following))
+
+    def _conclusion(self, number: int, file: BinaryIO) -> Conclusion | None:
+        """Return the conclusion of an ended chain: as it was kept, about to be written, or none."""
+        if number in self._index.awaiting:
+            return Conclusion()
+        place = self._index.conclusions.get(number)
+        return None if place is None else conclusion_from_json(_line(file, place)["conclusion"])
 
     def _begun(self, number: int) -> Chain:
         chain = self.plan.grid.chain(number, self.plan.model)
@@ -223,6 +245,15 @@ def line_of(data: dict[str, Any]) -> bytes:
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
+def _awaits(chain: Chain, reason: StopReason) -> bool:
+    """Say whether a conclusion follows the steps of a chain that ended."""
+    return chain.concludes and reason in CONCLUDED
+
+
 def _step(file: BinaryIO, place: int) -> Step:
+    return step_from_json(_line(file, place)["step"])
+
+
+def _line(file: BinaryIO, place: int) -> Any:
     file.seek(place)
-    return step_from_json(json.loads(file.readline())["step"])
+    return json.loads(file.readline())

@@ -9,7 +9,8 @@ from bonsai.ui.work.event_settings import RUNS
 
 def publish(context: PageContext) -> None:
     """Add the endpoints to the page that is being built."""
-    makers = (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, saved_runs.branch, saved_runs.test_reasoning)
+    of_runs = (saved_runs.branch, saved_runs.conclude, saved_runs.test_reasoning)
+    makers = (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, *of_runs)
     for make in makers:
         gr_api(make(context), api_name=make.__name__, concurrency_id=RUNS)
     # Its own place in the queue: it needs no engine.

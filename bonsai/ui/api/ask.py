@@ -110,6 +110,7 @@ def qtq(context: PageContext) -> Endpoint:
         seed: int = DEFAULT_SAMPLING.seed,
         stop_without_progress: bool = True,
         moves: str = AUTO,
+        conclude: bool = False,
     ) -> list[dict[str, Any]]:
         """Go from question to question: Reasoning, answer and a deeper next question. Returns the table: a row a step.
 
@@ -128,6 +129,8 @@ def qtq(context: PageContext) -> Endpoint:
             stop_without_progress: End the chain when two steps running add next to nothing.
             moves: The direction of next questions: auto, off, cause, mechanism, evidence, assumption, other view,
                 consequence, example or measure.
+            conclude: End with a conclusion: an answer to the first question by what the chain found, in the column
+                conclusion of its last row.
         """
         return await _rows(
             context,
@@ -144,6 +147,7 @@ def qtq(context: PageContext) -> Endpoint:
             seed=seed,
             stop_without_progress=stop_without_progress,
             moves=moves,
+            concludes=conclude,
         )
 
     return qtq

@@ -5,6 +5,7 @@ import shutil
 from contextlib import aclosing
 from typing import Any
 
+from bonsai.chains.moves import AUTO
 from bonsai.errors import UsageError
 from bonsai.runs.journal import begin_journal
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
@@ -29,6 +30,8 @@ def compare(context: PageContext) -> Endpoint:
         max_new_tokens: int = DEFAULT_SAMPLING.max_new_tokens,
         temperature: float = DEFAULT_SAMPLING.temperature,
         seed: int = DEFAULT_SAMPLING.seed,
+        moves: str = AUTO,
+        conclude: bool = False,
     ) -> list[dict[str, Any]]:
         """Ask the same questions with several prompt variants, with the same seeds, and return the table of all steps.
 
@@ -43,6 +46,9 @@ def compare(context: PageContext) -> Endpoint:
             max_new_tokens: The most tokens that each text may have.
             temperature: How freely words are drawn; 0 takes the likeliest word each time.
             seed: The first seed; the same seeds and settings give the same table.
+            moves: The direction of next questions: auto, off, cause, mechanism, evidence, assumption, other view,
+                consequence, example or measure.
+            conclude: End a qtq chain with a conclusion: an answer to its first question by what the chain found.
         """
         with sentences():
             questions = pasted(question, context.settings.max_questions).questions
@@ -58,6 +64,8 @@ def compare(context: PageContext) -> Endpoint:
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
                 seed=seed,
+                moves=moves,
+                concludes=conclude,
             )
 
     return compare
@@ -75,6 +83,8 @@ def batch(context: PageContext) -> Endpoint:
         max_new_tokens: int = DEFAULT_SAMPLING.max_new_tokens,
         temperature: float = DEFAULT_SAMPLING.temperature,
         seed: int = DEFAULT_SAMPLING.seed,
+        moves: str = AUTO,
+        conclude: bool = False,
     ) -> list[dict[str, Any]]:
         """Ask a whole list of questions and return the table of all steps; a question that fails spares the others.
 
@@ -87,6 +97,9 @@ def batch(context: PageContext) -> Endpoint:
             max_new_tokens: The most tokens that each text may have.
             temperature: How freely words are drawn; 0 takes the likeliest word each time.
             seed: The same seed and settings give the same table.
+            moves: The direction of next questions: auto, off, cause, mechanism, evidence, assumption, other view,
+                consequence, example or measure.
+            conclude: End a qtq chain with a conclusion: an answer to its first question by what the chain found.
         """
         with sentences():
             if not isinstance(questions, list) or not all(isinstance(text, str) for text in questions):
@@ -103,6 +116,8 @@ def batch(context: PageContext) -> Endpoint:
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
                 seed=seed,
+                moves=moves,
+                concludes=conclude,
             )
 
     return batch

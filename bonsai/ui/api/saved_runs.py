@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from bonsai.chains.chain import conclude as conclude_chain
 from bonsai.chains.outcomes import Method
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, number
@@ -116,6 +117,30 @@ def test_reasoning(context: PageContext) -> RunEndpoint:
             return json_of(saved.with_chains(chains))
 
     return test_reasoning
+
+
+def conclude(context: PageContext) -> RunEndpoint:
+    """Return the endpoint that concludes a chain."""
+
+    async def conclude(run: dict[str, Any], chain: int = 1) -> dict[str, Any]:
+        """Answer the first question of a chain of a saved run by what its steps found, and name what stays open.
+
+        Returns the whole run; the conclusion of that chain holds text and open_question.
+
+        Args:
+            run: The run as a JSON object: what the page's Download JSON, the command ask --format json, or the
+                endpoint branch gave. It must be of the model, adapter and measure that are used here.
+            chain: The chain to conclude, of the method qtq.
+        """
+        with sentences():
+            saved = _saved(context, run)
+            now = conclude_chain(saved.step_at(chain, 1)[0])
+            async with aclosing(snapshots((now,), saved.sampling)) as growing:
+                async for (grown,) in growing:
+                    now = grown
+            return json_of(saved.with_chains(tuple(now if one.number == chain else one for one in saved.chains)))
+
+    return conclude
 
 
 def _saved(context: PageContext, given: Json) -> Run:

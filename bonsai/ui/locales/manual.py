@@ -27,6 +27,7 @@ The **prompt variant** is the wording around your question. The same seed, setti
 | flags | what to look at twice, see below |
 | seconds | how long the model took |
 | move | the direction in which the next question was asked for |
+| conclusion | of the last step: what the whole chain found |
 
 The downloads hold more: the run, the number of that most similar step (nearest), model, adapter, seed and token counts.
 JSON keeps everything, every candidate included, and can be drawn again with `python -m bonsai show`.
@@ -113,6 +114,7 @@ JAPANESE = """
 | flags | 注意して読みたい点（下の表） |
 | seconds | モデルがかけた秒数 |
 | move | 次の質問を求めた方向 |
+| conclusion | 最後のステップに書かれる、連鎖全体の結論 |
 
 ダウンロードするファイルには、実行の番号、最もよく似たステップの番号（nearest）、モデル、アダプター、シード、トークン数も入ります。
 JSON には候補も含めてすべてが残り、`python -m bonsai show` でもう一度表にできます。

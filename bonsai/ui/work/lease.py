@@ -59,7 +59,8 @@ def active_completions(chain: Chain) -> int:
 
 def _tokens(chain: Chain, sampling: SamplingParams, candidates: int = 1) -> int:
     """Return the tokens that a chain has still to write, those of as many candidates for each next question."""
-    return _steps(chain) * sum(
+    conclusion = sampling.max_new_tokens if chain.concluding or chain.concludes and not chain.stop_reason else 0
+    return conclusion + _steps(chain) * sum(
         candidates * min(NEXT_QUESTION_TOKENS, sampling.max_new_tokens)
         if role == Role.NEXT_QUESTION
         else sampling.max_new_tokens
@@ -71,9 +72,11 @@ def _read(engine: Engine, chain: Chain, sampling: SamplingParams) -> int:
     """Return the tokens that a chain has still to read: its prompts, each longer by what was written before it."""
     roles = chain.method.roles
     first = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
+    if chain.concluding:
+        return first
     grown = sampling.max_new_tokens * sum(range(len(roles)))
     return min(_steps(chain) * (len(roles) * first + grown), _steps(chain) * len(roles) * engine.info.context_length)
 
 
 def _steps(chain: Chain) -> int:
-    return chain.length - sum(step.finished for step in chain.steps)
+    return 0 if chain.stop_reason else chain.length - sum(step.finished for step in chain.steps)
