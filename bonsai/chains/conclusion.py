@@ -41,6 +41,12 @@ class Conclusion:
         return " ".join(part for part in (self.text, self.open_question) if part)
 
 
+def conclusion_text(conclusion: Conclusion) -> str:
+    """Return a conclusion as one text, with its flags at the end."""
+    flags = f" ({' '.join(conclusion.flags)})" if conclusion.flags else ""
+    return f"{conclusion.sentence}{flags}"
+
+
 def parse_conclusion(text: str) -> tuple[str, str]:
     """Return the text and the open question in what a model wrote; the last of its questions is the open one."""
     sentences = [part.strip() for part in _SENTENCE_END.split(text.strip()) if part.strip()]

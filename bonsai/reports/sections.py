@@ -1,9 +1,10 @@
 """The sections of a report: all that there is to say of a step, and of how its chain ended."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, StopReason, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
@@ -26,14 +27,34 @@ def chain_sections(chain: Chain, several: bool) -> list[Section]:
     Where a run has several chains the titles name theirs.
     """
     finished = [step for step in chain.own_steps if step.finished]
+    concluded = chain.conclusion and not chain.concluding
     return [
+        *_step_sections(chain, finished, several),
+        *([_conclusion(chain, several)] if concluded else []),
+    ]
+
+
+def _step_sections(chain: Chain, finished: Sequence[Step], several: bool) -> Iterator[Section]:
+    return (
         Section(
             f"{_title(chain)}, step {step.number}" if several else f"Step {step.number}",
             tuple(_parts(chain, step)),
             ending(chain) if step is finished[-1] else "",
         )
         for step in finished
-    ]
+    )
+
+
+def _conclusion(chain: Chain, several: bool) -> Section:
+    found = chain.conclusion or Conclusion()
+    parts = {
+        "Conclusion": found.text,
+        "Stays open": found.open_question,
+        "Flags": " ".join(found.flags),
+        "Error": found.error,
+    }
+    title = f"{_title(chain)}, conclusion" if several else "Conclusion"
+    return Section(title, tuple((name, text) for name, text in parts.items() if text))
 
 
 def ending(chain: Chain) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.conclusion import conclusion_text
 from bonsai.chains.outcomes import Flag
 from bonsai.chains.step import Step
 from bonsai.reports.formats import Language
@@ -19,6 +20,7 @@ _JAPANESE = {
     "Summary": "まとめ",
     "Asked": "質問",
     "{} and {} more": "{} ほか {} 件",
+    "Conclusion": "結論",
     "Written by": "書いたもの",
     "{}; method {}; prompt variant {}": "{}。方法 {}、プロンプト {}",
     "{} with the adapter {}": "{}（アダプター {}）",
@@ -52,6 +54,7 @@ class Counts:
     repeated: Counter[str] = field(default_factory=Counter)
     without: list[tuple[int, int]] = field(default_factory=list)
     failures: list[tuple[int, str]] = field(default_factory=list)
+    conclusions: list[tuple[int, str]] = field(default_factory=list)
     deepest: tuple[int, float, int, str, str] = (0, 0.0, 0, "", "")
 
     def add(self, chain: Chain) -> None:
@@ -61,6 +64,8 @@ class Counts:
         for step in chain.own_steps:
             if step.finished:
                 self._add_step(chain, step)
+        if chain.conclusion and chain.conclusion.text:
+            self.conclusions.append((chain.number, conclusion_text(chain.conclusion)))
         self.deepest = max(self.deepest, _depth(chain), key=lambda depth: (depth[0], depth[1], -depth[2]))
 
     def _add_step(self, chain: Chain, step: Step) -> None:
@@ -90,6 +95,7 @@ def summary(
         written += _say(language, "; seeds {}", _listed(values["seed"]))
     lines = {
         "Asked": _first(language, values["question"], _MAX_NAMED, " / "),
+        "Conclusion": _conclusions(language, counts),
         "Written by": written,
         "Finished": _say(language, "chains {} of {}, steps {}", counts.finished, counts.chains, counts.steps),
         "Flags": _flags(language, counts.flags),
@@ -104,6 +110,14 @@ def summary(
 def heading(language: Language) -> str:
     """Return the word for a summary."""
     return _say(language, "Summary")
+
+
+def _conclusions(language: Language, counts: Counts) -> str:
+    """Return what the first chains found, with their numbers if there are several."""
+    if counts.chains == 1:
+        return "".join(text for _, text in counts.conclusions)
+    named = [_say(language, "chain {}: {}", *found) for found in counts.conclusions]
+    return _first(language, named, _MAX_NAMED, " / ")
 
 
 def _repeats(chain: Chain, step: Step) -> list[str]:

@@ -65,6 +65,13 @@ def build_qtq(context: PageContext) -> MethodTab:
                     "In which direction each next question goes: another one for each candidate, none, or always one"
                 ),
             ),
+            "concludes": gr.Checkbox(
+                True,
+                render=False,
+                elem_classes="bonsai-wide",
+                label=translatable("End with a conclusion"),
+                info=translatable("Answers the first question by what the whole chain found"),
+            ),
             "stop_without_progress": gr.Checkbox(
                 True,
                 render=False,

@@ -69,3 +69,14 @@ def test_the_summary_in_japanese_has_the_same_places() -> None:
     assert [name for name, _ in japanese] == [_JAPANESE[name] for name, _ in english]
     assert dict(japanese)["完了"] == "連鎖 2 / 2、ステップ 5"
     assert all(template.count("{}") == key.count("{}") for key, template in _JAPANESE.items())
+
+
+def test_the_conclusion_stands_at_the_head_and_after_the_steps() -> None:
+    chain = new_chain("Why does rain smell?", "qtq", VARIANT, length=2)
+    engine = EchoEngine(replies={"answer the first question by what": "Soil gives off oils. How long?"})
+    *_, (chain,) = advance(engine, [replace(chain, concludes=True)], SamplingParams())
+    run = Run((chain,), SamplingParams(), "echo", "", "echo")
+    assert dict(Report.of(run).summary)["Conclusion"].startswith("Soil gives off oils. How long?")
+    (told,) = Report.of(run).chains()
+    assert told.sections[-1].parts[:2] == (("Conclusion", "Soil gives off oils."), ("Stays open", "How long?"))
+    assert [row["conclusion"] for row in told.rows] == ["", "Soil gives off oils. How long?"]

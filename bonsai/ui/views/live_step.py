@@ -44,6 +44,8 @@ def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
     Until the model is `ready`, the chain waits for it.
     """
     step = chain.steps[-1]
+    if chain.concluding:
+        return translate(language, "Writing the conclusion.")
     if not chain.stop_reason:
         return translate(language, _WRITING[step.writing] if ready and step.writing else LOADING)
     if chain.stop_reason == StopReason.ERROR:
@@ -57,7 +59,7 @@ def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
 
 def mood_of(chain: Chain) -> str:
     """Return the style of the status line for a chain: at work, ended well, or ended otherwise."""
-    return _MOODS.get(chain.stop_reason, "")
+    return _MOODS.get("" if chain.concluding else chain.stop_reason, "")
 
 
 def failure(error: Exception, language: str) -> str:
