@@ -12,7 +12,8 @@ from bonsai.errors import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDLING = "seedling"
-SMOLLM2 = "smollm2"
+SMOLLM2 = "SmolLM2-135M-Instruct"
+"""The model in the box: it comes with a package, as a GGUF file."""
 PHI_2 = "microsoft/phi-2"
 NO_ADAPTER = "none"
 SEEDLING_FOLDER = ROOT / "bonsai" / "lab" / "seedling"
@@ -46,7 +47,7 @@ class Settings:
     engine: str = _setting(
         "auto",
         "What completes the prompts; see the table of engines",
-        choices=("auto", "local", "batching", "remote", "echo"),
+        choices=("auto", "local", "batching", "remote", "llama-cpp", "echo"),
     )
     base_url: str = _setting("", "Address of a server for the engine `remote`, as `http://host:8000/v1`")
     api_key: str = _setting("", "The server's API key, if it asks for one; it is never shown", secret=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bonsai.engines.batching.engine import BatchingEngine
+    from bonsai.engines.llama_cpp.server import LlamaServer
     from bonsai.engines.local.engine import LocalEngine
 
 # No test rests on a clock.
@@ -66,6 +67,25 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models.make_model().save_pretrained(folder)
     models.make_tokenizer().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def gguf_file(model_folder: Path) -> Path:
+    """The tiny Phi as a GGUF file."""
+    from tests import gguf_models, models
+
+    file = model_folder.parent / "tiny-phi.gguf"
+    gguf_models.write_phi(models.make_model(), models.make_tokenizer(), file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def llama_server(gguf_file: Path) -> "LlamaServer":
+    """llama.cpp's server with the tiny model."""
+    from bonsai.engines.gguf.header import read_gguf
+    from bonsai.engines.llama_cpp.server import LlamaServer, Room
+
+    return LlamaServer(Room(read_gguf(gguf_file), 32), None)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def test_values_are_read() -> None:
     ("name", "value", "allowed"),
     [
         ("BONSAI_QUANTIZATION", "2bit", "one of none, 8bit, 4bit"),
-        ("BONSAI_ENGINE", "vllm", "one of auto, local, batching, remote, echo"),
+        ("BONSAI_ENGINE", "vllm", "one of auto, local, batching, remote, llama-cpp, echo"),
         ("BONSAI_DTYPE", "int3", "one of auto, bfloat16, float32, float16"),
         ("BONSAI_MAX_STEPS", "0", "a whole number from 1 to 1000"),
         ("BONSAI_MAX_NEW_TOKENS", "many", "a whole number from 1 to 4096"),

@@ -1,7 +1,11 @@
 """Engines complete prompts; `open_engine` gives the one that the settings ask for."""
 
+from contextlib import suppress
+from ctypes import CDLL
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo
 from bonsai.engines.deferred import DeferredEngine
@@ -9,36 +13,73 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
 from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
 
+# The libraries of GPU drivers: without any of them there is no need to import torch, which takes seconds, to ask it.
+_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")
+
 
 def open_engine(settings: Settings) -> Engine:
     """Return the engine that `settings` ask for, ready to complete.
 
     Raises EngineError if its model cannot be loaded, and SettingError for settings that do not go together.
     """
-    name = settings.engine if settings.engine != "auto" else _usual(settings)
-    # Imported only now: torch takes seconds, and most commands need neither.
-    engine: Engine = EchoEngine() if name == "echo" else import_module(f"bonsai.engines.{name}.engine").load(settings)
+    name = engine_name(settings)
+    engine: Engine = EchoEngine() if name == "echo" else _module(name).load(settings)
     if settings.format != "auto":
         engine.info = replace(engine.info, prompt_format=settings.format)
     return engine
 
 
-def _usual(settings: Settings) -> str:
-    """Return the engine that is meant by `auto`."""
+def engine_name(settings: Settings) -> str:
+    """Return the name of the engine that `settings` ask for; if that is `auto`, of the one that fits this machine.
+
+    Without a GPU that is llama-cpp for models that come as GGUF, if llama.cpp is installed.
+    """
+    if settings.engine != "auto":
+        return settings.engine
     if settings.zero_gpu:
         return "local"
-    return "remote" if settings.base_url else "batching"
+    if settings.base_url:
+        return "remote"
+    gpu = _has_gpu()
+    if (settings.model or not gpu) and find_spec("xllamacpp"):
+        from bonsai.engines.gguf.finding import is_gguf
+
+        if is_gguf(settings.models(gpu)[0]):
+            return "llama-cpp"
+    return "batching"
+
+
+def _has_gpu() -> bool:
+    """Say whether there is a GPU that torch can use."""
+    for driver in _DRIVERS:
+        with suppress(OSError):
+            CDLL(driver)
+            import torch
+
+            return torch.cuda.is_available()
+    return False
+
+
+def _module(name: str) -> Any:
+    # Imported only now: torch takes seconds, and most commands need it not.
+    return import_module(f"bonsai.engines.{name.replace('-', '_')}.engine")
 
 
 def open_deferred_engine(settings: Settings) -> Engine:
-    """Return the engine that `settings` ask for, perhaps before its model is loaded; see `LateEngine`.
+    """Return the engine that `settings` ask for, perhaps before its model is loaded; see DeferredEngine.
 
     On ZeroGPU the model is loaded: there that has to be done before the page is opened. Raises as `open_engine` does
-    for an engine that is not late.
+    for an engine that is not deferred.
     """
-    name = settings.engine if settings.engine != "auto" else _usual(settings)
-    if settings.zero_gpu or name not in ("batching", "local"):
+    name = engine_name(settings)
+    if settings.zero_gpu or name in ("remote", "echo"):
         return open_engine(settings)
+    expected = _module(name).expected_info(settings) if name == "llama-cpp" else _expected_info(name, settings)
+    return DeferredEngine(lambda: open_engine(settings), expected)
+
+
+def _expected_info(name: str, settings: Settings) -> EngineInfo:
+    """Return what can be told of an engine of transformers before its model is loaded."""
     # It takes a second or two, and tells whether there is a GPU; what else a model needs is imported when it is loaded.
     from bonsai.engines.model.device import device_words
 
@@ -46,7 +87,7 @@ def open_deferred_engine(settings: Settings) -> Engine:
     model, adapter = settings.models(gpu=device != "CPU")
     # Whether repetition can be penalised is known when the model is there; on a GPU it seldom can.
     options = DEFAULT_OPTIONS - ({"repetition_penalty"} if name == "batching" and device != "CPU" else set())
-    expected = EngineInfo(
+    return EngineInfo(
         name,
         model,
         "" if adapter == NO_ADAPTER else adapter,
@@ -56,7 +97,6 @@ def open_deferred_engine(settings: Settings) -> Engine:
         max_batch_size=settings.concurrency,
         max_concurrent_runs=settings.concurrency if name == "batching" else 1,
     )
-    return DeferredEngine(lambda: open_engine(settings), expected)
 
 
 def open_base_engine(settings: Settings, engine: Engine) -> Engine:
@@ -68,5 +108,8 @@ def open_base_engine(settings: Settings, engine: Engine) -> Engine:
         raise UsageError("No adapter answers here, so there is nothing to compare it with.")
     if isinstance(engine, DeferredEngine):
         return DeferredEngine(lambda: open_base_engine(settings, engine.wait()), replace(engine.info, adapter_id=""))
+    same_model = engine.without_adapter()
+    if same_model:
+        return same_model
     engine.check_memory()
     return open_engine(replace(settings, model=engine.info.model_id, adapter=NO_ADAPTER))

@@ -155,6 +155,8 @@ class EngineInfo:
     """The model's chat template, in Jinja; empty if it has none."""
     eos_token: str = ""
     """The text of the token that ends a completion, as chat templates use it."""
+    memory_bytes: int = 0
+    """The memory that the model takes, as far as it is known."""
 
 
 class Engine(ABC):
@@ -196,6 +198,10 @@ class Engine(ABC):
     def check_memory(self) -> None:
         """Raise EngineError if a second model of the same size does not fit beside this one's."""
         return
+
+    def without_adapter(self) -> "Engine | None":
+        """Return an engine with the same model that leaves its adapter out; None if that takes a second model."""
+        return None
 
     def generate(
         self, prompts: Sequence[Prompt | str], sampling: SamplingParams | Sequence[SamplingParams]

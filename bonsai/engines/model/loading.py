@@ -9,26 +9,22 @@ from typing import Any
 
 import psutil
 import torch
-from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
 from bonsai.engines.base import EngineInfo, Prompt
+from bonsai.engines.gguf.finding import find_model, is_gguf
+from bonsai.engines.hub import find_folder
 from bonsai.engines.model.adapter import add_adapter, check_adapter
 from bonsai.engines.model.device import ZERO_GPU, device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
-from bonsai.engines.model.gguf import box_file, load_unpacked
+from bonsai.engines.model.gguf import load_unpacked
 from bonsai.errors import EngineError, SettingError, first_line
-from bonsai.settings import NO_ADAPTER, PHI_2, SEEDLING, SEEDLING_FOLDER, SMOLLM2, Settings, is_path
+from bonsai.settings import NO_ADAPTER, SEEDLING, SEEDLING_FOLDER, Settings
 
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
-_WANTED = {
-    "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
-    "adapter": ["adapter_config.json", "adapter_model.safetensors"],
-}
-_UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
 _UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
 
 
@@ -151,8 +147,8 @@ def load_model(settings: Settings) -> LoadedModel:
 
 def model_files(source: str, revision: str) -> ModelFiles:
     """Return where a model lies, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
-    file = box_file() if source == SMOLLM2 else Path(source).expanduser()
-    if file.suffix == ".gguf" and file.is_file():
+    if is_gguf(source):
+        file = find_model(source, revision)
         return ModelFiles(file.parent, file.name)
     folder = SEEDLING_FOLDER / "base" if source == SEEDLING else find_folder(source, "model", revision)
     if not (folder / "config.json").is_file():
@@ -171,26 +167,6 @@ def model_files(source: str, revision: str) -> ModelFiles:
 
 def _adapter_folder(source: str) -> Path:
     return SEEDLING_FOLDER / "adapter" if source == SEEDLING else find_folder(source, "adapter", "")
-
-
-def find_folder(source: str, kind: str, revision: str) -> Path:
-    """Return the folder of a model or adapter, fetched from the hub if `source` is not a folder here."""
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists() or is_path(source):
-        raise EngineError(f"The {kind} {source} is not a folder. Give a folder that exists or a hub id like {PHI_2}.")
-    try:
-        return Path(
-            snapshot_download(
-                source, revision=revision or None, allow_patterns=_WANTED[kind], ignore_patterns=_UNWANTED[kind]
-            )
-        )
-    except (OSError, ValueError) as error:
-        raise EngineError(
-            f"The {kind} {source} could not be fetched from the hub. Check its name and the network; "
-            f"for a private or gated one set HF_TOKEN. ({first_line(error)})"
-        ) from error
 
 
 def _config(model_id: str, files: ModelFiles) -> Any:

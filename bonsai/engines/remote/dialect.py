@@ -1,8 +1,9 @@
 """What a server takes of what can be asked: found out by asking, and by what it says of a parameter."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from bonsai.engines.base import Message, SamplingParams
@@ -18,6 +19,8 @@ MANY_STOPS = "many stops"
 FEW_STOPS = 4
 """OpenAI, vLLM and others take no more stop texts."""
 _REQUESTS_WITHOUT = 64
+# In tokens: older versions of llama.cpp take -1 for all of the context, newer ones refuse it.
+_FAR_BACK = 8192
 
 _OPTION = r"[\s:=,'\"`(\[]*(?:body\.)?(?P<name>\w+)"
 _KIND = r"(?:argument|param\w*|field|option|property|properties|keyword|key|input|value)s?"
@@ -48,12 +51,14 @@ class Dialect:
     """Other names that it has for fields, as `repeat_penalty`."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What is sent with every request beside the options, as `min_p`."""
+    encode: Callable[[StreamedCompletion], str | list[int]] = attrgetter("prompt")
+    """How the server is told what to complete: as text, or as tokens."""
     _patience: dict[str, int] = field(default_factory=dict)
 
     def speak_llama_cpp(self) -> None:
         """Use the names that llama.cpp's server has, and switch off what it does by itself and others do not."""
         self.names["repetition_penalty"] = "repeat_penalty"
-        self.fields = {"min_p": 0.0, "repeat_last_n": -1, **self.fields}
+        self.fields = {"min_p": 0.0, "repeat_last_n": _FAR_BACK, **self.fields}
 
     @property
     def path(self) -> str:
@@ -105,7 +110,7 @@ class Dialect:
         body = {"model": model, "max_tokens": rows[0].limit, **self.fields, **values}
         body = {self.names.get(name, name): value for name, value in body.items()}
         if self.api == "completions":
-            return body | {"prompt": rows[0].prompt}
+            return body | {"prompt": self.encode(rows[0])}
         return body | {"messages": _messages(rows[0], "system" in offered)}
 
     def blamed(self, error: ServerError, asked: Mapping[str, Any], texts: str) -> frozenset[str]:

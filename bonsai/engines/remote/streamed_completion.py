@@ -44,6 +44,11 @@ class StreamedCompletion:
         return self.request.prompt.text + self._kept or "\n"
 
     @property
+    def kept(self) -> str:
+        """What was shown of the text and is not to be written again."""
+        return self._kept
+
+    @property
     def limit(self) -> int:
         """The most tokens that the server may write now."""
         return max(1, self._limit - self._kept_tokens)

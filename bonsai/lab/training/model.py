@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 
+from bonsai.engines.hub import find_folder
 from bonsai.engines.model.adapter import check_adapter
-from bonsai.engines.model.loading import LoadedModel, find_folder, load_model, quiet
+from bonsai.engines.model.loading import LoadedModel, load_model, quiet
 from bonsai.errors import EngineError, UsageError
 from bonsai.lab.training.batches import Batch, collate
 from bonsai.lab.training.hyperparameters import Hyperparameters

@@ -1,0 +1,1 @@
+"""Models as GGUF files: where they are, and what their headers say."""

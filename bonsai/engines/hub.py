@@ -1,0 +1,39 @@
+"""Files of models and adapters: in a folder here, or fetched from the hub."""
+
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+
+from bonsai.errors import EngineError, first_line
+from bonsai.settings import PHI_2, is_path
+
+_WANTED = {
+    "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
+    "adapter": ["adapter_config.json", "adapter_model.safetensors"],
+}
+_UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
+
+
+def find_folder(source: str, kind: str, revision: str) -> Path:
+    """Return the folder of a model or adapter, fetched from the hub if `source` is not a folder here."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists() or is_path(source):
+        raise EngineError(f"The {kind} {source} is not a folder. Give a folder that exists or a hub id like {PHI_2}.")
+    try:
+        return Path(
+            snapshot_download(
+                source, revision=revision or None, allow_patterns=_WANTED[kind], ignore_patterns=_UNWANTED[kind]
+            )
+        )
+    except (OSError, ValueError) as error:
+        raise not_fetched(kind, source, error) from error
+
+
+def not_fetched(kind: str, source: str, error: Exception) -> EngineError:
+    """Return the error for what the hub does not give."""
+    return EngineError(
+        f"The {kind} {source} could not be fetched from the hub. Check its name and the network; "
+        f"for a private or gated one set HF_TOKEN. ({first_line(error)})"
+    )

@@ -1,0 +1,107 @@
+"""The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
+
+from dataclasses import replace
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo, Prompt
+from bonsai.engines.gguf.finding import find_model
+from bonsai.engines.gguf.header import read_gguf
+from bonsai.engines.llama_cpp.server import LlamaServer, Room
+from bonsai.engines.remote.dialect import Dialect
+from bonsai.engines.remote.engine import RemoteEngine
+from bonsai.engines.remote.streamed_completion import StreamedCompletion
+from bonsai.errors import EngineError, SettingError
+from bonsai.settings import NO_ADAPTER, Settings
+
+NAME = "llama-cpp"
+# llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
+# before the temperature is applied comes to the same as after it, and takes less time.
+_SAMPLERS = ["penalties", "top_k", "temperature", "top_p"]
+
+
+def is_installed() -> bool:
+    """Say whether llama.cpp is here: there are wheels for most platforms."""
+    return find_spec("xllamacpp") is not None
+
+
+def load(settings: Settings) -> "LlamaCppEngine":
+    """Return an engine with the GGUF model of `settings`; raise SettingError or EngineError, saying what to do."""
+    if not is_installed():
+        raise EngineError(
+            "llama.cpp is not installed, or has no wheel for this platform: pip install xllamacpp, or set "
+            "BONSAI_ENGINE to batching."
+        )
+    if settings.zero_gpu:
+        raise SettingError(f"BONSAI_ENGINE is {NAME!r}, which uses no leased GPU; on ZeroGPU it must be auto or local.")
+    expected = expected_info(settings)
+    room = Room(read_gguf(find_model(expected.model_id, settings.revision)), settings.concurrency)
+    adapter = Path(expected.adapter_id).expanduser() if expected.adapter_id else None
+    return LlamaCppEngine(LlamaServer(room, adapter), expected)
+
+
+def expected_info(settings: Settings) -> EngineInfo:
+    """Return what can be told of the engine that `load` gives, before its model is read."""
+    model, adapter = settings.models(gpu=False)
+    return EngineInfo(
+        NAME,
+        model,
+        "" if adapter == NO_ADAPTER else adapter,
+        device="CPU",
+        max_batch_size=settings.concurrency,
+        max_concurrent_runs=settings.concurrency,
+    )
+
+
+class LlamaCppEngine(RemoteEngine):
+    """An engine that asks llama.cpp's server in this process.
+
+    With an adapter it is asked for at `scale` 1, without it at 0, from the same server.
+    """
+
+    def __init__(self, server: LlamaServer, info: EngineInfo, scale: float = 1.0) -> None:
+        room = server.room
+        fields: dict[str, object] = {"samplers": _SAMPLERS, "repeat_last_n": room.context_length}
+        if info.adapter_id:
+            fields["lora"] = [{"id": 0, "scale": scale}]
+        settings = Settings(base_url=server.url, api_key=server.key, concurrency=room.parallel)
+        super().__init__(settings, dialect=Dialect(fields=fields, encode=self._encode))
+        self._llama, self._special = server, room.model.special_tokens
+        self._tokenised = lru_cache(4096)(self._tokenise)
+        self.info = replace(
+            info,
+            adapter_id=info.adapter_id if scale else "",
+            device=server.device,
+            context_length=room.context_length,
+            options=DEFAULT_OPTIONS,
+            chat_template=room.model.chat_template,
+            eos_token=room.model.eos_token,
+            memory_bytes=room.bytes,
+        )
+
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return how many tokens of the context a prompt takes."""
+        return len(self._tokenised(Prompt.of(prompt)))
+
+    def check_memory(self) -> None:
+        """Raise EngineError if a second model of the same size does not fit beside this one's."""
+        self._llama.room.check()
+
+    def without_adapter(self) -> Engine:
+        """Return an engine that asks the same server, with the adapter left out."""
+        return LlamaCppEngine(self._llama, self.info, scale=0.0)
+
+    def _encode(self, row: StreamedCompletion) -> list[int]:
+        """Return the tokens that are to be completed: those of the prompt, and of what was written of the text."""
+        return self._tokenised(row.request.prompt) + (self._llama.tokenise(row.kept) if row.kept else [])
+
+    def _tokenise(self, prompt: Prompt) -> list[int]:
+        """Return the tokens of a prompt, at least one; what looks like a special token in a text stays text."""
+        if not any(token in text for text in prompt.parts[1::2] for token in self._special):
+            ids = self._llama.tokenise(prompt.text, begins=True, special=True)
+        else:
+            ids = []
+            for number, part in enumerate(prompt.parts):
+                ids += self._llama.tokenise(part, begins=not number, special=not number % 2)
+        return ids or self._llama.tokenise("\n")
