@@ -4,6 +4,7 @@ import gradio as gr
 
 from bonsai.chains.moves import AUTO, OFF, Move
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES
+from bonsai.settings import ROOT
 from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab import tab as grid_tab
 from bonsai.ui.grid_tab.events import GridTab
@@ -11,6 +12,7 @@ from bonsai.ui.grid_tab.form import COMPARED
 from bonsai.ui.locales.translate import ABOUT, translatable
 from bonsai.ui.method_tab import tab as method_tab
 from bonsai.ui.method_tab.events import MethodTab
+from bonsai.ui.views.adapter_changes import adapter_changes
 
 QTQ = "From question to question: Reasoning, answer and a deeper next question, which begins the next step."
 COMPARE = "The same questions with several prompt variants, side by side: which words differ, and by how much."
@@ -101,3 +103,7 @@ def build_about(context: PageContext) -> None:
     """Build the tab About: methods, columns, flags, limits, and what happens to what visitors write."""
     with gr.Tab(translatable("About"), id="about"):
         gr.Markdown(translatable(ABOUT), elem_classes="bonsai-about")
+        changes = adapter_changes(ROOT / "docs" / "faults.md", context.engine.info.adapter_id)
+        if changes:
+            with gr.Accordion(translatable("What this adapter changes"), open=False):
+                gr.Markdown(changes)

@@ -25,6 +25,7 @@ from bonsai.runs.question_lists import read_questions
 from bonsai.runs.requests import GridRequest
 from bonsai.runs.tables.csv_files import read_csv
 from bonsai.settings import NO_ADAPTER, ROOT
+from bonsai.ui.views.adapter_changes import adapter_changes
 
 VARIANTS = load_variants(ROOT / "prompts")
 ASKED = ("Why does bread go stale?", "How do candles burn?", "Why does wool shrink?", "What is a fair price?")
@@ -141,6 +142,8 @@ def test_the_report_says_what_changes_what_is_missed_and_how(tmp_path: Path, res
     assert "## Guard and moves: good, prompt assistant" in text and "## single, prompt assistant" in text
     assert "4 chains of good (qtq, prompt assistant, guard on, moves auto)" in text
     assert "temperature 0.3" in text and "engine echo" in text
+    (tmp_path / "faults.md").write_text(text, encoding="utf-8")
+    assert adapter_changes(tmp_path / "faults.md", "me/good"), "The page does not find what it shows."
 
 
 def test_a_blind_sheet_is_read_back(tmp_path: Path, results: Results) -> None:
@@ -214,7 +217,7 @@ def test_the_command_writes_the_report(tmp_path: Path, monkeypatch: pytest.Monke
     arguments = ["evaluate", "--limit", "2", "--methods", "qtq", "--steps", "2", "--out", str(out)]
     assert main(arguments) == 0
     text = out.read_text(encoding="utf-8")
-    assert "## The model alone" in text and str(tmp_path) not in text
+    assert "## The model alone" in text and "2 held-out questions" in text and str(tmp_path) not in text
     assert main(arguments) == 2, "A journal is not written over."
     assert main([*arguments, "--resume", "--blind", "1"]) == 2, "There is no adapter to compare."
     sheet = tmp_path / "faults.blind.csv"

@@ -72,6 +72,7 @@ def _evaluation(options: argparse.Namespace, settings: Settings) -> Evaluation:
         options.journal or options.out.with_suffix(".journal"),
         load_variants(settings.prompts),
         Measure(open_embedder(settings.embedder)),
+        options.questions.name if options.questions else "",
     )
     evaluation.check()
     return evaluation

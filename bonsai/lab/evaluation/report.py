@@ -68,13 +68,15 @@ def blind_section(wins: Mapping[str, Wins], unmarked: int, sheet: str) -> list[s
 
 def _opening(evaluation: Evaluation, command: str) -> list[str]:
     chains = len(evaluation.request.questions)
+    held_out = "held-out questions of everyday and working life, which no shipped training record asks"
+    asked = f"questions of `{evaluation.source}`" if evaluation.source else held_out
     facts = f", and {len(evaluation.facts)} plain questions with a fact to be found" if evaluation.facts else ""
     return [
         TITLE,
         "",
         f"Written by `{command}`.",
         "",
-        f"{chains} held-out questions of everyday and working life, which no training record asks{facts}.",
+        f"{chains} {asked}{facts}.",
         "",
         f"In brackets are 95% intervals: percentiles of {intervals.RESAMPLES:,} bootstrap samples of questions. Where",
         f"all questions agree they have no width: {min(300 / chains, 100):.0f}% of others may still do otherwise (rule",

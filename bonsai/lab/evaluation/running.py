@@ -43,6 +43,8 @@ class Evaluation:
     """Where the journals are."""
     variants: Mapping[str, PromptVariant]
     measure: Measure
+    source: str = ""
+    """The file of the questions; "" for the shipped ones."""
 
     @property
     def facts_request(self) -> GridRequest:

@@ -32,6 +32,7 @@ JAPANESE = {
     "Two-step reasoning": "二段階推論",
     "QtQ chain": "QtQ 連鎖",
     "About": "このページについて",
+    "What this adapter changes": "このアダプターで何が変わるか",
     "One question, one answer.": "一つの質問に、一つの答え。",
     "The model writes its Reasoning first, and then an answer that follows from it.": "モデルはまず推論を書き、それをもとに答えを書きます。",
     "From question to question: Reasoning, answer and a deeper next question, which begins the next step.": "問いから問いへ。推論、答え、そしてさらに深い次の質問を書き、その質問から次のステップが始まります。",
