@@ -101,7 +101,10 @@ def _train(command: Parser) -> None:
     command.add_argument(
         "--base", default=SMOLLM2, metavar="MODEL", help="hub id, folder or GGUF file (default: the model in the box)"
     )
-    command.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the adapter is saved")
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="where the adapter is saved")
+    command.add_argument(
+        "--check", action="store_true", help="say what is wrong with the records, line by line, and train nothing"
+    )
     command.add_argument(
         "--prompt", action="append", metavar="NAME", help="prompt variant; repeat for several (assistant)"
     )

@@ -1,22 +1,35 @@
 """The command `train`: a LoRA adapter from records."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
-from bonsai.chains.prompts import choose_variant, load_variants
-from bonsai.cli.output import ProgressLine, say
+from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
+from bonsai.cli.output import FAILED, ProgressLine, say
+from bonsai.errors import UsageError
 from bonsai.lab.records import read_records
+from bonsai.lab.training.check import check
 from bonsai.lab.training.hyperparameters import Hyperparameters
-from bonsai.lab.training.loop import Progress
-from bonsai.lab.training.train import train
+from bonsai.lab.training.progress import Progress
 from bonsai.settings import Settings
 
 _SECONDS_BETWEEN_LINES = 30.0
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Train an adapter and save it."""
-    how = Hyperparameters(
+    """Train an adapter and save it, or check its records."""
+    variants = load_variants(settings.prompts)
+    chosen = [choose_variant(variants, name) for name in options.prompt or ["assistant"]]
+    how = _hyperparameters(options)
+    if options.check:
+        return _check(options, chosen, how)
+    if options.out is None:
+        raise UsageError("--out is missing: name a folder for the adapter, or give --check to look at the records.")
+    return _train(options, settings, chosen, how)
+
+
+def _hyperparameters(options: argparse.Namespace) -> Hyperparameters:
+    return Hyperparameters(
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         rank=options.rank,
@@ -31,8 +44,26 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         seed=options.seed,
         gradient_checkpointing=options.gradient_checkpointing,
     )
-    variants = load_variants(settings.prompts)
-    chosen = [choose_variant(variants, name) for name in options.prompt or ["assistant"]]
+
+
+def _check(options: argparse.Namespace, variants: Sequence[PromptVariant], how: Hyperparameters) -> int:
+    found = check(options.data, variants[0], how.max_tokens)
+    for problem in found.problems:
+        print(problem)
+    named = sorted((move, count) for move, count in found.moves.items() if move)
+    total = found.moves.total()
+    shares = ", ".join(f"{move} {count / total:.0%}" for move, count in named) or "none is named"
+    say(f"{len(found.records):,} records with {total:,} next questions; moves: {shares}.")
+    say(f"{len(found.problems):,} problems." if found.problems else "Nothing is wrong with them.")
+    return FAILED if found.problems else 0
+
+
+def _train(
+    options: argparse.Namespace, settings: Settings, variants: Sequence[PromptVariant], how: Hyperparameters
+) -> int:
+    # Only now: torch takes seconds, which a check need not wait for.
+    from bonsai.lab.training.train import train
+
     records = [record for file in options.data for record in read_records(file)]
     line = ProgressLine(_SECONDS_BETWEEN_LINES)
     settings = replace(settings, model=options.base, quantization=options.quantization or settings.quantization)
@@ -40,7 +71,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         records,
         settings,
         options.out,
-        chosen,
+        variants,
         how,
         adapter=options.adapter,
         overwrite=options.overwrite,

@@ -12,6 +12,7 @@ from bonsai.errors import EngineError
 from bonsai.lab.training.batches import batch_order
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import TrainedModel
+from bonsai.lab.training.progress import Progress
 from bonsai.lab.training.rows import TokenTree
 
 _WARM_UP = 0.03
@@ -55,18 +56,6 @@ class State:
     def unpacked(cls, values: dict[str, Any]) -> "State":
         """Return the state that was packed; raise KeyError, TypeError or ValueError if it was none."""
         return cls(**{**values, "points": [Point(**point) for point in values["points"]]})
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a training run is."""
-
-    step: int
-    steps: int
-    loss: float
-    held_out: float | None
-    tokens_per_second: float
-    seconds_left: float
 
 
 class Loop:

@@ -12,8 +12,9 @@ from bonsai.lab.records import Record
 from bonsai.lab.training.data import TrainingData, prepare
 from bonsai.lab.training.folder import AdapterFolder
 from bonsai.lab.training.hyperparameters import Hyperparameters
-from bonsai.lab.training.loop import Loop, Progress, State
+from bonsai.lab.training.loop import Loop, State
 from bonsai.lab.training.model import TrainedModel, open_trained
+from bonsai.lab.training.progress import Progress
 from bonsai.lab.training.rows import Row, TokenTree
 from bonsai.settings import SMOLLM2, Settings
 
