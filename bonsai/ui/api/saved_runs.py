@@ -135,7 +135,7 @@ def conclude(context: PageContext) -> RunEndpoint:
         with sentences():
             saved = _saved(context, run)
             now = conclude_chain(saved.step_at(chain, 1)[0])
-            async with aclosing(snapshots((now,), saved.sampling)) as growing:
+            async with aclosing(snapshots(context.runner, (now,), saved.sampling)) as growing:
                 async for (grown,) in growing:
                     now = grown
             return json_of(saved.with_chains(tuple(now if one.number == chain else one for one in saved.chains)))
