@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # No test rests on a clock.
 hypothesis.settings.register_profile("bonsai", deadline=None)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=10_000)
 hypothesis.settings.load_profile("bonsai")
 
 Served = Callable[[Engine, Settings], AbstractContextManager[str]]

@@ -278,8 +278,8 @@ GIVEN_UP: dict[str, tuple[Reply, str]] = {
         "failed with 501: This server has no completions.",
     ),
     "500, said to be final": (error(500, {"error": "tired"}, x_should_retry="false"), "failed with 500: tired."),
-    "301": (moved(301), "redirects to another address: http://127.0.0.1:"),
-    "302": (moved(302), "/moved/v1/completions. Set BONSAI_BASE_URL to where it is now."),
+    "301": (moved(301), "redirects to http://127.0.0.1:"),
+    "302": (moved(302), "/moved/v1. Set BONSAI_BASE_URL to where it is now."),
 }
 
 
@@ -585,6 +585,30 @@ def test_a_server_that_only_chats_is_asked_in_a_chat(refusal: Reply) -> None:
         ask(engine, "A whole prompt")
         assert server.asked[-1]["messages"] == [{"role": "user", "content": "A whole prompt"}]
         assert engine.info.options == {"temperature", "top_p", "top_k", "repetition_penalty", "seed"}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sentence"),
+    [
+        (
+            error(400, {"error": "small makes embeddings only."}),
+            "small: small makes embeddings only. Set BONSAI_MODEL or",
+        ),
+        (
+            error(404, {"error": {"message": "model small not found"}}),
+            "small: model small not found. Set BONSAI_MODEL or",
+        ),
+        (error(200, {"error": "Unexpected endpoint"}), "broke off: Unexpected endpoint."),
+        (error(403, {"error": "Your country is not supported"}), "refuses this: Your country is not supported."),
+        (error(429, {"error": "No credit"}), "gives no more: No credit."),
+    ],
+)
+def test_a_server_that_completes_nothing_is_told_at_the_start(refusal: Reply, sentence: str) -> None:
+    with serving(refusal, always=True, models=("small", "large")) as server, pytest.raises(EngineError) as raised:
+        open_engine(server)
+    assert sentence in str(raised.value)
+    assert WAITS == []
+    assert ("large" in str(raised.value)) == ("BONSAI_MODEL" in sentence), "the other models are named"
 
 
 def test_the_setting_says_what_is_asked_for() -> None:

@@ -87,7 +87,7 @@ class Server:
         try:
             await try_out(self.completions, api)
         except ServerError as error:
-            raise EngineError(self._sentence(error)) from error
+            raise EngineError(self._asked.sentence_at_start(error)) from error
 
     async def complete(self, rows: Rows, tell: Tell) -> None:
         """Complete the rows, of one prompt and with one seed after the other, and tell of each snapshot."""
@@ -118,6 +118,10 @@ class Server:
     def _others() -> set[asyncio.Task[Any]]:
         return asyncio.all_tasks() - {asyncio.current_task()}
 
-    def _sentence(self, error: ServerError) -> str:
+    @property
+    def _asked(self) -> AskedServer:
         names = [one.name for one in self.models]
-        return AskedServer(self.address, self.model, names, bool(self._connection.key)).sentence(error)
+        return AskedServer(self.address, self.model, names, bool(self._connection.key))
+
+    def _sentence(self, error: ServerError) -> str:
+        return self._asked.sentence(error)

@@ -24,19 +24,19 @@ class Connection:
     `address` names it for people. Raises SettingError if `base_url` or the proxy of the environment cannot be used.
     """
 
-    def __init__(self, base_url: str, key: str, policy: RetryPolicy) -> None:
+    def __init__(
+        self, base_url: str, key: str, policy: RetryPolicy, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         try:
             url = httpx.URL(base_url)
         except httpx.InvalidURL as error:
             raise SettingError(f"BONSAI_BASE_URL is {base_url!r}, which is no address: {error}.") from error
         self.address = url.netloc.decode("ascii")
         self.key = key
-        path = url.path.rstrip("/").removesuffix("/completions").removesuffix("/chat")
+        path = _base_of(url.path)
         self._base, self._root = url.copy_with(path=path), url.copy_with(path=path.removesuffix("/v1"))
         self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(
-                proxy=_proxy_for(url), limits=httpx.Limits(max_keepalive_connections=64)
-            ),
+            transport=transport or _transport_for(url),
             headers={"Authorization": f"Bearer {key}"} if key else {},
             # Else httpx would put the name and password of an address in the place of the key.
             auth=httpx.Auth() if key else None,
@@ -117,8 +117,8 @@ class Connection:
     async def _refusal(self, response: httpx.Response) -> ServerError:
         if response.is_redirect:
             following = response.next_request
-            place = following.url.copy_with(query=None, fragment=None, userinfo=b"") if following else ""
-            return ServerError(Trouble.MOVED, response.status_code, str(place))
+            place = following.url.copy_with(query=None, fragment=None, userinfo=b"") if following else "nowhere"
+            return ServerError(Trouble.MOVED, response.status_code, _base_of(str(place)))
         text = await _beginning(response)
         try:
             body: object = json.loads(text)
@@ -127,6 +127,11 @@ class Connection:
         error = refusal(Trouble.REFUSED, body, self.key, response.status_code, retry_after(response.headers))
         error.final = response.headers.get("x-should-retry", "").lower() == "false"
         return error
+
+
+def _base_of(address: str) -> str:
+    """Return what the addresses of a server's API begin with, as `/v1` for `/v1/chat/completions`."""
+    return address.rstrip("/").removesuffix("/completions").removesuffix("/chat")
 
 
 async def _beginning(response: httpx.Response) -> str:
@@ -138,6 +143,10 @@ async def _beginning(response: httpx.Response) -> str:
             if len(data) > _LONGEST_ERROR:
                 break
     return data.decode("utf-8", "replace")
+
+
+def _transport_for(url: httpx.URL) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(proxy=_proxy_for(url), limits=httpx.Limits(max_keepalive_connections=64))
 
 
 def _proxy_for(url: httpx.URL) -> httpx.Proxy | None:

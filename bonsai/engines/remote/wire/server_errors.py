@@ -100,8 +100,8 @@ class ServerError(Exception):
 
     @property
     def refuses_request(self) -> bool:
-        """Say whether the server finds fault with what was asked, rather than with itself."""
-        return self.status in (400, 422)
+        """Say whether the server finds fault with what was asked; some say so as a failure of their own."""
+        return self.status in (400, 422) or (self.status >= 500 and not self.passing)
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,17 @@ class AskedServer:
         """Return what is wrong and what to do, for the person."""
         said = f": {re.sub(r'(?<![.])[.:]$', '', trouble.message)}" if trouble.message else ""
         words = self._of_refusal(trouble, said) if trouble.kind is Trouble.REFUSED else _WORDS[trouble.kind]
+        if trouble.kind is Trouble.MOVED:
+            said = f" {trouble.message}"
         if trouble.kind is Trouble.SAID and not self.models and "endpoint" in said.lower():
             words += " BONSAI_BASE_URL usually ends in /v1."
         return f"The server at {self.address} {words.replace('{said}', said)}"
+
+    def sentence_at_start(self, trouble: ServerError) -> str:
+        """Return the same for a server that completes nothing at all."""
+        sentence = self.sentence(trouble)
+        names_model = "BONSAI_MODEL" in sentence or not trouble.refuses_request
+        return sentence if names_model else f"{sentence} {self._which_model()}"
 
     def _of_refusal(self, trouble: ServerError, said: str) -> str:
         status = trouble.status
@@ -168,7 +176,7 @@ _WORDS = {
     Trouble.SAID: "broke off{said}.",
     Trouble.LOST: "broke off before the text was complete. Its own log may say why.",
     Trouble.PAGE: "sent a web page in the place of a text{said}. BONSAI_BASE_URL usually ends in /v1.",
-    Trouble.MOVED: "redirects to another address{said}. Set BONSAI_BASE_URL to where it is now.",
+    Trouble.MOVED: "redirects to{said}. Set BONSAI_BASE_URL to where it is now.",
     Trouble.UNREADABLE: "does not answer as an OpenAI-compatible one does{said}. BONSAI_BASE_URL usually ends in /v1.",
 }
 
