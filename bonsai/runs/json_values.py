@@ -1,10 +1,14 @@
-"""Runs as JSON values: what every version of Bonsai wrote, and what later versions added."""
+"""Runs as JSON values: what every version of Bonsai wrote, and what later versions added; read with checks by type."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
-from bonsai.chains.outcomes import Verdict
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
 
 # Fields that earlier versions had not. They are left out while they are empty, so that the ids and files of runs that
 # make no use of them stay as they were.
@@ -16,10 +20,56 @@ def as_json(value: Any) -> dict[str, Any]:
     return asdict(value, dict_factory=_fields)
 
 
-def candidate_fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a candidate in an object; raise KeyError or ValueError if it is none."""
-    verdict, _, repeats = data["verdict"].partition(" step ")
-    return {**data, "verdict": Verdict(verdict), "repeats": int(repeats) if repeats else None}
+def parse(text: str | bytes) -> Any:
+    """Return the values in JSON text, ready for `from_json`; raise ValueError or RecursionError if it is none."""
+    return json.loads(text, object_hook=_read_fields)
+
+
+def from_json(kind: type[T], data: object) -> T:
+    """Return the dataclass that an object of `as_json` holds.
+
+    Raises ValueError, naming the place and the field, if something in it is missing, unknown or of another type.
+    """
+    try:
+        adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
+        found = adapter.validate_python(data, extra="forbid")
+    except ValidationError as error:
+        raise ValueError(_sentence(error, data)) from error
+    return found
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _sentence(error: ValidationError, data: object) -> str:
+    """Return what is wrong first: "the key 'length' is missing in chains[0]", "chains[0].seed is 'x': ..."."""
+    first = error.errors(include_url=False)[0]
+    *path, last = first["loc"] or ("",)
+    where = f" in {place}" if (place := _place(path)) else ""
+    if first["type"] in ("missing", "missing_argument"):
+        return f"the key {last!r} is missing{where}"
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"the key {last!r} is unknown{where}"
+    return f"{_place(_within(data, first['loc']))} is {first['input']!r:.60}: {first['msg']}"
+
+
+def _within(data: object, loc: Sequence[int | str]) -> list[int | str]:
+    """Return the part of a location that is in the data: after it come the kinds that a field could have been of."""
+    path: list[int | str] = []
+    for part in loc:
+        known = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
+        if not known:
+            break
+        path.append(part)
+        data = data[part]  # type: ignore[index]
+    return path
+
+
+def _place(path: Sequence[int | str]) -> str:
+    """Return a location as it is written in programs: chains[0].steps[1].seconds."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -28,4 +78,12 @@ def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         # A candidate: its verdict is written in words, "repeats step 2".
         repeats = data.pop("repeats")
         data["verdict"] += "" if repeats is None else f" step {repeats}"
+    return data
+
+
+def _read_fields(data: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of JSON with the verdict of a candidate taken apart again."""
+    if isinstance(data.get("verdict"), str):
+        data["verdict"], _, repeats = data["verdict"].partition(" step ")
+        data["repeats"] = int(repeats) if repeats.isdecimal() else None
     return data

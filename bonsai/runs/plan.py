@@ -2,17 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bonsai.chains.chain import Chain, choose_method, new_chain
+from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import UsageError
-from bonsai.runs.json_values import as_json
-from bonsai.runs.run import Run
 
 _NAMES = ("question", "prompt variant", "method", "adapter", "seed")
 _GRID_NAMES = {"length": "steps", "stop_without_progress": "stop without progress"}
@@ -114,9 +112,9 @@ class Plan:
         """Yield the chains of the grid as they begin, in the order of their numbers."""
         return self.grid.chains(self.model)
 
-    def run(self, chains: Sequence[Chain]) -> Run:
-        """Return the run of this plan with its chains as they stand now."""
-        return Run(chains, self.sampling, self.model, self.adapter, self.engine, self.measure)
+    def fits(self, chains: Sequence[Chain]) -> bool:
+        """Say whether chains are those of the plan, all of them and in their order, however far they came."""
+        return len(self.grid) == len(chains) and all(map(_begins_as, chains, self.chains()))
 
     def differences(self, other: "Plan") -> list[str]:
         """Return a sentence part for each setting that is another one in `other`: "seed: 1, now 2"."""
@@ -136,59 +134,44 @@ class Plan:
         return found
 
 
-def to_json(plan: Plan) -> dict[str, Any]:
-    """Return the plan as an object for JSON, which `from_json` turns back into an equal plan."""
-    return as_json(plan)
+def infer_plan(
+    chains: Sequence[Chain], sampling: SamplingParams, model: str, adapter: str, engine: str, measure: str
+) -> Plan | None:
+    """Return the plan that chains could be of, None if there are none.
 
-
-def from_json(data: Mapping[str, Any]) -> Plan:
-    """Return the plan in an object.
-
-    Raises KeyError, TypeError or ValueError if it is none, and UsageError if it is one that cannot be.
+    That is for runs that were saved without their plan; whether they are of it, `Plan.fits` tells.
     """
-    grid = data["grid"]
-    prompts = tuple(PromptVariant(**{**item, "stop": tuple(item["stop"])}) for item in grid["prompts"])
-    axes = {name: tuple(grid[name]) for name in ("questions", "adapters", "seeds")}
-    axes["methods"] = tuple(map(choose_method, grid["methods"]))
-    sampling = SamplingParams(**{**data["sampling"], "stop": tuple(data["sampling"]["stop"])})
-    return Plan(**{**data, "grid": Grid(**{**grid, **axes, "prompts": prompts}), "sampling": sampling})
-
-
-def infer_plan(run: Run) -> Plan | None:
-    """Return the plan whose chains a run holds, all of them and in their order; None if it is no such run."""
-    if not run.chains:
+    if not chains:
         return None
-    first = run.chains[0]
+    first = chains[0]
     found: dict[str, dict[Any, None]] = {name: {} for name in ("questions", "prompts", "methods", "adapters")}
-    for chain in run.chains:
-        _, adapter = run.answered_by(chain)
-        values = chain.steps[0].question, chain.prompt.name, chain.method, adapter
+    for chain in chains:
+        answers = chain.adapter if chain.model else adapter
+        values = chain.steps[0].question, chain.prompt.name, chain.method, answers
         for name, value in zip(found, values, strict=True):
             found[name][value] = None
     together = math.prod(len(found[name]) for name in ("prompts", "methods", "adapters"))
     grid = Grid(
         tuple(found["questions"]),
-        tuple({chain.prompt.name: chain.prompt for chain in run.chains}.values()),
+        tuple({chain.prompt.name: chain.prompt for chain in chains}.values()),
         tuple(found["methods"]),
         tuple(found["adapters"]),
-        _seeds(run, together, len(found["questions"])),
-        max(chain.length for chain in run.chains),
+        _seeds(chains, together, len(found["questions"])),
+        max(chain.length for chain in chains),
         first.candidates,
         first.guarded,
         first.stop_without_progress,
         first.moves,
         first.concludes,
     )
-    plan = Plan(grid, run.sampling, run.model, run.adapter, run.engine, run.measure)
-    same = len(grid) == len(run.chains) and all(map(_begins_as, run.chains, plan.chains()))
-    return plan if same else None
+    return Plan(grid, sampling, model, adapter, engine, measure)
 
 
-def _seeds(run: Run, together: int, questions: int) -> tuple[int, ...]:
-    """Return the seeds of a run whose chains are `together` for each question and seed: of most, where they differ."""
-    repeats = max(1, len(run.chains) // (together * questions))
+def _seeds(chains: Sequence[Chain], together: int, questions: int) -> tuple[int, ...]:
+    """Return the seeds of chains that are `together` for each question and seed: of most, where they differ."""
+    repeats = max(1, len(chains) // (together * questions))
     seen = [Counter[int]() for _ in range(repeats)]
-    for place, chain in enumerate(run.chains):
+    for place, chain in enumerate(chains):
         seen[place // together % repeats][chain.seed] += 1
     return tuple(counts.most_common(1)[0][0] for counts in seen)
 

@@ -7,22 +7,18 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 from bonsai.chains.chain import Chain
-from bonsai.chains.conclusion import Conclusion
-from bonsai.chains.guard import Candidate
-from bonsai.chains.outcomes import Flag, Method
-from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import RunFileError, UsageError
-from bonsai.measures.reasoning import ReasoningTest
 from bonsai.measures.similarity import WORDS
-from bonsai.runs.json_values import as_json, candidate_fields
+from bonsai.runs.json_values import as_json, from_json, parse
+from bonsai.runs.plan import Plan, infer_plan
 
 FORMAT = 1
 
@@ -45,6 +41,18 @@ class Run:
     adapter: str
     engine: str
     measure: str = WORDS.name
+    plan: Plan | None = None
+    """What was planned, if the chains are those of a grid; older files do not say it."""
+
+    @classmethod
+    def of_plan(cls, plan: Plan, chains: Sequence[Chain]) -> "Run":
+        """Return the run of a plan with its chains as they stand now."""
+        return cls(chains, plan.sampling, plan.model, plan.adapter, plan.engine, plan.measure, plan)
+
+    def find_plan(self) -> Plan | None:
+        """Return the plan whose chains the run has, all of them and in their order; None if it is no such run."""
+        plan = self.plan or infer_plan(self.chains, self.sampling, self.model, self.adapter, self.engine, self.measure)
+        return plan if plan and plan.fits(self.chains) else None
 
     @cached_property
     def id(self) -> str:
@@ -111,7 +119,8 @@ def dumps(run: Run) -> str:
 def json_frame(run: Run, more: Mapping[str, Any] | None = None) -> tuple[str, str]:
     """Return the JSON text of a run before its chains, and after them; `more` is told in it, and not read again."""
     before = json.dumps({"format": FORMAT, "run": run.id}, indent=2)
-    after = json.dumps({**_but_chains(run), **(more or {})}, ensure_ascii=False, indent=2)
+    plan = {"plan": as_json(run.plan)} if run.plan else {}
+    after = json.dumps({**_but_chains(run), **plan, **(more or {})}, ensure_ascii=False, indent=2)
     return before.removesuffix("\n}") + ',\n  "chains": [', "\n  ]," + after.removeprefix("{") + "\n"
 
 
@@ -123,26 +132,30 @@ def chain_json(chain: Chain) -> str:
 def loads(text: str, source: str = "This file") -> Run:
     """Return the run in JSON `text`; raise RunFileError, naming `source`, if it is not a saved run."""
     try:
-        data = json.loads(text.removeprefix("\ufeff"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise RunFileError(f"{source} is not JSON ({error}); open a run saved with --format json.") from error
+        data = parse(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise RunFileError(
+            "{file} is not JSON ({reason}); open a run saved with --format json.", file=source, reason=str(error)
+        ) from error
     if not isinstance(data, dict) or "format" not in data:
-        raise RunFileError(f"{source} is not a saved run: the key 'format' is missing.")
+        raise RunFileError("{file} is not a saved run: {reason}.", file=source, reason="the key 'format' is missing")
     if data["format"] != FORMAT:
-        raise RunFileError(f"{source} has the format {data['format']!r}; this version reads format {FORMAT}.")
-    try:
-        return Run(
-            chains=tuple(_chain(item) for item in data["chains"]),
-            sampling=SamplingParams(**{**data["sampling"], "stop": tuple(data["sampling"]["stop"])}),
-            model=str(data["model"]),
-            adapter=str(data["adapter"]),
-            engine=str(data["engine"]),
-            measure=str(data.get("measure", WORDS.name)),
+        raise RunFileError(
+            "{file} has the format {format!r}; this version reads format {known}.",
+            file=source,
+            format=data["format"],
+            known=FORMAT,
         )
-    except KeyError as error:
-        raise RunFileError(f"{source} is not a saved run: the key {error} is missing.") from error
-    except (TypeError, ValueError, AttributeError, UsageError) as error:
-        raise RunFileError(f"{source} is not a saved run: {error}") from error
+    try:
+        # What else is in the file is told in it, and not read again.
+        run = from_json(Run, {item.name: data[item.name] for item in fields(Run) if item.name in data})
+        if not all(chain.steps for chain in run.chains):
+            raise ValueError("there is a chain without steps")
+    except (ValueError, UsageError) as error:
+        raise RunFileError(
+            "{file} is not a saved run: {reason}.", file=source, reason=str(error).removesuffix(".")
+        ) from error
+    return run.with_chains(tuple(run.chains))
 
 
 def read_run(file: Path) -> Run:
@@ -150,7 +163,7 @@ def read_run(file: Path) -> Run:
     try:
         return loads(file.read_text(encoding="utf-8-sig"), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise RunFileError(f"{file} cannot be read: {_reason(error)}.") from error
+        raise RunFileError("{file} cannot be read: {reason}.", file=file, reason=_reason(error)) from error
 
 
 def write_whole(file: Path, parts: Iterable[str]) -> None:
@@ -182,40 +195,10 @@ def replacing(file: Path) -> Iterator[TextIO]:
 
 
 def _but_chains(run: Run) -> dict[str, Any]:
-    data = as_json(replace(run, chains=()))
-    del data["chains"]
+    """Return the fields of a run without its chains, and without what these say too: the plan."""
+    data = as_json(replace(run, chains=(), plan=None))
+    del data["chains"], data["plan"]
     return data
-
-
-def _chain(data: Mapping[str, Any]) -> Chain:
-    if data["method"] not in set(Method) or not data["steps"]:
-        raise ValueError(f"chain {data['number']} has an unknown method or no steps")
-    return Chain(
-        **{
-            **data,
-            "method": Method(data["method"]),
-            "prompt": _variant(data["prompt"]),
-            "steps": tuple(step_from_json(item) for item in data["steps"]),
-            "conclusion": conclusion_from_json(data.get("conclusion")),
-        }
-    )
-
-
-def _variant(data: Mapping[str, Any]) -> PromptVariant:
-    return PromptVariant(**{**data, "stop": tuple(data["stop"])})
-
-
-def conclusion_from_json(data: Mapping[str, Any] | None) -> Conclusion | None:
-    """Return the conclusion in an object, None for none; raise KeyError, TypeError or ValueError if it is no such."""
-    return Conclusion(**{**data, "flags": tuple(map(Flag, data["flags"]))}) if data else None
-
-
-def step_from_json(data: Mapping[str, Any]) -> Step:
-    """Return the step in an object; raise KeyError, TypeError or ValueError if it is none."""
-    candidates = tuple(Candidate(**candidate_fields(item)) for item in data["candidates"])
-    tested = data.get("reasoning_test")
-    test = ReasoningTest(**tested) if tested else None
-    return Step(**{**data, "flags": tuple(data["flags"]), "candidates": candidates, "reasoning_test": test})
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

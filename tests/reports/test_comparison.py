@@ -33,7 +33,7 @@ def run_of(grid: Grid, engine: EchoEngine | None = None, base_engine: EchoEngine
     engine = engine or EchoEngine()
     plan = Plan(grid, SamplingParams(max_new_tokens=40), "echo", engine.info.adapter_id, "echo", "words")
     grown = dict(advance_each(engine, list(plan.chains()), plan.sampling, base_engine=base_engine))
-    return plan.run([grown[place] for place in range(len(grid))])
+    return Run.of_plan(plan, [grown[place] for place in range(len(grid))])
 
 
 GRID = Grid(("Why does rain smell?", "Why do we sleep?"), (ASSISTANT, LOGICIAN), ("single", "qtq"), length=2)

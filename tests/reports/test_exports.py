@@ -35,7 +35,7 @@ NASTY = "=1+1 | <script>alert(1)</script> {{7*7}} {% raw %} <b>x</b> & 日本語
 def run_of(grid: Grid, engine: EchoEngine | None = None) -> Run:
     plan = Plan(grid, SamplingParams(max_new_tokens=60), "echo", "", "echo", "words")
     grown = dict(advance_each(engine or EchoEngine(), list(plan.chains()), plan.sampling))
-    return plan.run([grown[place] for place in range(len(grid))])
+    return Run.of_plan(plan, [grown[place] for place in range(len(grid))])
 
 
 @pytest.fixture(scope="module")
@@ -215,5 +215,5 @@ def test_every_form_is_made_in_parts_that_do_not_grow_with_the_run() -> None:
         replace(chain, steps=(replace(chain.steps[0], writing=""),), stop_reason="done") for chain in plan.chains()
     ]
     for form in set(Format) - {Format.LLM_COMPARATOR, Format.STATISTICS}:
-        parts = list(map(len, export(plan.run(chains), form)))
+        parts = list(map(len, export(Run.of_plan(plan, chains), form)))
         assert max(parts) < sum(parts) * 0.75, form

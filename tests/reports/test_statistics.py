@@ -44,7 +44,7 @@ def run_of(questions: int, new: dict[str, list[float]], flagged: dict[str, int] 
         )
         return replace(chain, steps=(step,), stop_reason="done")
 
-    return plan.run([finished(chain) for chain in plan.chains()])
+    return Run.of_plan(plan, [finished(chain) for chain in plan.chains()])
 
 
 def statistics(run: Run, axis: str) -> Statistics:
@@ -155,7 +155,7 @@ def test_one_question_is_compared_over_its_seeds() -> None:
         )
         for chain in plan.chains()
     ]
-    found = statistics(plan.run(chains), "prompt")
+    found = statistics(Run.of_plan(plan, chains), "prompt")
     assert (found.unit, figure(found, "completion_tokens", "assistant", "creator").items) == ("seeds", 20)
     assert figure(found, "completion_tokens", "assistant").value == 9.5
 

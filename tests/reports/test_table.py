@@ -237,6 +237,9 @@ def test_the_run_id_depends_on_what_was_asked_only() -> None:
     assert re.fullmatch("[0-9a-f]{8}", run_of(step()).id)
 
 
+SAVED = json.loads(dumps(run_of(step())))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -245,8 +248,16 @@ def test_the_run_id_depends_on_what_was_asked_only() -> None:
         ("[]", "'format' is missing"),
         ('{"format": 2}', "reads format 1"),
         ('{"format": 1}', "'chains' is missing"),
-        (dumps(run_of(step())).replace('"qtq"', '"magic"'), "unknown method"),
-        (dumps(run_of(step())).replace('"length"', '"longth"'), "longth"),
+        (dumps(run_of(step())).replace('"qtq"', '"magic"'), r"chains\[0\].method is 'magic': Input should be 'single'"),
+        (dumps(run_of(step())).replace('"length"', '"longth"'), r"the key 'longth' is unknown in chains\[0\]"),
+        (dumps(run_of(step())).replace('"reasoning": ""', '"reasoning": 3'), r"steps\[0\].reasoning is 3: .*string"),
+        (
+            dumps(run_of(step())).replace('"seconds": ', '"seconds": "x", "y": '),
+            r"steps\[0\].seconds is 'x': .* number",
+        ),
+        (dumps(run_of(step())).replace('"number"', '"no"'), r"the key 'number' is missing in chains\[0\]"),
+        (dumps(run_of(step())).replace('"reasoning_state": ""', '"reasoning_state": 1'), "reasoning_state is 1: "),
+        (json.dumps({**SAVED, "chains": [{**SAVED["chains"][0], "steps": []}]}), "a chain without steps"),
     ],
 )
 def test_what_is_not_a_run_is_refused(text: str, message: str) -> None:

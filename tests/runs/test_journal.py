@@ -20,7 +20,7 @@ from bonsai.reports.formats import Format
 from bonsai.reports.report import Report
 from bonsai.runs.journal import Journal, begin_journal, open_journal, resume_journal
 from bonsai.runs.journal.progress import record
-from bonsai.runs.plan import Grid, Plan, infer_plan
+from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import ROOT
 
@@ -60,7 +60,7 @@ def test_a_journal_holds_the_chains_of_its_plan(whole: Journal) -> None:
     assert whole.finished == len(whole)
     assert [chain.number for chain in whole] == list(range(1, 25))
     expected = dict(advance_each(EchoEngine(), list(PLAN.chains()), PLAN.sampling))
-    assert plain(whole.run) == plain(PLAN.run([expected[place] for place in range(24)]))
+    assert plain(whole.run) == plain(Run.of_plan(PLAN, [expected[place] for place in range(24)]))
     assert whole[-1] == whole[23] and whole[2:4] == [whole[2], whole[3]]
     with pytest.raises(IndexError):
         whole[24]
@@ -224,7 +224,7 @@ def test_a_chain_is_asked_again_alone_with_another_seed(tmp_path: Path, whole: J
         assert plain(now.run)[:3] + plain(now.run)[4:] == plain(whole.run)[:3] + plain(whole.run)[4:]
         assert now[3].steps[0].answer != whole[3].steps[0].answer
     saved = loads(dumps(journal.run))
-    assert infer_plan(saved) == PLAN
+    assert saved.find_plan() == PLAN
     again = begin_journal(tmp_path / "again.jsonl", PLAN)
     for chain in saved.chains:
         again.append(chain)
@@ -238,7 +238,7 @@ def test_a_saved_run_is_the_start_of_a_journal(tmp_path: Path, whole: Journal) -
     part = begin_journal(tmp_path / "part.jsonl", PLAN)
     fill(part, most=11)
     saved = loads(dumps(part.run))
-    plan = infer_plan(saved)
+    plan = saved.find_plan()
     assert plan == PLAN
     journal = begin_journal(tmp_path / "j.jsonl", plan)
     assert sum(map(journal.append, saved.chains)) == part.steps == 11
@@ -246,10 +246,37 @@ def test_a_saved_run_is_the_start_of_a_journal(tmp_path: Path, whole: Journal) -
     assert plain(journal.run) == plain(whole.run)
 
 
+def test_a_saved_run_says_its_plan_and_one_of_before_is_inferred(whole: Journal) -> None:
+    data = json.loads(dumps(whole.run))
+    assert loads(json.dumps(data)).plan == PLAN
+    del data["plan"]
+    old = loads(json.dumps(data))
+    assert (old.plan, old.find_plan(), old.id) == (None, PLAN, whole.run.id)
+    data["plan"] = {"grid": []}
+    with pytest.raises(RunFileError, match="plan.grid is "):
+        loads(json.dumps(data), "x.json")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"seconds": ', '"seconds": "x", "y": ', r"line 2 \(step.seconds is 'x': Input should be a valid number"),
+        ('"answer": ', '"reply": ', r"line 2 \(the key 'reply' is unknown in step\)"),
+        ('"chain": ', '"chains": ', r"line 2 \(the key 'chain' is missing\)"),
+        ('"questions": ', '"questions": 3, "q": ', r"plan.grid.questions|grid.questions is 3"),
+    ],
+)
+def test_a_journal_is_checked_by_type(tmp_path: Path, whole: Journal, old: str, new: str, sentence: str) -> None:
+    file = tmp_path / "j.jsonl"
+    file.write_text(whole.file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(RunFileError, match=sentence):
+        open_journal(file)
+
+
 def test_a_run_with_branches_or_of_some_chains_is_of_no_plan(whole: Journal) -> None:
-    assert infer_plan(PLAN.run(whole[:5])) is None
-    assert infer_plan(PLAN.run([])) is None
-    assert infer_plan(PLAN.run([*whole[:3], replace(whole[3], parent=3), *whole[4:]])) is None
+    assert Run.of_plan(PLAN, whole[:5]).find_plan() is None
+    assert Run.of_plan(PLAN, []).find_plan() is None
+    assert Run.of_plan(PLAN, [*whole[:3], replace(whole[3], parent=3), *whole[4:]]).find_plan() is None
 
 
 @pytest.mark.parametrize(

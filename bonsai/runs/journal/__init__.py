@@ -1,12 +1,13 @@
 """Journals: a run kept step by step in a file, so that it can be read at any time and resumed after any end."""
 
-import json
 import os
 from pathlib import Path
 
 from bonsai.errors import RunFileError, UsageError, first_line
-from bonsai.runs.journal.journal import Journal, line_of
-from bonsai.runs.plan import Plan, from_json, to_json
+from bonsai.runs.journal.journal import Journal
+from bonsai.runs.journal.lines import line_bytes
+from bonsai.runs.json_values import as_json, from_json, parse
+from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, read_run
 
 __all__ = ["Journal", "begin_journal", "open_journal", "read_saved", "resume_journal"]
@@ -21,7 +22,7 @@ def begin_journal(file: Path, plan: Plan) -> Journal:
 
     Raises UsageError if the file exists already, and RunFileError if it cannot be made.
     """
-    head = line_of({"kind": _KIND, "format": FORMAT, "plan": to_json(plan)})
+    head = line_bytes({"kind": _KIND, "format": FORMAT, "plan": as_json(plan)})
     try:
         with file.open("xb") as new:
             new.write(head)
@@ -87,7 +88,7 @@ def resume_journal(file: Path, plan: Plan) -> Journal:
 
 def _plan(head: bytes, file: Path) -> Plan:
     try:
-        data = json.loads(head)
+        data = parse(head)
         if not isinstance(data, dict) or data.get("kind") != _KIND:
             raise RunFileError(
                 "{file} is not a journal; --journal names the file that keeps a run while it goes on.", file=file
@@ -99,6 +100,6 @@ def _plan(head: bytes, file: Path) -> Plan:
                 format=data["format"],
                 known=FORMAT,
             )
-        return from_json(data["plan"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
+        return from_json(Plan, data["plan"])
+    except (ValueError, KeyError, RecursionError, UsageError) as error:
         raise RunFileError("{file} is not a journal: {reason}", file=file, reason=first_line(error)) from error

@@ -1,13 +1,12 @@
 """The journal of one run: its chains as they are kept in a file, readable at any time."""
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import BinaryIO, overload
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.conclusion import CONCLUDED, Conclusion
@@ -15,9 +14,9 @@ from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.errors import RunFileError, first_line
 from bonsai.runs.journal.index import JournalIndex
-from bonsai.runs.json_values import as_json
+from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, line_at, line_bytes, parse_line
 from bonsai.runs.plan import Plan
-from bonsai.runs.run import Run, StoredChains, conclusion_from_json, step_from_json
+from bonsai.runs.run import Run, StoredChains
 
 
 class Journal(StoredChains):
@@ -36,7 +35,7 @@ class Journal(StoredChains):
     @cached_property
     def run(self) -> Run:
         """The run, whose chains are those of the journal at any time."""
-        return self.plan.run(self)
+        return Run.of_plan(self.plan, self)
 
     @property
     def finished(self) -> int:
@@ -104,7 +103,7 @@ class Journal(StoredChains):
 
         Raises RunFileError if the file cannot be written.
         """
-        self._append([{"chain": number, "seed": seed}])
+        self._append([SeedLine(number, seed)])
         self._restart(number, seed)
 
     def append(self, chain: Chain) -> int:
@@ -115,7 +114,7 @@ class Journal(StoredChains):
         """
         count = self._append_steps(chain)
         if chain.conclusion and not chain.concluding and chain.number in self._index.awaiting:
-            (place,) = self._append([{"chain": chain.number, "conclusion": as_json(chain.conclusion)}])
+            (place,) = self._append([ConclusionLine(chain.number, chain.conclusion)])
             self._index.conclude(chain.number, place)
         return count
 
@@ -129,14 +128,7 @@ class Journal(StoredChains):
         new = [step for step in chain.steps[kept:] if step.finished]
         last = chain.steps[-1].number
         places = self._append(
-            [
-                {
-                    "chain": chain.number,
-                    "stop_reason": chain.stop_reason if step.number == last else "",
-                    "step": as_json(step),
-                }
-                for step in new
-            ]
+            [StepLine(chain.number, chain.stop_reason if step.number == last else "", step) for step in new]
         )
         for step, place in zip(new, places, strict=True):
             self._index.add(chain.number, step.number, place)
@@ -155,8 +147,8 @@ class Journal(StoredChains):
                 self._torn_at = end
                 break
             try:
-                self._take(json.loads(line), end)
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                self._take(parse_line(line), end)
+            except (ValueError, RecursionError) as error:
                 raise RunFileError(
                     "The journal {file} is damaged at line {line} ({reason}); remove that line and those after it to "
                     "go on from there.",
@@ -166,31 +158,28 @@ class Journal(StoredChains):
                 ) from error
             end += len(line)
 
-    def _take(self, data: Mapping[str, Any], place: int) -> None:
-        """Take in what a line at a place of the file says; raise KeyError, TypeError or ValueError if it is no line."""
-        number = data["chain"]
-        if not 1 <= number <= len(self):
-            raise ValueError(f"there is no chain {number}")
-        if "seed" in data:
-            self._restart(number, int(data["seed"]))
+    def _take(self, line: Line, place: int) -> None:
+        """Take in what a line at a place of the file says; raise ValueError if there is no place for it."""
+        if not 1 <= line.chain <= len(self):
+            raise ValueError(f"there is no chain {line.chain}")
+        if isinstance(line, SeedLine):
+            self._restart(line.chain, line.seed)
             return
-        if "conclusion" in data:
-            conclusion_from_json(data["conclusion"])
-            self._index.conclude(number, place)
+        if isinstance(line, ConclusionLine):
+            self._index.conclude(line.chain, place)
             return
-        self._index.add(number, step_from_json(data["step"]).number, place)
-        if data["stop_reason"]:
-            reason = StopReason(data["stop_reason"])
-            self._index.end(number, reason, _awaits(self._begun(number), reason))
+        self._index.add(line.chain, line.step.number, place)
+        if line.stop_reason:
+            self._index.end(line.chain, line.stop_reason, _awaits(self._begun(line.chain), line.stop_reason))
 
     def _restart(self, number: int, seed: int) -> None:
         self._index.restart(number, seed)
         # Its id depends on the seeds.
         self.__dict__.pop("run", None)
 
-    def _append(self, items: Sequence[dict[str, Any]]) -> list[int]:
+    def _append(self, items: Sequence[Line]) -> list[int]:
         """Write lines to the end of the file, onto the disk, and return where each begins."""
-        lines = [line_of(item) for item in items]
+        lines = [line_bytes(item) for item in items]
         try:
             if self._torn_at is not None:
                 os.truncate(self.file, self._torn_at)
@@ -219,7 +208,7 @@ class Journal(StoredChains):
 
     def _chain(self, number: int, file: BinaryIO) -> Chain:
         chain = self._begun(number)
-        steps = [_step(file, place) for place in self._index.places(number)]
+        steps = [line_at(StepLine, file, place).step for place in self._index.places(number)]
         if number in self._index.ended:
             conclusion = self._conclusion(number, file)
             return replace(chain, steps=tuple(steps), stop_reason=self._index.ended[number], conclusion=conclusion)
@@ -233,27 +222,13 @@ class Journal(StoredChains):
         if number in self._index.awaiting:
             return Conclusion()
         place = self._index.conclusions.get(number)
-        return None if place is None else conclusion_from_json(_line(file, place)["conclusion"])
+        return None if place is None else line_at(ConclusionLine, file, place).conclusion
 
     def _begun(self, number: int) -> Chain:
         chain = self.plan.grid.chain(number, self.plan.model)
         return replace(chain, seed=self._index.seeds.get(number, chain.seed))
 
 
-def line_of(data: dict[str, Any]) -> bytes:
-    """Return a line of a journal."""
-    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-
-
 def _awaits(chain: Chain, reason: StopReason) -> bool:
     """Say whether a conclusion follows the steps of a chain that ended."""
     return chain.concludes and reason in CONCLUDED
-
-
-def _step(file: BinaryIO, place: int) -> Step:
-    return step_from_json(_line(file, place)["step"])
-
-
-def _line(file: BinaryIO, place: int) -> Any:
-    file.seek(place)
-    return json.loads(file.readline())

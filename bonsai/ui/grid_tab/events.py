@@ -16,7 +16,6 @@ from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved
 from bonsai.runs.journal.progress import Progress
-from bonsai.runs.plan import infer_plan
 from bonsai.runs.run import Run
 from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab.form import GridForm
@@ -305,7 +304,7 @@ def _kept(file: Path) -> Journal:
 
 def journal_of(run: Run) -> Journal | None:
     """Return a new journal with what a run has, None if its chains are no grid."""
-    plan = infer_plan(run)
+    plan = run.find_plan()
     if plan is None:
         return None
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)

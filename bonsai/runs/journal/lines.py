@@ -1,0 +1,67 @@
+"""The lines of a journal: what is kept in each, written as JSON and read with checks by type."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, TypeVar
+
+from bonsai.chains.conclusion import Conclusion
+from bonsai.chains.outcomes import StopReason
+from bonsai.chains.step import Step
+from bonsai.runs.json_values import as_json, from_json, parse
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """A finished step."""
+
+    chain: int
+    """The number of its chain."""
+    stop_reason: StopReason | Literal[""]
+    """Why the chain ended, if it did here."""
+    step: Step
+
+
+@dataclass(frozen=True)
+class ConclusionLine:
+    """The conclusion of a chain that ended."""
+
+    chain: int
+    conclusion: Conclusion
+
+
+@dataclass(frozen=True)
+class SeedLine:
+    """A chain that begins again with a seed of its own."""
+
+    chain: int
+    seed: int
+
+
+Line = StepLine | ConclusionLine | SeedLine
+_Kind = TypeVar("_Kind", StepLine, ConclusionLine)
+
+
+def line_bytes(line: Line | dict[str, Any]) -> bytes:
+    """Return a line as it stands in the file; the first one of a journal is given as an object."""
+    data = line if isinstance(line, dict) else as_json(line)
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def parse_line(text: bytes) -> Line:
+    """Return what a line after the first one says.
+
+    Raises ValueError, naming the field that is wrong, or RecursionError, if it is no such line.
+    """
+    data = parse(text)
+    keys = data if isinstance(data, dict) else {}
+    if "seed" in keys:
+        return from_json(SeedLine, data)
+    if "conclusion" in keys:
+        return from_json(ConclusionLine, data)
+    return from_json(StepLine, data)
+
+
+def line_at(kind: type[_Kind], file: BinaryIO, place: int) -> _Kind:
+    """Return the line that begins at a place of the file."""
+    file.seek(place)
+    return from_json(kind, parse(file.readline()))
