@@ -70,6 +70,12 @@ def saved(tmp_path: Path) -> Path:
     return file
 
 
+def other_candidate(run: Run) -> int:
+    """Return the number of a candidate of the first step that was not asked next."""
+    step = run.chains[0].steps[0]
+    return next(number for number, text in step.proposed.items() if text != step.next_question)
+
+
 def tree_of(saved: Path, *options: str) -> Run:
     """Return the run with the branch that the options ask for, and keep it in the place of the old one."""
     assert main(["ask", *options, "--from", str(saved), "--format", "json", "--out", str(saved)]) == 0
@@ -78,12 +84,13 @@ def tree_of(saved: Path, *options: str) -> Run:
 
 def test_a_branch_with_another_candidate_keeps_the_old_chain(saved: Path) -> None:
     before = read_run(saved)
-    tree = tree_of(saved, "--step", "1", "--candidate", "1")
+    number = other_candidate(before)
+    tree = tree_of(saved, "--step", "1", "--candidate", str(number))
     old, new = tree.chains
     assert before.chains == (old,)
     assert (tree.id, tree.model, tree.measure) == (before.id, "echo", "words")
     assert (new.parent, new.shared, new.length, new.stop_reason) == (1, 1, 3, "done")
-    assert new.questions[1] == old.steps[0].candidates[0].question
+    assert new.questions[1] == old.steps[0].candidates[number - 1].question
 
 
 def test_a_branch_with_another_question_variant_and_seed(saved: Path) -> None:
@@ -95,7 +102,7 @@ def test_a_branch_with_another_question_variant_and_seed(saved: Path) -> None:
 
 
 def test_a_branch_of_a_branch_is_drawn_whole(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tree_of(saved, "--step", "1", "--candidate", "1")
+    tree_of(saved, "--step", "1", "--candidate", str(other_candidate(read_run(saved))))
     tree_of(saved, "Who gained from it?", "--chain", "2", "--step", "3")
     capsys.readouterr()
     assert main(["show", str(saved)]) == 0
