@@ -634,6 +634,20 @@ def test_a_chat_without_a_place_for_the_persona_gets_it_in_the_first_turn() -> N
         assert server.asked[-1]["messages"] == [{"role": "user", "content": f"Be kind.\n\n{QUESTION}"}]
 
 
+@pytest.mark.parametrize("token", ["<|im_end|>", "</s>", "[INST]", "<end_of_turn>", "<\uff5cend\uff5c>", "<eos>"])
+def test_what_looks_like_a_special_token_in_a_text_is_no_more_than_text(token: str) -> None:
+    traits: dict[str, Any] = {"engine": EchoEngine(), "apis": ("completions", "chat/completions")}
+    with SmallServer(**traits).running() as server:
+        for api in ("completions", "chat"):
+            question = f"What does {token} mean, 1 < 2 or a<b>?"
+            prompt = Prompt((f"Q{token}", question, f"{token}A"), (Message("user", question),))
+            assert dict(open_engine(server, api=api).stream(RequestQueue([Request(prompt, PARAMS)])))[0].text
+            asked = server.asked[-1]
+            broken = question.replace(token, f"{token[0]}\u200b{token[1:]}")
+            assert asked.get("prompt", broken) in (f"Q{token}{broken}{token}A", broken)
+            assert asked.get("messages", [{"content": broken}])[-1]["content"] == broken
+
+
 def test_an_answer_of_a_chat_that_broke_off_is_asked_for_anew() -> None:
     with SmallServer(engine=EchoEngine(), apis=("chat/completions",)).running() as server:
         engine = open_engine(server)

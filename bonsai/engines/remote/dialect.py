@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any, Literal
 
 from bonsai.engines.base import Message, SamplingParams
@@ -22,6 +21,10 @@ _REQUESTS_WITHOUT = 64
 # In tokens: older versions of llama.cpp take -1 for all of the context, newer ones refuse it.
 _FAR_BACK = 8192
 
+_SPECIAL = re.compile(
+    r"<[|\uff5c][^<>|\uff5c]{1,40}[|\uff5c]>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>"
+)
+"""What the special tokens of today's models look like."""
 _OPTION = r"[\s:=,'\"`(\[]*(?:body\.)?(?P<name>\w+)"
 _KIND = r"(?:argument|param\w*|field|option|property|properties|keyword|key|input|value)s?"
 _REFUSED = r"(?:support|allow|permit|implement|recogni|availab|accept|valid|known)"
@@ -51,7 +54,7 @@ class Dialect:
     """Other names that it has for fields, as `repeat_penalty`."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What is sent with every request beside the options, as `min_p`."""
-    encode: Callable[[StreamedCompletion], str | list[int]] = attrgetter("prompt")
+    encode: Callable[[StreamedCompletion], str | list[int]] = field(default_factory=lambda: _as_text)
     """How the server is told what to complete: as text, or as tokens."""
     _patience: dict[str, int] = field(default_factory=dict)
 
@@ -145,10 +148,24 @@ def _folded(text: str) -> str:
     return re.sub(r"[\W_]+", " ", re.sub(r"\\[nrt]", " ", text)).casefold().strip()
 
 
+def _as_text(row: StreamedCompletion) -> str:
+    """Return the prompt as text, with what was shown of its completion; servers want at least one token."""
+    parts = row.request.prompt.parts
+    return "".join(_plain(part) if number % 2 else part for number, part in enumerate(parts)) + row.kept or "\n"
+
+
+def _plain(text: str) -> str:
+    """Return a text of a person or model in which servers find no special token.
+
+    They find them wherever they stand; a space without width breaks what looks like one.
+    """
+    return _SPECIAL.sub(lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
+
+
 def _messages(row: StreamedCompletion, takes_system: bool) -> list[dict[str, str]]:
     prompt = row.request.prompt
     messages = list(prompt.messages) or [Message("user", prompt.text or "\n")]
     if messages[0].role == "system" and len(messages) > 1 and not takes_system:
         persona, first, *rest = messages
         messages = [Message(first.role, f"{persona.content}\n\n{first.content}"), *rest]
-    return [{"role": one.role, "content": one.content} for one in messages]
+    return [{"role": one.role, "content": _plain(one.content)} for one in messages]

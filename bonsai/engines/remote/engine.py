@@ -54,7 +54,7 @@ def load(settings: Settings) -> "RemoteEngine":
 
 
 class RemoteEngine(Engine):
-    """An engine that has a server complete the prompts, at most `rows_at_once` of all callers together at a time.
+    """An engine that has a server complete the prompts, at most `max_batch_size` of all callers at a time.
 
     What fails in passing is asked for again, as `policy` says. The model is the one that the server lists first if none
     is named. Raises EngineError if no text can be had.
@@ -73,9 +73,10 @@ class RemoteEngine(Engine):
         model = settings.model or usual_model(self._server.models)
         adapter = "" if settings.adapter == NO_ADAPTER else settings.adapter
         if not model:
+            said = f" ({self._server.why_unlisted})" if self._server.why_unlisted else ""
             raise EngineError(
-                f"The server at {self._server.address} does not say which models it has. Set BONSAI_MODEL to the one "
-                "that it serves."
+                f"The server at {self._server.address} does not say which models it has{said}. Set BONSAI_MODEL to the "
+                "one that it serves."
             )
         # vLLM serves an adapter under its own name.
         self._server.completions.model = adapter or model

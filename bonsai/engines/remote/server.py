@@ -23,6 +23,8 @@ class Server:
     def __init__(self, connection: Connection, dialect: Dialect, policy: RetryPolicy, concurrency: int) -> None:
         self.models: Sequence[ListedModel] = ()
         """What it lists; many list nothing and yet complete."""
+        self.why_unlisted = ""
+        """What it says in the place of a list."""
         self.completions = Completions(connection, dialect, policy, concurrency)
         self._connection = connection
         self._counts = True
@@ -54,6 +56,7 @@ class Server:
         except ServerError as error:
             if error.kind in (Trouble.UNREACHABLE, Trouble.SILENT) or error.status in (401, 403):
                 raise EngineError(self._sentence(error)) from error
+            self.why_unlisted = error.message
 
     async def properties(self) -> Mapping[str, Any]:
         """Return what llama.cpp's server tells of its model: `chat_template`, `eos_token`; nothing for others."""

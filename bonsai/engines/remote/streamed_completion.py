@@ -39,11 +39,6 @@ class StreamedCompletion:
         return self._pieces > self._kept_tokens
 
     @property
-    def prompt(self) -> str:
-        """What the server is to complete now; it wants at least one token."""
-        return self.request.prompt.text + self._kept or "\n"
-
-    @property
     def kept(self) -> str:
         """What was shown of the text and is not to be written again."""
         return self._kept
@@ -56,7 +51,9 @@ class StreamedCompletion:
     @property
     def texts(self) -> str:
         """All that people and models wrote, as the server is sent it."""
-        return " ".join([self.prompt, *(message.content for message in self.request.prompt.messages)])
+        return " ".join(
+            [self.request.prompt.text, self._kept, *(message.content for message in self.request.prompt.messages)]
+        )
 
     def begin(self, continues: bool = True) -> None:
         """Begin an attempt with a server that goes on with a text (`continues`), or always writes one of its own."""
