@@ -34,6 +34,8 @@ class Conclusion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    thought: str = ""
+    """What the model thought before it; it is not measured."""
 
     @property
     def sentence(self) -> str:

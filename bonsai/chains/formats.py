@@ -1,4 +1,4 @@
-"""Prompt formats: how the turns of a conversation become the text that a model reads.
+"""Prompt formats: how the turns of a conversation become the text that a model reads, and what it writes as thoughts.
 
 A prompt variant says in words what is asked; the format belongs to the model. Every format is append-only: the prompt
 of a role begins with the prompt of the role before it and its completion, so that engines read only what is new.
@@ -163,3 +163,31 @@ def _unusable(error: TemplateError) -> PromptError:
     return PromptError(
         f"The chat template of the model cannot be used ({error}). Set BONSAI_FORMAT to instruct or tagged."
     )
+
+
+_THINK = r"(?:seed:)?think(?:ing)?|thoughts?|reflection|scratchpad"
+# <think> of DeepSeek and Qwen, [THINK] of Mistral, ◁think▷ of Kimi, the channels of gpt-oss.
+_OPENING = rf"(?:<(?:{_THINK})>|\[think\]|◁think▷|<\|channel\|>analysis<\|message\|>)"
+_FINAL = r"(?:<\|end\|>(?:<\|start\|>assistant)?)?<\|channel\|>final<\|message\|>"
+_CLOSING = rf"(?:</(?:{_THINK})>|\[/think\]|◁/think▷|{_FINAL})"
+_FLAGS = re.DOTALL | re.IGNORECASE | re.MULTILINE
+_BLOCK = re.compile(rf"^[ \t]*{_OPENING}(.*?){_CLOSING}", _FLAGS)
+# Where the prompt itself wrote the opening, the text begins within the thought; a mark in quotes is only spoken of.
+_UNOPENED = re.compile(rf"(.*)(?<![`'\"]){_CLOSING}(?![`'\"])", _FLAGS)
+_UNCLOSED = re.compile(rf"\s*{_OPENING}(.*)", _FLAGS)
+
+
+def split_thought(text: str) -> tuple[str, str]:
+    """Return what a reasoning model wrote to itself, "" for nothing, and the rest, both without surrounding space.
+
+    A thought that was cut off before its end leaves no rest.
+    """
+    thoughts: list[str] = _BLOCK.findall(text)
+    rest = _BLOCK.sub("", text)
+    if found := _UNOPENED.match(rest):
+        thoughts.append(found[1])
+        rest = rest[found.end() :]
+    if found := _UNCLOSED.fullmatch(rest):
+        thoughts.append(found[1])
+        rest = ""
+    return "\n\n".join(thought.strip() for thought in thoughts if thought.strip()), rest.strip()

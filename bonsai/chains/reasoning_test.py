@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.formats import split_thought
 from bonsai.chains.outcomes import Role
 from bonsai.chains.roles import next_prompt, with_stops
 from bonsai.chains.step import Step
@@ -34,7 +35,7 @@ def test_reasoning(
             if completion.error:
                 raise EngineError(f"The Reasoning could not be tested: {completion.error}")
             answers[row] = completion
-            test = compare([item.text.strip() for item in answers])
+            test = compare([split_thought(item.text)[1] for item in answers])
             yield replace(chain, steps=(*before, replace(step, reasoning_test=test), *after))
 
 

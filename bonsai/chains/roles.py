@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from bonsai.chains.chain import Chain, finish, stop, with_last
 from bonsai.chains.conclusion import Conclusion, conclusion_flags, parse_conclusion, shortened
-from bonsai.chains.formats import PromptFormat, format_of
+from bonsai.chains.formats import PromptFormat, format_of, split_thought
 from bonsai.chains.guard import Candidate, choose, first_asked, judge, without_duplicates
 from bonsai.chains.moves import next_moves
 from bonsai.chains.outcomes import Flag, Role, StopReason, Verdict
@@ -87,7 +87,7 @@ def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> Role
         tries = 0
     elif step.writing == Role.NEXT_QUESTION:
         moves, tries = _moves(chain), len(step.candidates)
-        sampling = _candidate_sampling(sampling)
+        sampling = _candidate_sampling(sampling, thinks=bool(step.thoughts))
     else:
         tries = step.reasoning_tries - 1
         if tries and not sampling.temperature:
@@ -120,9 +120,11 @@ def _conclusion_prompt(engine: Engine, chain: Chain, sampling: SamplingParams) -
     return prompt, earlier != said
 
 
-def _candidate_sampling(sampling: SamplingParams) -> SamplingParams:
+def _candidate_sampling(sampling: SamplingParams, thinks: bool) -> SamplingParams:
+    """Return how candidates are sampled: a question is short, but not the thought before it."""
+    most = sampling.max_new_tokens if thinks else min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS)
     warm = max(sampling.temperature, CANDIDATE_TEMPERATURE) if sampling.temperature else 0
-    return replace(sampling, temperature=warm, max_new_tokens=min(sampling.max_new_tokens, NEXT_QUESTION_TOKENS))
+    return replace(sampling, temperature=warm, max_new_tokens=most)
 
 
 def _render(
@@ -142,7 +144,7 @@ def _render(
 def with_partial_text(request: RoleRequest, completion: Completion) -> Chain:
     """Return the chain with the text so far, of the first of its completions, in the step being written."""
     if request.chain.concluding:
-        return replace(request.chain, conclusion=Conclusion(completion.text.strip()))
+        return replace(request.chain, conclusion=Conclusion(split_thought(completion.text)[1]))
     return with_last(request.chain, _written(request.chain.steps[-1], completion.text))
 
 
@@ -197,7 +199,8 @@ def _with_conclusion(request: RoleRequest, completion: Completion) -> Chain:
     chain = request.chain
     if completion.finish_reason == "cancelled":
         return replace(chain, conclusion=None)
-    text, open_question = parse_conclusion(completion.text)
+    thought, written = split_thought(completion.text)
+    text, open_question = parse_conclusion(written)
     flags = conclusion_flags(text, [(step.question, step.answer) for step in chain.steps])
     if request.truncated or completion.finish_reason == "length":
         flags = (*flags, Flag.TRUNCATED)
@@ -210,6 +213,7 @@ def _with_conclusion(request: RoleRequest, completion: Completion) -> Chain:
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         seconds=completion.seconds,
+        thought=thought,
     )
     return replace(chain, conclusion=conclusion)
 
@@ -218,11 +222,18 @@ def _finish_next_question(
     chain: Chain, request: RoleRequest, completions: Sequence[Completion], measure: Measure
 ) -> Chain:
     step = chain.steps[-1]
-    measure.read([first_question(completion.text) for completion in completions], [step.answer])
+    texts = []
+    for completion in completions:
+        thought, text = split_thought(completion.text)
+        step = step.with_thought(Role.NEXT_QUESTION, thought)
+        texts.append(text)
+    measure.read([first_question(text) for text in texts], [step.answer])
     judged = without_duplicates(
         [
-            judge(completion.text, sampling.seed, chain.questions, step.answer, measure, move)
-            for completion, sampling, move in zip(completions, request.sampling, request.moves, strict=True)
+            judge(text, sampling.seed, chain.questions, step.answer, measure, move)
+            for text, completion, sampling, move in zip(
+                texts, completions, request.sampling, request.moves, strict=True
+            )
             if completion.finish_reason != "error"
         ],
         step.candidates,
@@ -250,9 +261,12 @@ def _why_none(candidates: Sequence[Candidate]) -> StopReason:
 
 
 def _written(step: Step, text: str) -> Step:
-    """Return the step with the text of the role being written."""
-    if step.writing == Role.REASONING:
-        return replace(step, reasoning=text.strip())
-    if step.writing == Role.NEXT_QUESTION:
-        return replace(step, next_question=text.strip())
-    return replace(step, answer=text.strip())
+    """Return the step with the text of the role being written, and what was thought before it."""
+    thought, text = split_thought(text)
+    role = Role(step.writing)
+    step = step.with_thought(role, thought)
+    if role == Role.REASONING:
+        return replace(step, reasoning=text)
+    if role == Role.NEXT_QUESTION:
+        return replace(step, next_question=text)
+    return replace(step, answer=text)

@@ -14,6 +14,14 @@ _COPIES = (ReasoningState.COPIED_FROM_QUESTION, ReasoningState.COPIED_FROM_ANSWE
 
 
 @dataclass(frozen=True)
+class Thought:
+    """What a reasoning model wrote to itself before the text of a role."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True)
 class Step:
     """One row: a question and what was written for it so far."""
 
@@ -53,6 +61,8 @@ class Step:
     """Whether the answer made use of the Reasoning; None until it is tested."""
     move: str = ""
     """The direction in which its next question was asked for; "" for none."""
+    thoughts: tuple[Thought, ...] = ()
+    """What the model thought before its texts, in the order of writing; it is not measured."""
 
     @property
     def finished(self) -> bool:
@@ -63,6 +73,10 @@ class Step:
     def proposed(self) -> dict[int, str]:
         """The candidates that have a text, by their numbers from 1."""
         return {number: one.question for number, one in enumerate(self.candidates, start=1) if one.question}
+
+    def with_thought(self, role: Role, text: str) -> "Step":
+        """Return the step with what was thought before a text of a role, if anything was."""
+        return replace(self, thoughts=(*self.thoughts, Thought(role, text))) if text else self
 
     def flagged(self, flag: Flag) -> "Step":
         """Return the step with this flag, once."""

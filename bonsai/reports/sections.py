@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.conclusion import Conclusion
-from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, StopReason, Verdict
+from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, Role, StopReason, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
+
+_THOUGHT_NAMES = {
+    Role.SINGLE: "Thoughts before the answer",
+    Role.REASONING: "Thoughts before the Reasoning",
+    Role.ANSWER: "Thoughts before the answer",
+    Role.NEXT_QUESTION: "Thoughts before a next question",
+    Role.CONCLUSION: "Thoughts before the conclusion",
+}
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,8 @@ class Section:
     """(name, text) of all that there is to say of it."""
     ending: str = ""
     """How its chain ended, if it did here."""
+    thoughts: tuple[tuple[str, str], ...] = ()
+    """(name, text) of what the model thought before its texts, to be opened."""
 
 
 def chain_sections(chain: Chain, several: bool) -> list[Section]:
@@ -40,6 +50,7 @@ def _step_sections(chain: Chain, finished: Sequence[Step], several: bool) -> Ite
             f"{_title(chain)}, step {step.number}" if several else f"Step {step.number}",
             tuple(_parts(chain, step)),
             ending(chain) if step is finished[-1] else "",
+            tuple((thought_name(one.role), one.text) for one in step.thoughts),
         )
         for step in finished
     )
@@ -54,7 +65,13 @@ def _conclusion(chain: Chain, several: bool) -> Section:
         "Error": found.error,
     }
     title = f"{_title(chain)}, conclusion" if several else "Conclusion"
-    return Section(title, tuple((name, text) for name, text in parts.items() if text))
+    thoughts = ((thought_name(Role.CONCLUSION), found.thought),) if found.thought else ()
+    return Section(title, tuple((name, text) for name, text in parts.items() if text), thoughts=thoughts)
+
+
+def thought_name(role: Role) -> str:
+    """Return what the thoughts before the text of a role are called."""
+    return _THOUGHT_NAMES[role]
 
 
 def ending(chain: Chain) -> str:

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 # Fields that earlier versions had not. They are left out while they are empty, so that the ids and files of runs that
 # make no use of them stay as they were.
-_ADDED_LATER = frozenset({"roles", "moves", "move", "same_as", "concludes", "conclusion"})
+_ADDED_LATER = frozenset({"roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion"})
 
 
 def as_json(value: Any) -> dict[str, Any]:

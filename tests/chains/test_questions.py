@@ -53,6 +53,109 @@ def test_the_first_question_in_a_text(text: str, question: str) -> None:
     assert first_question(text) == question
 
 
+ASKED, 問 = "Why do roots follow water?", "なぜ根は水に向かいますか？"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "**Question:** {}",
+        "**Question**: {}",
+        "*Question*: {}",
+        "__Question__: {}",
+        "**Deeper question 2:** *{}*",
+        "Question 1: {}",
+        "Q1. {}",
+        "Q: {}",
+        "Next question – {}",
+        "Follow-up: {}",
+        "[Question] {}",
+        "### Next question\n{}",
+        "1. **{}**",
+        "2) {}",
+        "(1) {}",
+        "- **{}**",
+        "> {}",
+        "`{}`",
+        "```\n{}\n```",
+        '"{}"',
+        "“{}”",
+        "*{}*",
+        "Sure! Here is a deeper question: {}",
+        "Certainly! {}",
+        "Sure, here's one: {}",
+        "Great question! {}",
+        "You could ask: {}",
+        'You could ask, "{}"',
+        "A deeper follow-up question would be: {}",
+        "How about this: {}",
+        '{{"question": "{}"}}',
+        "<question>{}</question>",
+        "Answer: Water.\nQuestion: {}",
+        "Is that all? Let me go deeper.\n\n**Question:** {}",
+        "{} And what of soil?",
+        "“{}” is a good question.",
+    ],
+)
+def test_what_a_model_puts_around_a_question_is_left_out(around: str) -> None:
+    assert first_question(around.format(ASKED)) == ASKED
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "質問：{}",
+        "質問: {}",
+        "**質問：** {}",
+        "【質問】{}",
+        "質問1：{}",
+        "問1．{}",
+        "問い：{}",
+        "①{}",
+        "次の質問：「{}」",
+        "次の質問は「{}」です。",
+        "より深い質問：{}",
+        "もちろんです。{}",
+        "はい、次の質問です：{}",
+        "以下は、より深い質問です。\n{}",
+        "「{}」",
+        "{}土はどうですか？",
+    ],
+)
+def test_what_a_model_puts_around_a_japanese_question_is_left_out(around: str) -> None:
+    assert first_question(around.format(問)) == 問
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        'What does "Who goes there?" mean in the play?',
+        "What's 'the thing?' about?",
+        "Is the cost (really?) what stops people from moving?",
+        "Why is https://example.org/?q=1 slow?",
+        "Does www.example.org/?a=b matter?",
+        'What does it mean to be "free?"',
+        "Why (or why not?)",
+        "「なぜ？」と問うことにはどんな意味がありますか？",
+        "Why is 3.5 more than 3?",
+        "What does __init__ do in 2**3 classes?",
+        "1984: why is it still read?",
+        "In the debate of trade: who wins?",
+        "Water matters. Why do roots follow it?",
+    ],
+)
+def test_a_question_with_marks_inside_is_taken_whole(question: str) -> None:
+    assert first_question(question) == question
+    assert is_question(question)
+
+
+def test_a_question_over_two_lines_and_one_without_a_mark() -> None:
+    assert first_question("Why do roots\nfollow water?") == ASKED
+    assert (
+        first_question("もちろんです。\nなぜ根は水に向かうのですか。それは大切です。") == "なぜ根は水に向かうのですか。"
+    )
+
+
 @pytest.mark.parametrize("text", ["Why?", "なぜですか", "どうして起きるのでしょうか。", "なぜ？", '"Why?"'])
 def test_what_is_a_question(text: str) -> None:
     assert is_question(text)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.formats import split_thought
 from bonsai.chains.outcomes import Role
 from bonsai.chains.roles import next_request
 from bonsai.chains.step import Step
@@ -95,7 +96,7 @@ def answered_controls(
             for number, completion in snapshots:
                 if completion.finished and not completion.error:
                     done += 1
-                    answered = replace(missing[number][2], answer=completion.text.strip())
+                    answered = replace(missing[number][2], answer=split_thought(completion.text)[1])
                     log.write(f"\n{json.dumps(asdict(answered), ensure_ascii=False)}\n")
                     log.flush()
                 yield done, len(wanted)

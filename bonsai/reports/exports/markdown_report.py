@@ -41,7 +41,13 @@ def _row(values: Row) -> str:
 def _section(section: Section) -> str:
     parts = [("", f"**{name}{'' if name.endswith('?') else ':'}** {inline(text)}") for name, text in section.parts]
     end = ["", f"*{section.ending}*"] if section.ending else []
-    return _lines(["", f"## {section.title}", *(line for pair in parts for line in pair), *end])
+    thoughts = [("", _folded(name, text)) for name, text in section.thoughts]
+    return _lines(["", f"## {section.title}", *(line for pair in (*parts, *thoughts) for line in pair), *end])
+
+
+def _folded(name: str, text: str) -> str:
+    """Return a text that is shown when its name is clicked."""
+    return f"<details><summary>{name}</summary>{inline(text)}</details>"
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ with the same seeds on both sides. Any of these can be the columns. Click two ce
 first cell again* asks that one alone. Under *Edit a variant* you change a copy of a prompt, see at once what is wrong with
 it, run it beside the original, and download it as a file for `prompts/`. It is yours alone, and gone with the page.
 
-**Batch** asks a whole list: the nine starters, pasted lines, or a CSV, JSONL or TXT file. Lines that are blank or repeat a
+**Batch** asks a whole list: the nine starters, pasted lines, or a file (CSV, Excel, JSON, TXT). Lines that are blank or repeat a
 question are passed over and named. Every finished step is kept. *Stop* loses nothing, *Go on* takes up the rest, and *Ask
 the failed again* repeats only what failed. The run is still there when the page is loaded again, for some hours; a
 downloaded JSON is opened again with *Open a run*.
@@ -154,7 +154,7 @@ JSON には候補も含めてすべてが残り、`python -m bonsai show` でも
 「プロンプトを書き換える」では、プロンプトの写しを書き換えられます。誤りはその場で示され、元のものと並べて試し、
 `prompts/` に置けるファイルとしてダウンロードできます。写しはあなただけのもので、ページを閉じると消えます。
 
-**一括**では、質問の一覧をまとめて試します。九つの例、貼り付けた行、CSV・JSONL・TXT のファイルが使えます。
+**一括**では、質問の一覧をまとめて試します。九つの例、貼り付けた行、CSV・Excel・JSON・TXT のファイルが使えます。
 空の行と、前と同じ質問の行は飛ばされ、行番号が示されます。終わったステップはすべて残ります。「停止」しても失われず、
 「続ける」で残りを再開し、「失敗したものをもう一度」では失敗したものだけを尋ね直します。ページを読み込み直しても、
 数時間は実行が残っています。ダウンロードした JSON は「実行を開く」でもう一度開けます。

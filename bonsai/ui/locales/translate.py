@@ -230,6 +230,10 @@ JAPANESE = {
     "Step {} of {}": "ステップ {} / {}",
     "{} s": "{} 秒",
     "The step being written appears here.": "書かれていくステップがここに表示されます。",
+    "Thoughts before the answer": "答えの前の思考",
+    "Thoughts before the Reasoning": "推論の前の思考",
+    "Thoughts before a next question": "次の質問の前の思考",
+    "Thoughts before the conclusion": "結論の前の思考",
     # states
     "Ready. Write a question or pick a starter, then press Run.": "準備完了。質問を書くか例を選び、「実行」を押してください。",
     "Waiting for a free place. It begins by itself.": "順番を待っています。空き次第、自動的に始まります。",

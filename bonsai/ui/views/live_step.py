@@ -143,10 +143,15 @@ def idle_step() -> str:
 
 def _parts(method: Method, step: Step, language: str) -> list[str]:
     return [
-        _part(name, getattr(step, field), step.writing == role, language)
+        _part(name, getattr(step, field) or _thought(step, role), step.writing == role, language)
         for role in method.roles
         for field, name in [_PARTS[role]]
     ]
+
+
+def _thought(step: Step, role: Role) -> str:
+    """Return what the model thinks before the text of a role, while there is nothing else of it to see."""
+    return next((one.text for one in reversed(step.thoughts) if one.role == role == step.writing), "")
 
 
 def _part(name: str, text: str, writing: bool, language: str) -> str:

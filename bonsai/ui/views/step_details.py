@@ -8,6 +8,7 @@ from bonsai.chains.guard import Candidate, aligned
 from bonsai.chains.outcomes import REASONING_TEST, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
+from bonsai.reports.sections import thought_name
 from bonsai.ui.locales.translate import translatable, translate
 
 REASONING = {
@@ -21,7 +22,7 @@ REASONING = {
 
 def details(chain: Chain, step: Step, language: str) -> str:
     """Return what there is to know about the question and the Reasoning of a step, as HTML in the language `tongue`."""
-    return _panel([*_question(chain, step, language), *_reasoning(step, language)])
+    return _panel([*_question(chain, step, language), *_reasoning(step, language), *_thoughts(step, language)])
 
 
 def hint() -> str:
@@ -73,6 +74,15 @@ def _reasoning(step: Step, language: str) -> list[str]:
         )
         shown += [f'<p class="result">{escape(result)}</p><dl class="texts">{rows}</dl>']
     return [_head("Reasoning", language), *shown] if shown else []
+
+
+def _thoughts(step: Step, language: str) -> list[str]:
+    """Return what the model thought before its texts, each to be opened."""
+    return [
+        f"<details><summary>{escape(translate(language, thought_name(one.role)))}</summary>"
+        f'<p class="thought">{escape(one.text)}</p></details>'
+        for one in step.thoughts
+    ]
 
 
 def _row(chain: Chain, step: Step, candidate: Candidate, verdict: str, language: str) -> str:
