@@ -11,12 +11,10 @@ from urllib.parse import urlsplit
 from bonsai.errors import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
-SEEDLING = "seedling"
 SMOLLM2 = "SmolLM2-135M-Instruct"
 """The model in the box: it comes with a package, as a GGUF file."""
 PHI_2 = "microsoft/phi-2"
 NO_ADAPTER = "none"
-SEEDLING_FOLDER = ROOT / "bonsai" / "lab" / "seedling"
 EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 NO_EMBEDDER = "none"
 
@@ -33,8 +31,10 @@ def _setting(
 class Settings:
     """Every setting of the app; each field is the environment variable BONSAI_<FIELD NAME>."""
 
-    model: str = _setting("", "Model: hub id or folder. Unset: `microsoft/phi-2` with a GPU, else the seedling")
-    adapter: str = _setting("", "LoRA adapter: hub id or folder; `none` for the model alone. Unset: the model's own")
+    model: str = _setting(
+        "", "Model: hub id, folder or GGUF file. Unset: `microsoft/phi-2` with a GPU, else SmolLM2-135M-Instruct"
+    )
+    adapter: str = _setting("", "LoRA adapter: hub id, folder or GGUF file. Unset, or `none`: the model alone")
     revision: str = _setting("", "Revision of the model on the hub: branch, tag or commit")
     quantization: str = _setting(
         "none", "Weights in 8 or 4 bits, to save memory (bitsandbytes)", choices=("none", "8bit", "4bit")
@@ -85,8 +85,7 @@ class Settings:
 
     def models(self, gpu: bool) -> tuple[str, str]:
         """Return the ids of the model and the adapter (or "none") that are meant on a machine with or without GPU."""
-        model = self.model or (PHI_2 if gpu else SEEDLING)
-        return model, self.adapter or (SEEDLING if model == SEEDLING else NO_ADAPTER)
+        return self.model or (PHI_2 if gpu else SMOLLM2), self.adapter or NO_ADAPTER
 
     def __post_init__(self) -> None:
         for item in fields(self):

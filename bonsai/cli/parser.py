@@ -181,13 +181,13 @@ def _bench(command: Parser) -> None:
         "--model",
         action="append",
         metavar="M",
-        help="seedling, random-40m, phi-2-shape, a hub id or a folder; repeat for several (default: all that fit)",
+        help="random-40m, phi-2-shape, a hub id, folder or GGUF file; repeat for several (default: all that fit)",
     )
     command.add_argument("--adapter", default="", metavar="A", help="adapter of a hub id or folder")
     command.add_argument("--workload", action="append", metavar="W", help="repeat for several (default: all)")
     command.add_argument("--engine", choices=("batching", "local"), default="batching", help="default: %(default)s")
     command.add_argument("--pairs", type=int, default=3, metavar="N", help="pairs of runs (default: %(default)s)")
-    command.add_argument("--quick", action="store_true", help="short runs of the seedling, to see that it works")
+    command.add_argument("--quick", action="store_true", help="short runs, to see that it works")
     command.add_argument("--out", type=Path, metavar="FILE.json", help="write all figures to a file")
 
 

@@ -11,7 +11,7 @@ from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo
 from bonsai.engines.deferred import DeferredEngine
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
-from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
 # The libraries of GPU drivers: without any of them there is no need to import torch, which takes seconds, to ask it.
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")
@@ -92,7 +92,7 @@ def _expected_info(name: str, settings: Settings) -> EngineInfo:
         model,
         "" if adapter == NO_ADAPTER else adapter,
         device,
-        is_stand_in=model == SEEDLING,
+        is_stand_in=model == SMOLLM2,
         options=options,
         max_batch_size=settings.concurrency,
         max_concurrent_runs=settings.concurrency if name == "batching" else 1,

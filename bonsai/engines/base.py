@@ -140,7 +140,7 @@ class EngineInfo:
     device: str = ""
     """In words, where the model runs."""
     is_stand_in: bool = False
-    """Whether a small model answers in the place of PHI-2."""
+    """Whether a small model answers, which can be wrong more often than others."""
     context_length: int = 2048
     """Tokens that the model reads at most, prompt and completion together."""
     options: frozenset[str] = DEFAULT_OPTIONS

@@ -19,7 +19,7 @@ from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures.embedder import DeferredEmbedder, open_deferred_embedder, open_embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
-from bonsai.settings import PHI_2, ROOT, Settings, is_path
+from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, is_path
 from bonsai.ui import api, tabs
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, short_name, translatable
@@ -28,7 +28,9 @@ from bonsai.ui.work import session
 EXAMPLES = ROOT / "examples"
 EXAMPLE_TABS = (*Method, "compare", "batch")
 PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
-STAND_IN = "A small stand-in model answers here, not PHI-2: it shows how everything works, and its answers know little."
+SMALL_MODEL = "answers here: a small model that runs on any machine, and can be wrong."
+NO_LLAMA_CPP = "llama.cpp is not installed here, or not to be had for this platform; without it answers take longer."
+PHI_2_FILE = "TheBloke/phi-2-GGUF:Q4_K_M"
 # Seconds: how often files that visitors could download are looked through, and how old they may become.
 FILES_ARE_DELETED = (3600, 6 * 3600)
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "sans-serif")
@@ -209,6 +211,7 @@ def _header(context: PageContext) -> None:
                 ("Device", engine.info.device),
                 ("Engine", engine.info.name),
                 ("Measure", short_name(context.measure.name)),
+                *([("Memory", f"{engine.info.memory_bytes / 2**30:.1f} GB")] if engine.info.memory_bytes else ()),
             ):
                 # One mark of `t` to a component: the name is the browser's to translate, unless the value is.
                 gr.HTML(
@@ -217,6 +220,10 @@ def _header(context: PageContext) -> None:
                 )
         if engine.info.is_stand_in:
             with gr.Row(elem_classes="bonsai-notice"):
-                gr.HTML(f"<p>{translatable(STAND_IN)}</p>")
-                gr.HTML(f"<p>{translatable('To load PHI-2:')} <code>BONSAI_MODEL={PHI_2} make run</code></p>")
+                gr.HTML(f"<p><b>{escape(engine.info.model_id)}</b> {translatable(SMALL_MODEL)}</p>")
+                gr.HTML(
+                    f"<p>{translatable('To load PHI-2 (1.8 GB):')} <code>BONSAI_MODEL={PHI_2_FILE} make run</code></p>"
+                )
                 gr.HTML(f"<p>{translatable('or open this page on a Space with a GPU.')}</p>")
+                if engine.info.model_id == SMOLLM2 and engine.info.name != "llama-cpp":
+                    gr.HTML(f"<p>{translatable(NO_LLAMA_CPP)}</p>")

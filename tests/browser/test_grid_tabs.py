@@ -280,7 +280,7 @@ def test_the_saved_example_is_opened(visit: Visit, tmp_path: Path) -> None:
     open_run(page, ROOT / "examples" / "batch.json")
     expect(status(page)).to_contain_text("Opened: 9 of 9 chains are finished.")
     assert [row["question"] for row in table(page)] == [starter.question for starter in STARTERS]
-    expect(page.locator(".prose.bonsai-summary:visible")).to_contain_text("seedling with the adapter seedling")
+    expect(page.locator(".prose.bonsai-summary:visible")).to_contain_text("SmolLM2-135M-Instruct")
     other = tmp_path / "other.json"
     other.write_text("a note of mine")
     open_run(page, other)

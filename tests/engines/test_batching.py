@@ -24,9 +24,6 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from bonsai.chains.formats import TaggedFormat
-from bonsai.chains.prompts import load_variants
-from bonsai.chains.questions import load_starters
 from bonsai.engines.base import Completion, Engine, SamplingParams
 from bonsai.engines.batching import engine as batching
 from bonsai.engines.batching import shared_batch
@@ -34,7 +31,7 @@ from bonsai.engines.batching.engine import BatchingEngine
 from bonsai.engines.batching.seeded_sampling import SeededSampler, gumbel
 from bonsai.engines.local import engine as local
 from bonsai.errors import EngineError, SettingError, UsageError
-from bonsai.settings import ROOT, Settings
+from bonsai.settings import ROOT, SMOLLM2, Settings
 
 pytestmark = pytest.mark.model
 
@@ -186,20 +183,20 @@ def test_logits_that_are_no_numbers_are_told_by_what_is_left() -> None:
 
 
 @pytest.fixture(scope="module")
-def seedling() -> BatchingEngine:
-    """A batching engine with the seedling, whose end of text ends nothing, so that texts get long."""
-    loaded = batching.load_model(Settings(model="seedling"))
-    return BatchingEngine(replace(loaded, eos_token_ids=frozenset()), 32)
+def endless(model_folder: Path) -> BatchingEngine:
+    """A batching engine with the tiny model, whose end of text ends nothing, so that texts get long."""
+    loaded = batching.load_model(Settings(model=str(model_folder)))
+    return BatchingEngine(replace(loaded, eos_token_ids=frozenset(), context_length=2048), 32)
 
 
-def test_hundreds_of_tokens_are_the_same_alone_in_a_crowd_and_again(seedling: BatchingEngine) -> None:
+def test_hundreds_of_tokens_are_the_same_alone_in_a_crowd_and_again(endless: BatchingEngine) -> None:
     params = replace(PARAMS, max_new_tokens=300, top_k=0, top_p=1)
-    base_engine = last(seedling, [QUESTION], params)[0]
+    base_engine = last(endless, [QUESTION], params)[0]
     assert base_engine.completion_tokens == 300
     others = [QUESTION * (1 + number % 3) + "Why?" * number for number in range(5)]
     sampling = [replace(params, max_new_tokens=40 + 60 * number, seed=number) for number in range(5)]
-    assert texts(seedling, [*others, QUESTION], [*sampling, params])[-1] == base_engine.text, "with a warm cache"
-    assert texts(BatchingEngine(seedling._loaded, 32), [QUESTION], params)[0] == base_engine.text, "with a cold cache"
+    assert texts(endless, [*others, QUESTION], [*sampling, params])[-1] == base_engine.text, "with a warm cache"
+    assert texts(BatchingEngine(endless._loaded, 32), [QUESTION], params)[0] == base_engine.text, "with a cold cache"
 
 
 def test_the_likeliest_text_is_that_of_the_local_engine(batching_engine: BatchingEngine, local_engine: Engine) -> None:
@@ -229,29 +226,15 @@ def test_callers_on_many_threads_share_each_pass(batching_engine: BatchingEngine
     assert len(seen) < 3 * PARAMS.max_new_tokens
 
 
-def test_the_second_call_of_a_chain_reads_only_what_is_new(seedling: BatchingEngine) -> None:
+@pytest.mark.model
+def test_the_second_call_of_a_chain_reads_only_what_is_new() -> None:
+    engine = batching.load(Settings(model=SMOLLM2))
     first = "<|system|>You are a patient gardener.\n<|prompt|>Why do cities need forests?\n<|reasoning|>" * 8
-    written = last(seedling, [first], replace(PARAMS, temperature=0, max_new_tokens=60))[0].text
+    written = last(engine, [first], replace(PARAMS, temperature=0, max_new_tokens=60))[0].text
     second = first + written + "\n<|response|>"
-    with passes(seedling) as seen:
-        last(seedling, [second], replace(PARAMS, max_new_tokens=1))
-    assert sum(map(sum, seen)) < seedling.count_tokens(second) / 10
-
-
-@pytest.mark.parametrize("name", ["assistant", "logician"])
-def test_the_answer_after_a_reasoning_reads_less_than_a_tenth_of_its_prompt(
-    seedling: BatchingEngine, name: str
-) -> None:
-    variant = load_variants(ROOT / "prompts")[name]
-    params = SamplingParams(max_new_tokens=96, seed=7, stop=variant.stops(TaggedFormat()))
-    for starter in load_starters(ROOT / "examples" / "questions.csv"):
-        reasoning = last(seedling, [variant.render("reasoning", TaggedFormat(), question=starter.question)], params)[
-            0
-        ].text
-        prompt = variant.render("answer", TaggedFormat(), question=starter.question, reasoning=reasoning)
-        with passes(seedling) as seen:
-            last(seedling, [prompt], replace(params, max_new_tokens=1))
-        assert sum(map(sum, seen)) < seedling.count_tokens(prompt) / 10, starter.question
+    with passes(engine) as seen:
+        last(engine, [second], replace(PARAMS, max_new_tokens=1))
+    assert sum(map(sum, seen)) < engine.count_tokens(second) / 10
 
 
 def test_candidates_of_one_prompt_share_its_reading(batching_engine: BatchingEngine) -> None:
@@ -454,13 +437,13 @@ def test_an_engine_that_nobody_has_any_more_ends_its_threads(model_folder: Path)
 
 
 @pytest.mark.process
-def test_the_process_ends_though_a_completion_is_in_the_making() -> None:
+def test_the_process_ends_though_a_completion_is_in_the_making(model_folder: Path) -> None:
     script = (
         "from bonsai.engines.batching import engine as batching\n"
         "from bonsai.engines.base import SamplingParams\n"
         "from bonsai.settings import Settings\n"
-        "engine = batching.load(Settings(model='seedling'))\n"
-        "snapshots = engine.generate(['Why?'] * 8, SamplingParams(max_new_tokens=400))\n"
+        f"engine = batching.load(Settings(model={str(model_folder)!r}))\n"
+        "snapshots = engine.generate(['Why?'] * 8, SamplingParams(max_new_tokens=200))\n"
         "print(next(completion.text for _, completion in snapshots if completion.text) != '')\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -147,7 +147,7 @@ def llama_cpp_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     poison = json.dumps(server.tokenise(POISON), separators=(",", ":"))[1:-1].encode()
     with CountingProxy(int(server.address.rpartition(":")[2]), poison).running() as between:
         server.address = between.address
-        engine = LlamaCppEngine(server, EngineInfo("llama-cpp", "tiny", max_batch_size=32))
+        engine = LlamaCppEngine(server, EngineInfo("llama-cpp", "tiny", context_length=256, max_batch_size=32))
         start = between.pieces
         yield Subject(engine, lambda: between.pieces - start, ahead=30, exact=False)
 

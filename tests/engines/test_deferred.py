@@ -20,7 +20,7 @@ from bonsai.engines.deferred import DeferredEngine, EngineInfo
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError
 from bonsai.measures.embedder import DeferredEmbedder, Embedder, open_deferred_embedder
-from bonsai.settings import EMBEDDER, NO_ADAPTER, NO_EMBEDDER, ROOT, SEEDLING, Settings
+from bonsai.settings import EMBEDDER, NO_ADAPTER, NO_EMBEDDER, ROOT, Settings
 from bonsai.ui.work import gpu
 from tests.browser.visits import QUESTION, Visit, ask, status, table
 
@@ -77,8 +77,10 @@ def test_everyone_who_asks_hears_why_there_is_no_model() -> None:
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["batching", "local"])
 @pytest.mark.parametrize("adapter", ["", NO_ADAPTER])
-def test_what_is_told_of_a_model_beforehand_is_true(name: str, adapter: str) -> None:
-    settings = Settings(engine=name, model=SEEDLING, adapter=adapter, concurrency=5)
+def test_what_is_told_of_a_model_beforehand_is_true(
+    name: str, adapter: str, model_folder: Path, adapter_folder: Path
+) -> None:
+    settings = Settings(engine=name, model=str(model_folder), adapter=adapter or str(adapter_folder), concurrency=5)
     soon, there = open_deferred_engine(settings), open_engine(settings)
     assert isinstance(soon, DeferredEngine)
     # How long a prompt may be and how it ends stands in the model's files, which are not read yet.
@@ -89,15 +91,16 @@ def test_what_is_told_of_a_model_beforehand_is_true(name: str, adapter: str) -> 
 
 
 @pytest.mark.model
-def test_the_model_without_its_adapter_comes_after_it() -> None:
-    soon = open_deferred_engine(Settings(engine="local", model=SEEDLING))
+def test_the_model_without_its_adapter_comes_after_it(model_folder: Path, adapter_folder: Path) -> None:
+    settings = Settings(engine="local", model=str(model_folder), adapter=str(adapter_folder))
+    soon = open_deferred_engine(settings)
     assert isinstance(soon, DeferredEngine)
-    base_engine = open_base_engine(Settings(engine="local", model=SEEDLING), soon)
+    base_engine = open_base_engine(settings, soon)
     assert isinstance(base_engine, DeferredEngine)
     soon.open()
     base_engine.open()
-    assert (soon.wait().info.adapter_id, base_engine.wait().info.adapter_id) == (SEEDLING, "")
-    assert soon.wait().info.model_id == base_engine.wait().info.model_id == SEEDLING
+    assert (soon.wait().info.adapter_id, base_engine.wait().info.adapter_id) == (str(adapter_folder), "")
+    assert soon.wait().info.model_id == base_engine.wait().info.model_id == str(model_folder)
 
 
 def test_engines_without_a_model_of_their_own_are_opened_at_once() -> None:

@@ -20,7 +20,7 @@ from bonsai.engines.local.engine import LocalEngine, load
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.engines.model.rows import IncrementalText
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import Settings
+from bonsai.settings import SMOLLM2, Settings
 
 pytestmark = pytest.mark.model
 
@@ -240,10 +240,9 @@ def test_zero_gpu_takes_no_quantisation(model_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "gpu", "chosen"),
     [
-        (Settings(), False, ("seedling", "seedling")),
+        (Settings(), False, (SMOLLM2, "none")),
         (Settings(), True, ("microsoft/phi-2", "none")),
-        (Settings(model="seedling"), True, ("seedling", "seedling")),
-        (Settings(adapter="none"), False, ("seedling", "none")),
+        (Settings(adapter="none"), False, (SMOLLM2, "none")),
         (Settings(model="a/b", adapter="c/d"), False, ("a/b", "c/d")),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bonsai.cli.main import main
 from bonsai.engines.base import SamplingParams
@@ -41,19 +42,23 @@ def test_a_merged_model_answers_as_the_model_with_its_adapter(
     assert texts(Settings(model=str(out))) == texts(both) != texts(Settings(model=str(model_folder)))
 
 
-def test_the_seedling_is_merged_in_the_format_that_it_is_stored_in(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_model_is_merged_in_the_format_that_it_is_stored_in(
+    model_folder: Path, adapter_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "seedling"
+    base = tmp_path / "base"
+    AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16).save_pretrained(base)
+    AutoTokenizer.from_pretrained(model_folder).save_pretrained(base)
+    out = tmp_path / "merged"
     out.mkdir()
-    assert main(["merge", "--model", "seedling", "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert main(["merge", "--model", str(base), "--adapter", str(adapter_folder), "--out", str(out)]) == 0
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert f"use it with --model {out}" in said.err
     assert json.loads((out / "config.json").read_text())["dtype"] == "bfloat16"
     assert all(weight.dtype == torch.bfloat16 for weight in load_file(out / "model.safetensors").values())
-    brief = Settings(model="seedling", dtype="bfloat16")
-    assert texts(replace(brief, model=str(out))) == texts(brief)
+    brief = Settings(model=str(base), adapter=str(adapter_folder), dtype="bfloat16")
+    assert texts(replace(brief, model=str(out), adapter="")) == texts(brief)
 
 
 def test_a_half_precision_base_is_merged_in_bfloat16_unless_asked(

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from bonsai.engines import open_engine
 from bonsai.engines.base import Completion, Prompt, Request, SamplingParams
 from bonsai.engines.echo import EchoEngine
+from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.remote import engine as remote
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import Diverged, StreamedCompletion
@@ -24,7 +26,7 @@ from bonsai.engines.remote.token_counting import estimate, known_model
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble, retry_after
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import SEEDLING, Settings
+from bonsai.settings import SMOLLM2, Settings
 from tests.engines.small_server import Body, Handler, SmallServer
 
 PARAMS = SamplingParams(max_new_tokens=9, seed=3)
@@ -439,8 +441,11 @@ def test_tokens_are_counted_by_the_server_or_estimated(server: SmallServer, engi
     assert other.count_tokens("more words") == 5, "it is asked once"
 
 
-def test_an_estimate_is_on_the_safe_side() -> None:
-    known = known_model(SEEDLING, "")
+@pytest.mark.model
+def test_an_estimate_is_on_the_safe_side(tmp_path: Path) -> None:
+    file = find_model(SMOLLM2)
+    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(tmp_path)
+    known = known_model(str(tmp_path), "")
     assert known
     for text in (
         "Why do exchange rates move, and who gains?",

@@ -25,7 +25,7 @@ def run_of(*lengths: int, engine: EchoEngine | None = None) -> Run:
         for number, (question, length) in enumerate(zip(QUESTIONS, lengths, strict=False), start=1)
     ]
     *_, grown = advance(engine or EchoEngine(), chains, SamplingParams())
-    return Run(grown, SamplingParams(), "seedling", "some/adapter", "echo")
+    return Run(grown, SamplingParams(), "small", "some/adapter", "echo")
 
 
 def summary(run: Run, language: Language = Language.EN) -> list[tuple[str, str]]:
@@ -35,7 +35,7 @@ def summary(run: Run, language: Language = Language.EN) -> list[tuple[str, str]]
 def test_what_was_asked_and_what_came_of_it() -> None:
     told = dict(summary(run_of(1, 3, 2, 1, 1)))
     assert told["Asked"] == "Why does rain smell? / Why do we sleep? / Why is salt white? and 2 more"
-    assert told["Written by"] == "seedling with the adapter some/adapter; method qtq; prompt variant assistant"
+    assert told["Written by"] == "small with the adapter some/adapter; method qtq; prompt variant assistant"
     assert told["Finished"] == "chains 5 of 5, steps 8"
     assert told["Flags"] == "none"
     deepest = run_of(1, 3).chains[1].questions[-1]

@@ -30,7 +30,7 @@ from bonsai.errors import BonsaiError, EngineError, QuestionError, UsageError
 from bonsai.reports.exports import export
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.branch_request import BranchRequest
-from bonsai.settings import ROOT, Settings
+from bonsai.settings import ROOT, SMOLLM2, Settings
 from bonsai.ui import context, tabs
 from bonsai.ui.locales import translate
 from bonsai.ui.method_tab import step_events, step_section
@@ -132,17 +132,14 @@ def test_two_visitors_at_once_each_get_their_own(address: str) -> None:
     assert found == {question: question for question in questions}
 
 
-def test_the_saved_examples_are_runs_of_the_seedling() -> None:
+def test_the_saved_examples_are_runs_of_the_model_in_the_box() -> None:
     examples = load_examples(ROOT / "examples")
     assert set(examples) == {"single", "two-step", "qtq", "compare", "batch"}
     for tab, run in examples.items():
-        assert (run.model, run.adapter) == ("seedling", "seedling")
+        assert (run.model, run.adapter) == (SMOLLM2, "")
         saved = Path(ROOT / "examples" / f"{tab}.json").read_text(encoding="utf-8")
         assert "".join(export(run, "json")) == saved
         assert all(chain.finished for chain in run.chains)
-    without = [chain for chain in examples["compare"].chains if chain.model]
-    assert without and all("no-reasoning" in chain.steps[0].flags for chain in without), "only the adapter reasons"
-    assert not any(chain.steps[0].flags for chain in examples["compare"].chains if not chain.model)
 
 
 VARIANTS = load_variants(SETTINGS.prompts)
@@ -298,7 +295,7 @@ def test_a_model_or_adapter_that_is_nowhere_is_told_of(setting: str, source: str
         check_paths(Settings(engine="batching", **{setting: source}))
 
 
-@pytest.mark.parametrize("source", ["", "microsoft/phi-2", "seedling", "none", str(ROOT)])
+@pytest.mark.parametrize("source", ["", "microsoft/phi-2", "owner", "none", str(ROOT)])
 def test_what_may_be_on_the_hub_or_is_here_is_not_refused(source: str) -> None:
     check_paths(Settings(engine="batching", model=source, adapter=source))
     check_paths(Settings(engine="remote", model="a/name/of/the/server"))

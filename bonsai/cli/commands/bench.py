@@ -12,7 +12,7 @@ from bonsai.errors import UsageError
 from bonsai.lab.bench.report import Bench, problems, table
 from bonsai.lab.bench.subjects import usual_names
 from bonsai.lab.bench.workloads import workloads
-from bonsai.settings import ROOT, SEEDLING, Settings
+from bonsai.settings import ROOT, SMOLLM2, Settings
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     for name in options.workload or ():
         if name not in names:
             raise UsageError("--workload is {name!r}; it must be one of {names}.", name=name, names=", ".join(names))
-    models = options.model or ([SEEDLING] if options.quick else usual_names())
+    models = options.model or ([SMOLLM2] if options.quick else usual_names())
     bench = Bench(
         settings,
         options.engine,

@@ -5,7 +5,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo, Prompt
+from bonsai.engines.base import Engine, EngineInfo, Prompt
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
@@ -13,7 +13,7 @@ from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import NO_ADAPTER, Settings
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
 NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
@@ -35,22 +35,45 @@ def load(settings: Settings) -> "LlamaCppEngine":
         )
     if settings.zero_gpu:
         raise SettingError(f"BONSAI_ENGINE is {NAME!r}, which uses no leased GPU; on ZeroGPU it must be auto or local.")
-    expected = expected_info(settings)
-    room = Room(read_gguf(find_model(expected.model_id, settings.revision)), settings.concurrency)
-    adapter = Path(expected.adapter_id).expanduser() if expected.adapter_id else None
-    return LlamaCppEngine(LlamaServer(room, adapter), expected)
+    model, adapter = settings.models(gpu=False)
+    room = _room(model, settings)
+    file = None if adapter == NO_ADAPTER else Path(adapter).expanduser()
+    return LlamaCppEngine(LlamaServer(room, file), _info(settings, room))
 
 
 def expected_info(settings: Settings) -> EngineInfo:
-    """Return what can be told of the engine that `load` gives, before its model is read."""
+    """Return what can be told of the engine that `load` gives, before its model is loaded or fetched from the hub.
+
+    Raises EngineError for a file that is here and cannot be used.
+    """
+    model, _ = settings.models(gpu=False)
+    here = model == SMOLLM2 or Path(model).expanduser().exists()
+    return _info(settings, _room(model, settings) if here else None)
+
+
+def _room(model: str, settings: Settings) -> Room:
+    return Room(read_gguf(find_model(model, settings.revision)), settings.concurrency)
+
+
+def _info(settings: Settings, room: Room | None) -> EngineInfo:
     model, adapter = settings.models(gpu=False)
-    return EngineInfo(
+    info = EngineInfo(
         NAME,
         model,
         "" if adapter == NO_ADAPTER else adapter,
         device="CPU",
+        is_stand_in=model == SMOLLM2,
         max_batch_size=settings.concurrency,
         max_concurrent_runs=settings.concurrency,
+    )
+    if room is None:
+        return info
+    return replace(
+        info,
+        context_length=room.context_length,
+        chat_template=room.model.chat_template,
+        eos_token=room.model.eos_token,
+        memory_bytes=room.bytes,
     )
 
 
@@ -69,16 +92,7 @@ class LlamaCppEngine(RemoteEngine):
         super().__init__(settings, dialect=Dialect(fields=fields, encode=self._encode))
         self._llama, self._special = server, room.model.special_tokens
         self._tokenised = lru_cache(4096)(self._tokenise)
-        self.info = replace(
-            info,
-            adapter_id=info.adapter_id if scale else "",
-            device=server.device,
-            context_length=room.context_length,
-            options=DEFAULT_OPTIONS,
-            chat_template=room.model.chat_template,
-            eos_token=room.model.eos_token,
-            memory_bytes=room.bytes,
-        )
+        self.info = replace(info, adapter_id=info.adapter_id if scale else "", device=server.device)
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes."""

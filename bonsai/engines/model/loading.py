@@ -21,7 +21,7 @@ from bonsai.engines.model.device import ZERO_GPU, device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.engines.model.gguf import load_unpacked
 from bonsai.errors import EngineError, SettingError, first_line
-from bonsai.settings import NO_ADAPTER, SEEDLING, SEEDLING_FOLDER, Settings
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
@@ -119,7 +119,7 @@ def load_model(settings: Settings) -> LoadedModel:
             "since its memory holds the whole model."
         )
     files = model_files(model_id, settings.revision)
-    adapter = None if adapter_id == NO_ADAPTER else _adapter_folder(adapter_id)
+    adapter = None if adapter_id == NO_ADAPTER else find_folder(adapter_id, "adapter", "")
     with quiet():
         config = _config(model_id, files)
         _check_dtype(settings, config)
@@ -141,7 +141,7 @@ def load_model(settings: Settings) -> LoadedModel:
         device=device_words(settings),
         context_length=int(getattr(config.get_text_config(), "max_position_embeddings", 2048)),
         eos_token_ids=_ends(model, tokenizer),
-        is_stand_in=model_id == SEEDLING,
+        is_stand_in=model_id == SMOLLM2,
     )
 
 
@@ -150,7 +150,7 @@ def model_files(source: str, revision: str) -> ModelFiles:
     if is_gguf(source):
         file = find_model(source, revision)
         return ModelFiles(file.parent, file.name)
-    folder = SEEDLING_FOLDER / "base" if source == SEEDLING else find_folder(source, "model", revision)
+    folder = find_folder(source, "model", revision)
     if not (folder / "config.json").is_file():
         hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""
         raise EngineError(f"The model {source} has no config.json in {folder}.{hint}")
@@ -163,10 +163,6 @@ def model_files(source: str, revision: str) -> ModelFiles:
             "run code. Convert it: load it with transformers and save it with save_pretrained()."
         )
     return ModelFiles(folder)
-
-
-def _adapter_folder(source: str) -> Path:
-    return SEEDLING_FOLDER / "adapter" if source == SEEDLING else find_folder(source, "adapter", "")
 
 
 def _config(model_id: str, files: ModelFiles) -> Any:

@@ -30,7 +30,7 @@ from bonsai.engines.remote.token_counting import KnownModel, estimate, known_mod
 from bonsai.engines.remote.wire.connection import Connection
 from bonsai.engines.remote.wire.retries import USUAL_POLICY, RetryPolicy
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import NO_ADAPTER, SEEDLING, Settings
+from bonsai.settings import NO_ADAPTER, Settings
 
 _USUAL_CONTEXT = 2048
 _SIGN_OF_LIFE_SECONDS = 0.1
@@ -90,7 +90,6 @@ class RemoteEngine(Engine):
             model,
             adapter,
             device=self._server.address,
-            is_stand_in=model == SEEDLING,
             context_length=self._context_length(model, known),
             options=frozenset(SAMPLING) - self._server.dialect.lacks.keys(),
             max_batch_size=settings.concurrency,

@@ -10,8 +10,6 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
 
-from bonsai.settings import SEEDLING, SEEDLING_FOLDER
-
 Count = Callable[[str], int]
 
 
@@ -66,7 +64,7 @@ def _json(model: str, revision: str, name: str) -> dict[str, Any]:
 
 
 def _file(model: str, revision: str, name: str) -> Path | None:
-    folder = SEEDLING_FOLDER / "base" if model == SEEDLING else Path(model).expanduser()
+    folder = Path(model).expanduser()
     if folder.is_dir():
         return folder / name if (folder / name).is_file() else None
     try:

@@ -1,6 +1,5 @@
 """What the benchmark runs on: a model with an adapter, as any other is loaded, of random weights where need be."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,10 +8,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import PhiConfig, PhiForCausalLM
+from tokenizers import ByteLevelBPETokenizer
+from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 
 from bonsai.engines.model.loading import LoadedModel, load_model, quiet
-from bonsai.settings import SEEDLING, SEEDLING_FOLDER, Settings
+from bonsai.lab.records import shipped_records
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
 RANDOM_40M, PHI_2_SHAPE = "random-40m", "phi-2-shape"
 _SHAPES = {
@@ -49,15 +50,14 @@ class BenchModel:
 
 def usual_names() -> list[str]:
     """Return the models that are run on when none is named: the shape of phi-2 needs a GPU."""
-    return [SEEDLING, RANDOM_40M, *([PHI_2_SHAPE] if torch.cuda.is_available() else [])]
+    return [SMOLLM2, RANDOM_40M, *([PHI_2_SHAPE] if torch.cuda.is_available() else [])]
 
 
 @contextmanager
 def subject(name: str, settings: Settings) -> Iterator[BenchModel]:
     """Give the model of a name: one of this module's, made for the time being, or any that can be loaded."""
     if name not in _SHAPES:
-        adapter = settings.adapter or (SEEDLING if name == SEEDLING else "none")
-        yield BenchModel(name, name, adapter)
+        yield BenchModel(name, name, settings.adapter or NO_ADAPTER)
         return
     with TemporaryDirectory() as folder:
         base, adapter_folder = Path(folder, "base"), Path(folder, "adapter")
@@ -71,7 +71,7 @@ def load_endless(settings: Settings) -> LoadedModel:
 
 
 def _make(name: str, base: Path, adapter: Path) -> None:
-    """Save a Phi with random weights and a random LoRA adapter, with the seedling's tokenizer."""
+    """Save a Phi with random weights and a random LoRA adapter, with a tokenizer of the shipped records."""
     torch.manual_seed(0)
     large = name == PHI_2_SHAPE
     config = PhiConfig(
@@ -88,5 +88,11 @@ def _make(name: str, base: Path, adapter: Path) -> None:
         model.save_pretrained(base)
         lora = LoraConfig(r=_RANK, target_modules=["q_proj", "v_proj", "fc1", "fc2"], init_lora_weights=False)
         get_peft_model(model, lora).save_pretrained(str(adapter))
-    for file in (SEEDLING_FOLDER / "base").glob("tokenizer*"):
-        shutil.copy(file, base)
+        _tokenizer(_SHAPES[RANDOM_40M]["vocab_size"]).save_pretrained(base)
+
+
+def _tokenizer(size: int) -> PreTrainedTokenizerFast:
+    bpe = ByteLevelBPETokenizer()
+    texts = (text for record in shipped_records() for text in (record.question, record.answer))
+    bpe.train_from_iterator(texts, vocab_size=size, special_tokens=["<|endoftext|>"], show_progress=False)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, eos_token="<|endoftext|>")

@@ -9,8 +9,10 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
 
 from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, Request, RequestQueue, Snapshots
-from bonsai.engines.model.loading import quiet
-from bonsai.settings import SEEDLING, SEEDLING_FOLDER
+from bonsai.engines.hub import find_folder
+from bonsai.engines.model.gguf import load_unpacked
+from bonsai.engines.model.loading import model_files, quiet
+from bonsai.settings import NO_ADAPTER
 
 
 class BaselineEngine(Engine):
@@ -20,13 +22,16 @@ class BaselineEngine(Engine):
     """
 
     def __init__(self, model_id: str, adapter_id: str, device: torch.device, dtype: torch.dtype) -> None:
-        base = _folder(model_id, "base")
+        files = model_files(model_id, "")
         with quiet():
-            model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
-            if adapter_id != "none":
-                model = PeftModel.from_pretrained(model, _folder(adapter_id, "adapter"))
+            if files.gguf:
+                model: Any = load_unpacked(files.folder / files.gguf, dtype)
+            else:
+                model = AutoModelForCausalLM.from_pretrained(files.folder, dtype=dtype)
+            if adapter_id != NO_ADAPTER:
+                model = PeftModel.from_pretrained(model, find_folder(adapter_id, "adapter", ""))
             self._model = model.to(device).eval()
-            self._tokenizer = AutoTokenizer.from_pretrained(base)
+            self._tokenizer = AutoTokenizer.from_pretrained(**files.arguments)
         context = int(model.config.max_position_embeddings)
         self.info = EngineInfo("usual", model_id, adapter_id, str(device), context_length=context)
         self._known = LogitsProcessorList([_Known(len(self._tokenizer))])
@@ -81,7 +86,3 @@ class _Known(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         scores[:, self._count :] = -torch.inf
         return scores
-
-
-def _folder(source: str, part: str) -> str:
-    return str(SEEDLING_FOLDER / part) if source == SEEDLING else source

@@ -35,7 +35,7 @@ COLUMNS: dict[str, dict[str, int]] = {
     },
 }
 EMPTY = "No results yet. Press Run, and every finished step becomes a row here."
-EXAMPLE = "Example, made with the small stand-in model. Your own run will take its place."
+EXAMPLE = "Example, made with a small model. Your own run will take its place."
 # More are not sent to a browser: the files hold them.
 MAX_ROWS = 2000
 
