@@ -62,9 +62,10 @@ def test_a_reasoning_is_used_if_the_answer_has_more_of_its_words_than_the_contro
     # "bread" is of the question, and "flour" of the other Reasoning: neither counts.
     assert uptake(STEP, control) == (pytest.approx(1 / 4), pytest.approx(1 / 4))
     assert not is_used(STEP, control)
-    better = replace(STEP, answer="Starch and water in the crumb part.")
+    better = replace(STEP, answer="When starch and water part, the crumb hardens.")
     assert is_used(better, control)
     assert not is_used(replace(better, reasoning_state=ReasoningState.COPIED_FROM_ANSWER), control)
+    assert not is_used(replace(better, answer="Starch and water in the crumb."), control), "It is only said again."
     assert not is_used(better, None)
     seen = Observation(chain(better, STEP), {(1, 1): control, (1, 2): replace(control, step=2)})
     assert count("Reasoning used", seen) == (1, 2)

@@ -4,7 +4,8 @@ A text about the topic has words of any Reasoning about that topic by chance, so
 words of its Reasoning. The control is asked for by the same prompt with the same seed, in which nothing is different
 but the Reasoning: that of the next question of the list. Counted are the content words that only the own Reasoning
 brings: they stand neither in the question nor in the other Reasoning. It is used if the answer has more of them than
-the control has. A copy of the question or the answer is no use of a Reasoning, whatever its answer says.
+the control has. A Reasoning that copies the question or the answer is not used, whatever its answer says; nor is one
+that the answer only says again.
 """
 
 import json
@@ -20,7 +21,7 @@ from bonsai.chains.roles import next_request
 from bonsai.chains.step import Step
 from bonsai.engines.base import Engine, Request, RequestQueue, SamplingParams
 from bonsai.errors import RunFileError
-from bonsai.measures.reasoning import ReasoningState
+from bonsai.measures.reasoning import ReasoningState, copies
 from bonsai.measures.terms import content_words
 
 _OWN = (ReasoningState.PRESENT, ReasoningState.TRUNCATED)
@@ -56,8 +57,8 @@ def uptake(step: Step, control: Control) -> tuple[float, float]:
 
 
 def is_used(step: Step, control: Control | None) -> bool:
-    """Say whether a step's answer makes use of its Reasoning."""
-    if control is None or not has_own_reasoning(step):
+    """Say whether a step's answer makes use of its Reasoning, and does not only say it again."""
+    if control is None or not has_own_reasoning(step) or copies(step.answer, step.reasoning):
         return False
     answer, other = uptake(step, control)
     return answer > other

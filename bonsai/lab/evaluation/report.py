@@ -165,7 +165,8 @@ def _meanings() -> list[str]:
         "are the content words that only the own Reasoning brings: they stand neither in the question nor in the other",
         "Reasoning. A step counts as used if its answer has a larger share of them than the control has. A tie counts",
         "against it, so an answer that does not depend on its Reasoning is used in less than half of the steps; and a",
-        "Reasoning that copies its question or answer is no use of one, whatever its answer says.",
+        "Reasoning that copies its question or answer is not used, whatever its answer says; nor is one that the",
+        "answer only says again.",
         "",
         "The loss on held-out records is told where it is found: in the card of the adapter, by `train`.",
     ]
