@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SMOLLM2 = "SmolLM2-135M-Instruct"
 """The model in the box: it comes with a package, as a GGUF file."""
 PHI_2 = "microsoft/phi-2"
+FORMATS = ("chat", "tagged", "instruct")
+"""The forms in which a model can be prompted."""
 NO_ADAPTER = "none"
 EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 NO_EMBEDDER = "none"
@@ -64,7 +66,7 @@ class Settings:
     format: str = _setting(
         "auto",
         "Form in which the model is prompted; `auto` is its chat template, else the form that it was trained on",
-        choices=("auto", "chat", "tagged", "instruct"),
+        choices=("auto", *FORMATS),
     )
     concurrency: int = _setting(32, "Completions in the making at a time", high=1024)
     queue_size: int = _setting(20, "Visitors that may wait; the next one is told to come back later", high=10_000)

@@ -7,7 +7,14 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import ByteLevelBPETokenizer
-from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 # Models this small are slowed down by several threads.
 torch.set_num_threads(1)
@@ -38,10 +45,30 @@ def make_model(hidden: int = 64, seed: int = 0) -> PhiForCausalLM:
     ).eval()
 
 
-def make_adapter(model: PhiForCausalLM, folder: Path) -> None:
-    """Save a LoRA adapter in `folder` that changes what the model says."""
+def make_llama(seed: int = 0) -> LlamaForCausalLM:
+    """Return an untrained Llama with fewer heads for k and v than for q."""
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=448,
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=256,
+            initializer_range=0.2,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+    ).eval()
+
+
+def make_adapter(model: PreTrainedModel, folder: Path, **how: object) -> None:
+    """Save a LoRA adapter in `folder` that changes what the model says; `how` is what LoraConfig takes."""
     torch.manual_seed(1)
-    config = LoraConfig(r=4, lora_alpha=32, target_modules=["q_proj", "v_proj", "fc1"], init_lora_weights=False)
+    usual = {"r": 4, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj", "fc1"]}
+    config = LoraConfig(**usual | how, init_lora_weights=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         get_peft_model(model, config).save_pretrained(str(folder))

@@ -17,8 +17,6 @@ from bonsai.engines.base import EngineInfo, Message, Prompt
 from bonsai.errors import PromptError
 from bonsai.settings import PHI_2
 
-FORMATS = ("chat", "tagged", "instruct")
-
 
 @dataclass(frozen=True)
 class Turn:

@@ -10,6 +10,7 @@ from typing import Any
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo
 from bonsai.engines.deferred import DeferredEngine
 from bonsai.engines.echo import EchoEngine
+from bonsai.engines.hub import trained_format
 from bonsai.errors import UsageError
 from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
@@ -24,8 +25,15 @@ def open_engine(settings: Settings) -> Engine:
     """
     name = engine_name(settings)
     engine: Engine = EchoEngine() if name == "echo" else _module(name).load(settings)
-    if settings.format != "auto":
-        engine.info = replace(engine.info, prompt_format=settings.format)
+    return _prompted(engine, settings)
+
+
+def _prompted(engine: Engine, settings: Settings) -> Engine:
+    """Return the engine with the prompt format that the settings name, or else that its adapter was trained on."""
+    asked = "" if settings.format == "auto" else settings.format
+    # A server has its adapters under names of its own.
+    adapter = "" if engine.info.name == "remote" else engine.info.adapter_id
+    engine.info = replace(engine.info, prompt_format=asked or (trained_format(adapter) if adapter else ""))
     return engine
 
 
@@ -110,6 +118,6 @@ def open_base_engine(settings: Settings, engine: Engine) -> Engine:
         return DeferredEngine(lambda: open_base_engine(settings, engine.wait()), replace(engine.info, adapter_id=""))
     same_model = engine.without_adapter()
     if same_model:
-        return same_model
+        return _prompted(same_model, settings)
     engine.check_memory()
     return open_engine(replace(settings, model=engine.info.model_id, adapter=NO_ADAPTER))

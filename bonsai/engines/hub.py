@@ -1,15 +1,18 @@
 """Files of models and adapters: in a folder here, or fetched from the hub."""
 
+import json
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
 from bonsai.errors import EngineError, first_line
-from bonsai.settings import PHI_2, is_path
+from bonsai.settings import FORMATS, PHI_2, is_path
 
+# What `train` notes of an adapter beside its weights.
+_NOTES = "bonsai.json"
 _WANTED = {
     "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
-    "adapter": ["adapter_config.json", "adapter_model.safetensors"],
+    "adapter": ["adapter_config.json", "adapter_model.safetensors", _NOTES],
 }
 _UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
 
@@ -29,6 +32,16 @@ def find_folder(source: str, kind: str, revision: str) -> Path:
         )
     except (OSError, ValueError) as error:
         raise not_fetched(kind, source, error) from error
+
+
+def trained_format(adapter: str) -> str:
+    """Return the name of the prompt format that an adapter was trained on; "" if it is not noted beside it."""
+    try:
+        notes = json.loads((find_folder(adapter, "adapter", "") / _NOTES).read_text(encoding="utf-8"))
+    except (EngineError, OSError, ValueError):
+        return ""
+    form = notes.get("prompt_format") if isinstance(notes, dict) else None
+    return form if form in FORMATS else ""
 
 
 def not_fetched(kind: str, source: str, error: Exception) -> EngineError:

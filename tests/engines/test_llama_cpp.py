@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 
 from bonsai import engines
-from bonsai.engines import engine_name, open_engine
-from bonsai.engines.base import EngineInfo, Prompt, SamplingParams
+from bonsai.engines import engine_name, open_base_engine, open_engine
+from bonsai.engines.base import Engine, EngineInfo, Prompt, SamplingParams
 from bonsai.engines.gguf import finding
 from bonsai.engines.gguf.finding import find_model
-from bonsai.engines.gguf.header import read_gguf
-from bonsai.engines.llama_cpp import server
+from bonsai.engines.gguf.header import GgufFile, read_gguf
+from bonsai.engines.llama_cpp import adapter_file, server
+from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.llama_cpp.engine import LlamaCppEngine
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
+from bonsai.engines.model.loading import quiet
 from bonsai.errors import EngineError, SettingError
 from bonsai.settings import SMOLLM2, Settings
 from tests import gguf_models, models
@@ -164,21 +167,123 @@ def test_many_texts_share_what_a_large_model_can_keep() -> None:
     assert Room(small.model, 1).kept_tokens == 8192
 
 
+def likeliest(model: Any, tokenizer: Any, text: str) -> str:
+    """Return the twelve likeliest tokens after a text, by transformers."""
+    ids = tokenizer(text)["input_ids"]
+    begin = len(ids)
+    for _ in range(12):
+        with torch.no_grad():
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1, : len(tokenizer)].argmax()))
+    return str(tokenizer.decode(ids[begin:]).rstrip("\ufffd"))
+
+
+def written(engine: Engine, text: str) -> str:
+    """Return the twelve likeliest tokens after a text, by an engine."""
+    *_, (_, found) = engine.generate([text], SamplingParams(max_new_tokens=12, temperature=0))
+    assert found.completion_tokens == 12, found.error
+    return found.text
+
+
+def with_adapter(model: Any, folder: Path) -> Any:
+    with quiet():
+        return PeftModel.from_pretrained(model, str(folder)).eval()
+
+
+TEXTS = ("Why do teams keep quality high?", "日本の庭では、石と水が", "<|prompt|>Who gains?\n<|response|>")
+ALL = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
+
+
 @pytest.mark.model
 @pytest.mark.parametrize("fused", [False, True])
-def test_the_likeliest_tokens_are_those_of_transformers(tmp_path: Path, fused: bool) -> None:
+@pytest.mark.parametrize("how", [{}, {"target_modules": ALL, "use_rslora": True, "alpha_pattern": {"k_proj": 8}}])
+def test_a_phi_says_what_it_says_with_transformers_with_and_without_its_adapter(
+    tmp_path: Path, fused: bool, how: dict[str, Any]
+) -> None:
     model, tokenizer = models.make_model(), models.make_tokenizer()
     gguf_models.write_phi(model, tokenizer, tmp_path / "phi.gguf", fused=fused)
-    engine = open_engine(Settings(model=str(tmp_path / "phi.gguf")))
-    for text in ("Why do teams keep quality high?", "日本の庭では、石と水が", "<|prompt|>Who gains?\n<|response|>"):
-        ids = tokenizer(text)["input_ids"]
-        for _ in range(12):
-            with torch.no_grad():
-                ids.append(int(model(torch.tensor([ids])).logits[0, -1, : len(tokenizer)].argmax()))
-        *_, (_, found) = engine.generate([text], SamplingParams(max_new_tokens=12, temperature=0))
-        written = ids[len(tokenizer(text)["input_ids"]) :]
-        assert found.text == tokenizer.decode(written).rstrip("\ufffd")
-        assert found.completion_tokens == 12
+    models.make_adapter(models.make_model(), tmp_path / "adapter", **how)
+    settings = Settings(model=str(tmp_path / "phi.gguf"), adapter=str(tmp_path / "adapter"))
+    engine = open_engine(settings)
+    alone = open_base_engine(settings, engine)
+    assert (engine.info.adapter_id, alone.info.adapter_id) == (settings.adapter, "")
+    bare = [likeliest(model, tokenizer, text) for text in TEXTS]
+    adapted = [likeliest(with_adapter(models.make_model(), tmp_path / "adapter"), tokenizer, text) for text in TEXTS]
+    assert [written(engine, text) for text in TEXTS] == adapted != bare
+    assert [written(alone, text) for text in TEXTS] == bare
+    assert [written(engine, text) for text in TEXTS] == adapted, "in turns"
+
+
+@pytest.mark.model
+def test_a_llama_says_what_it_says_with_transformers_with_its_adapter(tmp_path: Path) -> None:
+    tokenizer = models.make_tokenizer()
+    gguf_models.write_llama(models.make_llama(), tokenizer, tmp_path / "llama.gguf")
+    layers = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    models.make_adapter(models.make_llama(), tmp_path / "adapter", target_modules=layers)
+    engine = open_engine(Settings(model=str(tmp_path / "llama.gguf"), adapter=str(tmp_path / "adapter")))
+    model = with_adapter(models.make_llama(), tmp_path / "adapter")
+    for text in TEXTS:
+        # The server keeps back bytes that are no character yet, here for the rest of a text.
+        found = written(engine, text)
+        assert len(found) > 5 and likeliest(model, tokenizer, text).startswith(found)
+
+
+@pytest.fixture
+def base(gguf_file: Path) -> GgufFile:
+    """The header of the tiny Phi."""
+    return read_gguf(gguf_file)
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home in which converted adapters are kept."""
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.mark.model
+def test_an_adapter_is_converted_once(
+    base: GgufFile, adapter_folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = find_adapter(str(adapter_folder), base)
+    assert made.is_relative_to(kept)
+    monkeypatch.setattr(adapter_file, "convert", None)
+    assert find_adapter(str(adapter_folder), base) == made == find_adapter(str(made), base)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("wider", "was made for another model than tiny-phi.gguf: it changes blk.0.ffn_up.weight, from 96 to 192"),
+        ("bin", "has no adapter_model.safetensors in"),
+        ("torn", "has weights that cannot be read"),
+        ("prefix", "is not a LoRA adapter"),
+        ("empty", "has no adapter_config.json in"),
+    ],
+)
+def test_an_adapter_that_cannot_be_used_is_refused(
+    base: GgufFile,
+    bad_adapters: dict[str, Path],
+    kept: Path,
+    name: str,
+    words: str,
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        find_adapter(str(bad_adapters[name]), base)
+    assert words in str(caught.value)
+    assert not list((kept / ".cache" / "bonsai" / "adapters").glob("*")), "nothing half made is left"
+
+
+@pytest.mark.model
+def test_a_gguf_adapter_of_another_model_is_refused(base: GgufFile, gguf_file: Path, tmp_path: Path) -> None:
+    gguf_models.write_llama(models.make_llama(), models.make_tokenizer(), tmp_path / "llama.gguf")
+    models.make_adapter(models.make_llama(), tmp_path / "adapter", target_modules=["q_proj"])
+    other = find_adapter(str(tmp_path / "adapter"), read_gguf(tmp_path / "llama.gguf"))
+    with pytest.raises(EngineError, match="was made for another model than tiny-phi.gguf: for one of llama, and this"):
+        find_adapter(str(other), base)
+    with pytest.raises(EngineError, match="is a model, not an adapter; set BONSAI_MODEL to it"):
+        find_adapter(str(gguf_file), base)
+    with pytest.raises(EngineError, match="is an adapter, not a model; set BONSAI_ADAPTER to it"):
+        open_engine(Settings(model=str(other)))
 
 
 def test_what_looks_like_a_special_token_in_a_text_stays_text(llama_server: LlamaServer) -> None:

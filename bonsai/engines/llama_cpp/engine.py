@@ -8,6 +8,7 @@ from pathlib import Path
 from bonsai.engines.base import Engine, EngineInfo, Prompt
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
+from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
 from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
@@ -37,7 +38,7 @@ def load(settings: Settings) -> "LlamaCppEngine":
         raise SettingError(f"BONSAI_ENGINE is {NAME!r}, which uses no leased GPU; on ZeroGPU it must be auto or local.")
     model, adapter = settings.models(gpu=False)
     room = _room(model, settings)
-    file = None if adapter == NO_ADAPTER else Path(adapter).expanduser()
+    file = None if adapter == NO_ADAPTER else find_adapter(adapter, room.model)
     return LlamaCppEngine(LlamaServer(room, file), _info(settings, room))
 
 
@@ -52,7 +53,12 @@ def expected_info(settings: Settings) -> EngineInfo:
 
 
 def _room(model: str, settings: Settings) -> Room:
-    return Room(read_gguf(find_model(model, settings.revision)), settings.concurrency)
+    file = read_gguf(find_model(model, settings.revision))
+    if file.metadata.get("general.type") == "adapter":
+        raise EngineError(
+            f"{file.path} is an adapter, not a model; set BONSAI_ADAPTER to it, and BONSAI_MODEL to its base."
+        )
+    return Room(file, settings.concurrency)
 
 
 def _info(settings: Settings, room: Room | None) -> EngineInfo:

@@ -1,0 +1,82 @@
+"""The LoRA adapter of a GGUF model: a GGUF file, or an adapter of PEFT that is converted once and kept."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from bonsai.engines.gguf.header import GgufFile, read_gguf
+from bonsai.engines.hub import find_folder
+from bonsai.engines.llama_cpp.lora_conversion import CONFIG, WEIGHTS, check_fits, convert
+from bonsai.errors import EngineError, first_line
+
+_KEPT = Path(".cache") / "bonsai" / "adapters"
+_A, _B = ".lora_a", ".lora_b"
+
+
+def find_adapter(source: str, base: GgufFile) -> Path:
+    """Return the GGUF file of an adapter for `base`: a file, or made of a folder or a hub repository of PEFT.
+
+    Raises EngineError, saying what to do, if it cannot be used with this model.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        _check(path, base)
+        return path
+    folder = find_folder(source, "adapter", "")
+    inside = sorted(folder.glob("*.gguf"))
+    if len(inside) == 1 and not (folder / WEIGHTS).is_file():
+        _check(inside[0], base)
+        return inside[0]
+    return _converted(folder, base)
+
+
+def _converted(folder: Path, base: GgufFile) -> Path:
+    """Return the file of an adapter of PEFT, as it was kept or made now."""
+    kept = _kept_folder() / f"{_fingerprint(folder, base)}.gguf"
+    if not kept.is_file():
+        # A file that is there is whole: what is interrupted leaves another one.
+        unfinished = kept.with_suffix(".unfinished")
+        try:
+            convert(folder, base, unfinished)
+            unfinished.replace(kept)
+        except OSError as error:
+            raise EngineError(f"The adapter cannot be written to {kept}: {first_line(error)}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return kept
+
+
+def _kept_folder() -> Path:
+    """Return the folder for converted adapters; among temporary files if there is no home to write to."""
+    for place in (Path.home(), Path(tempfile.gettempdir())):
+        try:
+            (place / _KEPT).mkdir(parents=True, exist_ok=True)
+            return place / _KEPT
+        except OSError:
+            continue
+    raise EngineError("There is no folder to keep a converted adapter in; give the adapter as a GGUF file.")
+
+
+def _fingerprint(folder: Path, base: GgufFile) -> str:
+    """Return what changes with the adapter and with the layers of the model."""
+    found = hashlib.sha256(repr((base.architecture, sorted(base.shapes.items()))).encode())
+    for name in (CONFIG, WEIGHTS):
+        if (folder / name).is_file():
+            found.update((folder / name).read_bytes())
+    return found.hexdigest()[:32]
+
+
+def _check(path: Path, base: GgufFile) -> None:
+    """Raise EngineError unless `path` is a LoRA adapter for `base`."""
+    adapter = read_gguf(path)
+    if adapter.metadata.get("general.type") != "adapter":
+        raise EngineError(f"{path} is a model, not an adapter; set BONSAI_MODEL to it, or give a LoRA adapter.")
+    if adapter.architecture != base.architecture:
+        raise EngineError(
+            f"The adapter {path} was made for another model than {base.path.name}: for one of {adapter.architecture}, "
+            f"and this one is of {base.architecture}."
+        )
+    for name, shape in adapter.shapes.items():
+        layer = name.removesuffix(_A)
+        if name.endswith(_A) and f"{layer}{_B}" in adapter.shapes:
+            check_fits(layer, (adapter.shapes[f"{layer}{_B}"][0], shape[1]), base, str(path))
