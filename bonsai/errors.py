@@ -66,8 +66,9 @@ class BonsaiError(Exception):
         return _filled_in(self.template, self.values, translate)
 
     def with_values(self, **values: object) -> Self:
-        """Return the same error with other values, for example with the name of a file for its path."""
-        return type(self)(self.template, **{**self.values, **values})
+        """Return the same error with other values where it has these, for example with a file's name for its path."""
+        kept = {name: values.get(name, value) for name, value in self.values.items()}
+        return type(self)(self.template, **kept)
 
 
 class UsageError(BonsaiError):

@@ -131,12 +131,24 @@ def branch(
     """
     finished = sum(step.finished for step in chain.steps)
     if not 0 <= keep <= finished:
-        raise UsageError(f"A branch of chain {chain.number} can keep 0 to {finished} of its steps, not {keep}.")
+        raise UsageError(
+            "A branch of chain {chain} can keep 0 to {finished} of its steps, not {keep}.",
+            chain=chain.number,
+            finished=finished,
+            keep=keep,
+        )
     if keep and chain.method != Method.QTQ:
-        raise UsageError(f"A {chain.method} chain has one step and no next question; begin its step again.")
+        raise UsageError(
+            "A {method} chain has one step and no next question; begin its step again.", method=chain.method
+        )
     length = max(chain.length, keep + 1) if length is None else length
     if length <= keep:
-        raise UsageError(f"A branch after step {keep} has at least {keep + 1} steps in all, not {length}.")
+        raise UsageError(
+            "A branch after step {keep} has at least {least} steps in all, not {length}.",
+            keep=keep,
+            least=keep + 1,
+            length=length,
+        )
     new = replace(
         chain,
         number=number,
@@ -165,13 +177,25 @@ def branch_in_direction(
     qtq, has no such finished step, or if `length`, the shared steps included, leaves no room for a next question.
     """
     if chain.method != Method.QTQ:
-        raise UsageError(f"A {chain.method} chain has one step and no next question; begin its step again.")
+        raise UsageError(
+            "A {method} chain has one step and no next question; begin its step again.", method=chain.method
+        )
     finished = sum(one.finished for one in chain.steps)
     if not 1 <= step <= finished:
-        raise UsageError(f"A branch of chain {chain.number} can go on from steps 1 to {finished}, not {step}.")
+        raise UsageError(
+            "A branch of chain {chain} can go on from steps 1 to {finished}, not {step}.",
+            chain=chain.number,
+            finished=finished,
+            step=step,
+        )
     length = max(chain.length, step + 1) if length is None else length
     if length <= step:
-        raise UsageError(f"A branch after step {step} has at least {step + 1} steps in all, not {length}.")
+        raise UsageError(
+            "A branch after step {step} has at least {least} steps in all, not {length}.",
+            step=step,
+            least=step + 1,
+            length=length,
+        )
     kept = chain.steps[step - 1]
     texts = replace(Step(kept.number, kept.question, Role.NEXT_QUESTION), reasoning=kept.reasoning, answer=kept.answer)
     again = replace(
@@ -219,7 +243,9 @@ def conclude(chain: Chain) -> Chain:
     Raises UsageError if it is not of the method qtq, or has no answer.
     """
     if chain.method != Method.QTQ or not any(step.answer for step in chain.steps):
-        raise UsageError(f"Chain {chain.number} has nothing to conclude; that takes a qtq chain with an answer.")
+        raise UsageError(
+            "Chain {chain} has nothing to conclude; that takes a qtq chain with an answer.", chain=chain.number
+        )
     return replace(chain, conclusion=Conclusion())
 
 

@@ -159,7 +159,8 @@ def _refuse(message: str) -> None:
 
 def _unusable(error: TemplateError) -> PromptError:
     return PromptError(
-        f"The chat template of the model cannot be used ({error}). Set BONSAI_FORMAT to instruct or tagged."
+        "The chat template of the model cannot be used ({reason}). Set BONSAI_FORMAT to instruct or tagged.",
+        reason=str(error),
     )
 
 

@@ -141,20 +141,28 @@ def parse_variant(name: str, text: str, source: str = "") -> PromptVariant:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PromptError(f"{source}: this is not valid YAML: {' '.join(str(error).split())}") from error
+        raise PromptError(
+            "{source}: this is not valid YAML: {reason}", source=source, reason=" ".join(str(error).split())
+        ) from error
     if not isinstance(data, dict):
-        raise PromptError(f"{source}: a prompt variant needs the keys description and roles.")
+        raise PromptError("{source}: a prompt variant needs the keys description and roles.", source=source)
     unknown = sorted(str(key) for key in data if key not in _KEYS)
     if unknown:
-        raise PromptError(f"{source}: unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}.")
+        raise PromptError(
+            "{source}: unknown key {key!r}; allowed are {keys}.",
+            source=source,
+            key=unknown[0],
+            keys=", ".join(sorted(_KEYS)),
+        )
     description = _text(data, "description", source)
     if not description.strip():
-        raise PromptError(f"{source}: the description is missing; one line says what the variant is for.")
+        raise PromptError("{source}: the description is missing; one line says what the variant is for.", source=source)
     turn = _text(data, "turn", source)
     _check_variables(turn, set(), _TURN_VARIABLES, f"{source}: turn")
     if ("roles" in data) == ("templates" in data):
         raise PromptError(
-            f"{source}: a prompt variant needs either roles (what is asked, in words) or templates (whole prompts)."
+            "{source}: a prompt variant needs either roles (what is asked, in words) or templates (whole prompts).",
+            source=source,
         )
     return PromptVariant(
         name=name,
@@ -195,14 +203,18 @@ def load_variants(folder: Path) -> dict[str, PromptVariant]:
     """Return every variant in `folder` by name, in alphabetical order; raise PromptError if one is wrong."""
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     if not files:
-        raise PromptError(f"{folder} has no prompt variants (*.yaml); set BONSAI_PROMPTS to a folder that has some.")
+        raise PromptError(
+            "{folder} has no prompt variants (*.yaml); set BONSAI_PROMPTS to a folder that has some.", folder=folder
+        )
     return {file.stem: parse_variant(file.stem, _read(file), str(file)) for file in files}
 
 
 def choose_variant(variants: Mapping[str, PromptVariant], name: str) -> PromptVariant:
     """Return the variant called `name`; raise PromptError with the names that exist if there is none."""
     if name not in variants:
-        raise PromptError(f"There is no prompt variant {name!r}; choose one of {', '.join(variants)}.")
+        raise PromptError(
+            "There is no prompt variant {name!r}; choose one of {names}.", name=name, names=", ".join(variants)
+        )
     return variants[name]
 
 
@@ -226,13 +238,15 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise PromptError(f"{file}: cannot be read as UTF-8 text ({error}).") from error
+        raise PromptError("{file}: cannot be read as UTF-8 text ({reason}).", file=file, reason=str(error)) from error
 
 
 def _text(data: Mapping[str, Any], key: str, source: str) -> str:
     value = data.get(key, "")
     if not isinstance(value, str):
-        raise PromptError(f"{source}: {key} must be text, not {type(value).__name__}.")
+        raise PromptError(
+            "{source}: {key} must be text, not {type}.", source=source, key=key, type=type(value).__name__
+        )
     return value
 
 
@@ -242,16 +256,28 @@ def _by_role(data: Mapping[str, Any], key: str, source: str, required: Mapping[s
         return {}
     value = data[key]
     if not isinstance(value, dict):
-        raise PromptError(f"{source}: {key} must hold one text for each of {', '.join(ROLES)}.")
+        raise PromptError(
+            "{source}: {key} must hold one text for each of {roles}.", source=source, key=key, roles=", ".join(ROLES)
+        )
     for role in value:
         if role not in (*ROLES, CONCLUSION):
-            raise PromptError(f"{source}: unknown role {role!r}; the roles are {', '.join((*ROLES, CONCLUSION))}.")
+            raise PromptError(
+                "{source}: unknown role {role!r}; the roles are {roles}.",
+                source=source,
+                role=role,
+                roles=", ".join((*ROLES, CONCLUSION)),
+            )
     for role in ROLES:
         if role not in value:
-            raise PromptError(f"{source}: the role {role} is missing; the roles are {', '.join(ROLES)}.")
+            raise PromptError(
+                "{source}: the role {role} is missing; the roles are {roles}.",
+                source=source,
+                role=role,
+                roles=", ".join(ROLES),
+            )
     for role, text in value.items():
         if not isinstance(text, str):
-            raise PromptError(f"{source}: the text of the role {role} must be text.")
+            raise PromptError("{source}: the text of the role {role} must be text.", source=source, role=role)
         allowed = _REQUIRED[role] | _OPTIONAL[role]
         _check_variables(text, required.get(role, set()), allowed, f"{source}: role {role}")
     # A block text in YAML ends with a newline, which is no part of the prompt; a second one is.
@@ -262,22 +288,33 @@ def _moves(value: object, source: str) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise PromptError(f"{source}: moves must hold one sentence for each move that is not asked for as usual.")
+        raise PromptError(
+            "{source}: moves must hold one sentence for each move that is not asked for as usual.", source=source
+        )
     for name in value:
         if name not in set(Move):
-            raise PromptError(f"{source}: unknown move {name!r}; the moves are {', '.join(Move)}.")
+            raise PromptError(
+                "{source}: unknown move {name!r}; the moves are {moves}.",
+                source=source,
+                name=name,
+                moves=", ".join(Move),
+            )
     return {name: text.strip() for name, text in value.items()}
 
 
 def _check_variables(template: str, required: set[str], allowed: set[str], where: str) -> None:
     parsed = string.Template(template)
     if not parsed.is_valid():
-        raise PromptError(f"{where}: a '$' stands alone; write $name for a variable and $$ for a dollar sign.")
+        raise PromptError(
+            "{where}: a '$' stands alone; write $name for a variable and $$ for a dollar sign.", where=where
+        )
     found = set(parsed.get_identifiers())
     for name in sorted(found - allowed):
-        raise PromptError(f"{where}: unknown variable ${name}; allowed are {_names(allowed)}.")
+        raise PromptError(
+            "{where}: unknown variable ${name}; allowed are {allowed}.", where=where, name=name, allowed=_names(allowed)
+        )
     for name in sorted(required - found):
-        raise PromptError(f"{where}: the variable ${name} is missing.")
+        raise PromptError("{where}: the variable ${name} is missing.", where=where, name=name)
 
 
 def _names(variables: set[str]) -> str:
@@ -288,5 +325,5 @@ def _stop(value: object, source: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise PromptError(f"{source}: stop must be a list of texts at which an answer ends.")
+        raise PromptError("{source}: stop must be a list of texts at which an answer ends.", source=source)
     return tuple(value)

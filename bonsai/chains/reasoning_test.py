@@ -33,7 +33,7 @@ def test_reasoning(
     with closing(engine.generate(prompts, likeliest)) as snapshots:
         for row, completion in snapshots:
             if completion.error:
-                raise EngineError(f"The Reasoning could not be tested: {completion.error}")
+                raise EngineError("The Reasoning could not be tested: {reason}", reason=completion.error)
             answers[row] = completion
             test = compare([split_thought(item.text)[1] for item in answers])
             yield replace(chain, steps=(*before, replace(step, reasoning_test=test), *after))
@@ -46,8 +46,13 @@ def can_be_tested(step: Step) -> bool:
 
 def _step(chain: Chain, number: int) -> Step:
     if not 1 <= number <= len(chain.steps):
-        raise UsageError(f"Chain {chain.number} has no step {number} to test; its last is step {len(chain.steps)}.")
+        raise UsageError(
+            "Chain {chain} has no step {number} to test; its last is step {last}.",
+            chain=chain.number,
+            number=number,
+            last=len(chain.steps),
+        )
     step = chain.steps[number - 1]
     if not can_be_tested(step):
-        raise UsageError(f"Step {number} has no Reasoning with an answer, so there is nothing to test.")
+        raise UsageError("Step {number} has no Reasoning with an answer, so there is nothing to test.", number=number)
     return step

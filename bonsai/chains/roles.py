@@ -73,8 +73,10 @@ def check_context(engine: Engine, chains: Sequence[Chain], sampling: SamplingPar
         tokens = engine.count_tokens(next_prompt(engine, chain, sampling)[0])
         if tokens + 1 > engine.info.context_length:
             raise QuestionError(
-                f"The question is too long: with its prompt it has {tokens:,} tokens, and the model reads at most "
-                f"{engine.info.context_length:,}, the answer included. Shorten it."
+                "The question is too long: with its prompt it has {tokens:,} tokens, and the model reads at most "
+                "{limit:,}, the answer included. Shorten it.",
+                tokens=tokens,
+                limit=engine.info.context_length,
             )
 
 

@@ -42,7 +42,13 @@ class SamplingParams:
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise UsageError(f"{name} is {value}; it must be between {low} and {high}.")
+                raise UsageError(
+                    "{name} is {value}; it must be between {low} and {high}.",
+                    name=name,
+                    value=value,
+                    low=low,
+                    high=high,
+                )
 
 
 @dataclass(frozen=True)
@@ -213,7 +219,9 @@ class Engine(ABC):
         """
         each = [sampling] * len(prompts) if isinstance(sampling, SamplingParams) else list(sampling)
         if len(each) != len(prompts):
-            raise UsageError(f"{len(prompts)} prompts came with {len(each)} sampling settings.")
+            raise UsageError(
+                "{prompts} prompts came with {settings} sampling settings.", prompts=len(prompts), settings=len(each)
+            )
         for params in each:
             check_options(self.info, params)
         return self.stream(RequestQueue(map(Request, map(Prompt.of, prompts), each)))
@@ -224,7 +232,9 @@ def check_options(info: EngineInfo, params: SamplingParams) -> None:
     default = SamplingParams()
     for name in sorted(DEFAULT_OPTIONS - info.options):
         if getattr(params, name) != getattr(default, name):
-            raise UsageError(f"The {info.name} engine does not honour {name}; leave it at its default.")
+            raise UsageError(
+                "The {engine} engine does not honour {name}; leave it at its default.", engine=info.name, name=name
+            )
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -128,7 +128,9 @@ class DeferredEmbedder(Embedder):
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        failure = EngineError(f"The embedder {name} cannot be loaded; set BONSAI_EMBEDDER to none, or to another.")
+        failure = EngineError(
+            "The embedder {name} cannot be loaded; set BONSAI_EMBEDDER to none, or to another.", name=name
+        )
         self._embedder = Deferred(lambda: _load(name, folder), failure)
 
     def open(self) -> None:

@@ -8,8 +8,23 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from bonsai.errors import Note, RunFileError
+
 T = TypeVar("T")
 
+# What pydantic calls a type, and what it is called here.
+_KINDS = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple": "a list",
+    "list": "a list",
+    "is": "a list",
+    "dict": "an object",
+    "mapping": "an object",
+    "dataclass": "an object",
+}
 # Fields that earlier versions had not. They are left out while they are empty, so that the ids and files of runs that
 # make no use of them stay as they were.
 _ADDED_LATER = frozenset({"roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion"})
@@ -28,13 +43,13 @@ def parse(text: str | bytes) -> Any:
 def from_json(kind: type[T], data: object) -> T:
     """Return the dataclass that an object of `as_json` holds.
 
-    Raises ValueError, naming the place and the field, if something in it is missing, unknown or of another type.
+    Raises RunFileError, naming the place and the field, if something in it is missing, unknown or of another type.
     """
     try:
         adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
         found = adapter.validate_python(data, extra="forbid")
     except ValidationError as error:
-        raise ValueError(_sentence(error, data)) from error
+        raise _refusal(error, data) from error
     return found
 
 
@@ -43,16 +58,22 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _sentence(error: ValidationError, data: object) -> str:
-    """Return what is wrong first: "the key 'length' is missing in chains[0]", "chains[0].seed is 'x': ..."."""
+def _refusal(error: ValidationError, data: object) -> RunFileError:
+    """Return what is wrong first: "The key 'length' is missing in chains[0].", "chains[0].seed is 'x'; ..."."""
     first = error.errors(include_url=False)[0]
     *path, last = first["loc"] or ("",)
-    where = f" in {place}" if (place := _place(path)) else ""
+    where = _place(path) or Note("the file")
     if first["type"] in ("missing", "missing_argument"):
-        return f"the key {last!r} is missing{where}"
+        return RunFileError("The key {key!r} is missing in {where}.", key=last, where=where)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"the key {last!r} is unknown{where}"
-    return f"{_place(_within(data, first['loc']))} is {first['input']!r:.60}: {first['msg']}"
+        return RunFileError("The key {key!r} is unknown in {where}.", key=last, where=where)
+    kind = Note(_KINDS[first["type"].partition("_")[0]]) if first["type"].partition("_")[0] in _KINDS else None
+    return RunFileError(
+        "{where} is {value}; it must be {kind}.",
+        where=_place(_within(data, first["loc"])) or Note("the file"),
+        value=f"{first['input']!r:.60}",
+        kind=kind or first.get("ctx", {}).get("expected") or first["msg"],
+    )
 
 
 def _within(data: object, loc: Sequence[int | str]) -> list[int | str]:

@@ -10,7 +10,7 @@ from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
-from bonsai.errors import UsageError
+from bonsai.errors import Note, UsageError
 
 _NAMES = ("question", "prompt variant", "method", "adapter", "seed")
 _GRID_NAMES = {"length": "steps", "stop_without_progress": "stop without progress"}
@@ -91,10 +91,10 @@ def check_axes(*axes: Sequence[object]) -> None:
     """Raise UsageError if one of the axes, in the order of Axis, has no value, or one twice."""
     for axis, values in zip(_NAMES, axes, strict=False):
         if not values:
-            raise UsageError("No {axis} is chosen; choose at least one.", axis=axis)
+            raise UsageError("No {axis} is chosen; choose at least one.", axis=Note(axis))
         if len(set(values)) < len(values):
             twice = next(value for value in values if list(values).count(value) > 1)
-            raise UsageError("The {axis} {value} is chosen twice; leave one out.", axis=axis, value=twice)
+            raise UsageError("The {axis} {value} is chosen twice; leave one out.", axis=Note(axis), value=twice)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
-from bonsai.errors import RunFileError, UsageError
+from bonsai.errors import BonsaiError, Note, RunFileError, UsageError, first_line
 from bonsai.measures.similarity import WORDS
 from bonsai.runs.json_values import as_json, from_json, parse
 from bonsai.runs.plan import Plan, infer_plan
@@ -135,10 +135,11 @@ def loads(text: str, source: str = "This file") -> Run:
         data = parse(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise RunFileError(
-            "{file} is not JSON ({reason}); open a run saved with --format json.", file=source, reason=str(error)
+            "{file} is not JSON ({reason}); open a run saved with --format json.", file=source, reason=first_line(error)
         ) from error
     if not isinstance(data, dict) or "format" not in data:
-        raise RunFileError("{file} is not a saved run: {reason}.", file=source, reason="the key 'format' is missing")
+        missing = RunFileError("The key {key!r} is missing in {where}.", key="format", where=Note("the file"))
+        raise RunFileError("{file} is not a saved run. {reason}", file=source, reason=missing)
     if data["format"] != FORMAT:
         raise RunFileError(
             "{file} has the format {format!r}; this version reads format {known}.",
@@ -150,11 +151,9 @@ def loads(text: str, source: str = "This file") -> Run:
         # What else is in the file is told in it, and not read again.
         run = from_json(Run, {item.name: data[item.name] for item in fields(Run) if item.name in data})
         if not all(chain.steps for chain in run.chains):
-            raise ValueError("there is a chain without steps")
-    except (ValueError, UsageError) as error:
-        raise RunFileError(
-            "{file} is not a saved run: {reason}.", file=source, reason=str(error).removesuffix(".")
-        ) from error
+            raise RunFileError("There is a chain without steps.")
+    except BonsaiError as error:
+        raise RunFileError("{file} is not a saved run. {reason}", file=source, reason=error) from error
     return run.with_chains(tuple(run.chains))
 
 

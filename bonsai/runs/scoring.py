@@ -85,10 +85,12 @@ def turns_of(records: Sequence[object]) -> list[Turn]:
     turns = []
     for number, record in enumerate(records, 1):
         if not isinstance(record, Mapping) or not {"chain", "question"} <= record.keys():
-            raise UsageError(f"Row {number} must be an object with chain and question, and answer if there is one.")
+            raise UsageError(
+                "Row {number} must be an object with chain and question, and answer if there is one.", number=number
+            )
         question, answer = record["question"], record.get("answer") or ""
         if not isinstance(question, str) or not isinstance(answer, str):
-            raise UsageError(f"Row {number} must have texts as its question and answer.")
+            raise UsageError("Row {number} must have texts as its question and answer.", number=number)
         turns.append(Turn(str(record["chain"]), question, answer))
     return turns
 

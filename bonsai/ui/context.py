@@ -8,7 +8,7 @@ from typing import Any
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import Starter
 from bonsai.engines.base import Engine
-from bonsai.errors import UsageError
+from bonsai.errors import BonsaiError, UsageError
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import Limits, number
@@ -37,7 +37,7 @@ class PageContext:
     measure: Measure = WORDS
     base_engine: Engine | None = None
     """The engine's model without its adapter, to be compared with it."""
-    base_engine_error: str = ""
+    base_engine_error: BonsaiError | None = None
     """Why there is no `base_engine`."""
 
     @cached_property
@@ -74,7 +74,7 @@ class PageContext:
         variants = self.variants if variants is None else variants
         request = GridRequest.of(**options)
         if False in request.with_adapter and self.base_engine is None:
-            raise UsageError(self.base_engine_error or NO_ADAPTER_HERE)
+            raise self.base_engine_error.with_values() if self.base_engine_error else UsageError(NO_ADAPTER_HERE)
         request.check(variants, self.limits)
         return request.resolve(self.engine, self.measure, variants)
 

@@ -47,12 +47,12 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
         choose_variant(variants, settings.prompt)
     starters = load_starters(EXAMPLES / "questions.csv")
     engine = open_deferred_engine(settings)
-    base_engine, why_not = None, ""
+    base_engine, why_not = None, None
     if engine.info.adapter_id:
         try:
             base_engine = open_base_engine(settings, engine)
         except EngineError as error:
-            why_not = str(error)
+            why_not = error
     # On ZeroGPU workers are forked, with all that is loaded by then.
     embedder = open_embedder(settings.embedder) if settings.zero_gpu else open_deferred_embedder(settings.embedder)
     demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), Measure(embedder), base_engine, why_not)
@@ -83,7 +83,10 @@ def check_paths(settings: Settings) -> None:
     for kind, source in (("model", settings.model), ("adapter", settings.adapter)):
         if is_path(source) and not Path(source).expanduser().exists():
             raise EngineError(
-                f"The {kind} {source} is not a folder. Give a folder that exists or a hub id like {PHI_2}."
+                "The {kind} {source} is not a folder. Give a folder that exists or a hub id like {example}.",
+                kind=kind,
+                source=source,
+                example=PHI_2,
             )
 
 
@@ -100,7 +103,7 @@ def build(
     examples: Mapping[str, Run] | None = None,
     measure: Measure = WORDS,
     base_engine: Engine | None = None,
-    base_engine_error: str = "",
+    base_engine_error: BonsaiError | None = None,
 ) -> gr.Blocks:
     """Return the page on which `engine` answers and `measure` compares questions.
 
@@ -155,8 +158,10 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
             )
     except OSError as error:
         raise BonsaiError(
-            f"The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
-            f"python -m bonsai serve --port {port + 1}"
+            "The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
+            "python -m bonsai serve --port {next}",
+            port=port,
+            next=port + 1,
         ) from error
     print(f"Bonsai is open at {address}", file=sys.stderr, flush=True)
     return str(address)

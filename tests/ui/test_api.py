@@ -171,7 +171,7 @@ def test_the_test_of_a_reasoning_fills_its_step_and_no_other(client: Client, run
         ({"measure": "all-MiniLM-L6-v2"}, {}, "Another model or another measure made this run"),
         ({"format": 7}, {}, "What was given as run has the format 7; this version reads format 1"),
         ({"chains": []}, {}, "The run has no chain 1; there is none"),
-        ({"chains": [{"number": 1}]}, {}, "not a saved run: the key 'method' is missing"),
+        ({"chains": [{"number": 1}]}, {}, "not a saved run. The key 'method' is missing"),
         ({"sampling": {"stop": [], "max_new_tokens": 201}}, {}, "max_new_tokens of the run is 201; .* at most 200"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_run_that_cannot_be_taken_gets_a_sentence(
 @pytest.mark.parametrize("name", ["/branch", "/test_reasoning"])
 @pytest.mark.parametrize("given", [{"question": "Why?"}, [], None, 3])
 def test_what_is_no_run_gets_a_sentence(client: Client, name: str, given: Any) -> None:
-    with pytest.raises(AppError, match="What was given as run is not a saved run: the key 'format' is missing"):
+    with pytest.raises(AppError, match="What was given as run is not a saved run. The key 'format' is missing"):
         client.predict(given, api_name=name)
 
 

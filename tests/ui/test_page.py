@@ -332,10 +332,10 @@ def test_a_refusal_with_numbers_is_translated_with_its_numbers() -> None:
     engine = EchoEngine(context_length=10)
     with pytest.raises(QuestionError) as caught:
         check_context(engine, [chain(question="word " * 1200)], SamplingParams())
-    japanese = translate.translate_error("ja", str(caught.value))
+    japanese = translate.translate_error("ja", caught.value)
     assert "質問が長すぎます" in japanese
     assert all(number in japanese for number in ("1,2", " 10 "))
-    assert translate.translate_error("en", str(caught.value)) == str(caught.value)
+    assert translate.translate_error("en", caught.value) == str(caught.value)
 
 
 @pytest.mark.parametrize(

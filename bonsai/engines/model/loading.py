@@ -98,8 +98,10 @@ class LoadedModel:
             free = psutil.virtual_memory().available
         if free < needed * 1.2:
             raise EngineError(
-                f"The model without its adapter does not fit beside it: it takes {needed / 2**30:.1f} GB more, and "
-                f"{max(0, free) / 2**30:.1f} GB are free. Compare them in two runs."
+                "The model without its adapter does not fit beside it: it takes {needed:.1f} GB more, and "
+                "{free:.1f} GB are free. Compare them in two runs.",
+                needed=needed / 2**30,
+                free=max(0, free) / 2**30,
             )
 
 

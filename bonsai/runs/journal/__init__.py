@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from bonsai.errors import RunFileError, UsageError, first_line
+from bonsai.errors import BonsaiError, RunFileError, UsageError
 from bonsai.runs.journal.journal import Journal
 from bonsai.runs.journal.lines import line_bytes
 from bonsai.runs.json_values import as_json, from_json, parse
@@ -89,17 +89,20 @@ def resume_journal(file: Path, plan: Plan) -> Journal:
 def _plan(head: bytes, file: Path) -> Plan:
     try:
         data = parse(head)
-        if not isinstance(data, dict) or data.get("kind") != _KIND:
-            raise RunFileError(
-                "{file} is not a journal; --journal names the file that keeps a run while it goes on.", file=file
-            )
-        if data["format"] != FORMAT:
-            raise RunFileError(
-                "{file} has the format {format!r}; this version reads format {known}.",
-                file=file,
-                format=data["format"],
-                known=FORMAT,
-            )
-        return from_json(Plan, data["plan"])
-    except (ValueError, KeyError, RecursionError, UsageError) as error:
-        raise RunFileError("{file} is not a journal: {reason}", file=file, reason=first_line(error)) from error
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict) or data.get("kind") != _KIND:
+        raise RunFileError(
+            "{file} is not a journal; --journal names the file that keeps a run while it goes on.", file=file
+        )
+    if data.get("format") != FORMAT:
+        raise RunFileError(
+            "{file} has the format {format!r}; this version reads format {known}.",
+            file=file,
+            format=data.get("format"),
+            known=FORMAT,
+        )
+    try:
+        return from_json(Plan, data.get("plan"))
+    except BonsaiError as error:
+        raise RunFileError("The plan of the journal {file} is wrong. {reason}", file=file, reason=error) from error

@@ -1,6 +1,7 @@
 """What a journal knows of its file without reading it again: where steps are, and which chains ended."""
 
 from bonsai.chains.outcomes import StopReason
+from bonsai.errors import RunFileError
 
 
 class JournalIndex:
@@ -30,11 +31,11 @@ class JournalIndex:
     def add(self, number: int, step: int, place: int) -> None:
         """Note a step of a chain; one that was kept before is replaced, with all that follow it.
 
-        Raises ValueError if the chain has no step before it.
+        Raises RunFileError if the chain has no step before it.
         """
         kept = self._places.setdefault(number, [])
         if not 1 <= step <= len(kept) + 1:
-            raise ValueError(f"chain {number} has no step before step {step}")
+            raise RunFileError("Chain {chain} has no step before step {step}.", chain=number, step=step)
         self.reopen(number)
         self._count(step - len(kept))
         kept[step - 1 :] = [place]

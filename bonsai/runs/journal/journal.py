@@ -12,7 +12,7 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.conclusion import CONCLUDED, Conclusion
 from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
-from bonsai.errors import RunFileError, first_line
+from bonsai.errors import BonsaiError, Note, RunFileError
 from bonsai.runs.journal.index import JournalIndex
 from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, line_at, line_bytes, parse_line
 from bonsai.runs.plan import Plan
@@ -148,20 +148,21 @@ class Journal(StoredChains):
                 break
             try:
                 self._take(parse_line(line), end)
-            except (ValueError, RecursionError) as error:
+            except (BonsaiError, ValueError, RecursionError) as error:
+                reason = error if isinstance(error, BonsaiError) else Note("This is not JSON.")
                 raise RunFileError(
-                    "The journal {file} is damaged at line {line} ({reason}); remove that line and those after it to "
-                    "go on from there.",
+                    "The journal {file} is damaged at line {line}. {reason} Remove that line and those after it to go "
+                    "on from there.",
                     file=self.file,
                     line=count,
-                    reason=first_line(error),
+                    reason=reason,
                 ) from error
             end += len(line)
 
     def _take(self, line: Line, place: int) -> None:
-        """Take in what a line at a place of the file says; raise ValueError if there is no place for it."""
+        """Take in what a line at a place of the file says; raise RunFileError if it does not fit."""
         if not 1 <= line.chain <= len(self):
-            raise ValueError(f"there is no chain {line.chain}")
+            raise RunFileError("There is no chain {chain}.", chain=line.chain)
         if isinstance(line, SeedLine):
             self._restart(line.chain, line.seed)
             return

@@ -50,7 +50,8 @@ def line_bytes(line: Line | dict[str, Any]) -> bytes:
 def parse_line(text: bytes) -> Line:
     """Return what a line after the first one says.
 
-    Raises ValueError, naming the field that is wrong, or RecursionError, if it is no such line.
+    Raises RunFileError, naming the field that is wrong, if it is no such line, and ValueError or RecursionError if it
+    is no JSON.
     """
     data = parse(text)
     keys = data if isinstance(data, dict) else {}

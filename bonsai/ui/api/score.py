@@ -29,7 +29,9 @@ def score(context: PageContext) -> Callable[..., list[dict[str, Any]]]:
             if not isinstance(rows, list):
                 raise UsageError("Give a list of rows, each an object with chain and question.")
             if len(rows) > MAX_ROWS:
-                raise UsageError(f"There are {len(rows):,} rows; give at most {MAX_ROWS:,} at a time.")
+                raise UsageError(
+                    "There are {rows:,} rows; give at most {limit:,} at a time.", rows=len(rows), limit=MAX_ROWS
+                )
             steps = scored(turns_of(rows), context.measure)
             return [{**row, **scores(step)} for row, step in zip(rows, steps, strict=True)]
 

@@ -203,8 +203,8 @@ class GridTab:
                 raise UsageError("There is no file to open.")
             journal = _kept(Path(file))
         except BonsaiError as error:
-            told = str(error).replace(file or "", Path(file or "").name)
-            return {self.status: live_step.status_line(translate_error(language, told), "bad")}
+            told = translate_error(language, error.with_values(file=Path(file or "").name))
+            return {self.status: live_step.status_line(told, "bad")}
         opened = live_step.status_line(
             translate(language, "Opened: {} of {} chains are finished.", journal.finished, len(journal))
         )

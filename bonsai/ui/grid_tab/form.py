@@ -16,7 +16,7 @@ from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES
 from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import translatable, translate, translate_error, translate_note
+from bonsai.ui.locales.translate import translatable, translate, translate_error
 from bonsai.ui.views.controls import buttons, sampling_options
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
@@ -48,7 +48,7 @@ class Upload:
         try:
             offered = columns(Path(file))
             chosen = self.read(file, column if column in offered else "", most)
-            notes = (translate_note(language, note) for note in chosen.notes)
+            notes = (translate_error(language, note) for note in chosen.notes)
             sentences = [translate(language, "{} questions.", f"{len(chosen.questions):,}"), *notes]
             told = _told(" ".join(sentences))
         except UsageError as error:
@@ -160,7 +160,7 @@ def _upload(context: PageContext) -> Upload:
 def _adapters(context: PageContext) -> gr.CheckboxGroup | None:
     if context.base_engine is None:
         if context.base_engine_error:
-            gr.HTML(f'<p class="bonsai-note">{translatable(context.base_engine_error)}</p>')
+            gr.HTML(f'<p class="bonsai-note">{escape(str(context.base_engine_error))}</p>')
         return None
     return gr.CheckboxGroup(
         [(translatable("with the adapter"), True), (translatable("without it"), False)],

@@ -106,9 +106,11 @@ class Editor:
     def _parse(self, name: str, text: str) -> PromptVariant:
         name = check_name(name or "")
         if name in self.context.variants:
-            raise PromptError(f"There is a variant {name} already; choose another name for yours.")
+            raise PromptError("There is a variant {name} already; choose another name for yours.", name=name)
         if len(text) > LONGEST:
-            raise PromptError(f"The text has {len(text):,} characters; at most {LONGEST:,} are taken.")
+            raise PromptError(
+                "The text has {length:,} characters; at most {limit:,} are taken.", length=len(text), limit=LONGEST
+            )
         return parse_variant(name, text)
 
     def _new_name(self, name: str, added: Variants) -> str:

@@ -4,16 +4,18 @@ What stands on the page from the start is translated by the browser (`t`); what 
 is used is translated here (`say`), in the language that the visitor's browser asks for.
 """
 
-import re
+from pathlib import Path
 
 import gradio as gr
+import yaml
 
 from bonsai.errors import BonsaiError, Note
 from bonsai.reports.formats import Language
 from bonsai.ui.locales import manual
 
 ABOUT = "about"
-_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
+SENTENCES: dict[str, str] = yaml.safe_load(Path(__file__).with_name("sentences.ja.yaml").read_text(encoding="utf-8"))
+"""What notes and errors say, in Japanese; the English sentence with its fields is the key."""
 
 JAPANESE = {
     # header
@@ -240,7 +242,6 @@ JAPANESE = {
     "Ready. Write a question or pick a starter, then press Run.": "準備完了。質問を書くか例を選び、「実行」を押してください。",
     "Waiting for a free place. It begins by itself.": "順番を待っています。空き次第、自動的に始まります。",
     "{} It asks for {} GPU seconds.": "{} GPU を {} 秒分使います。",
-    "The {} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on.": "求めた GPU {} 秒を使い切りました。書かれたものは残っています。量を減らすか、続けてください。",
     "The model is being loaded. It begins by itself.": "モデルを読み込んでいます。終わり次第、自動的に始まります。",
     "Writing the Reasoning.": "推論を書いています。",
     "Writing the answer.": "答えを書いています。",
@@ -258,38 +259,8 @@ JAPANESE = {
     "Something unexpected went wrong, and the run ended here. Try again.": "予期しない問題が起き、実行はここで終わりました。もう一度お試しください。",
     "The run ended": "実行が終わりました",
     # lists of questions: what was guessed or passed over, and what is refused
-    "It is not in UTF-8; read as {encoding}.": "UTF-8 ではないため、{encoding} として読みました。",
-    "Lines before the header, passed over: {lines}.": "見出しより前の行は読みませんでした（{lines} 行目）。",
-    "Line {line} is taken for a header: {header}.": "{line} 行目を見出しとみなしました：{header}。",
-    "There is no header; column {column} has the questions.": "見出しがないため、{column} 列目を質問として読みました。",
-    "The columns {numbers} have the same name, {name}; in each line the one that is filled is read.": "{numbers} 列目は同じ名前（{name}）です。行ごとに、書かれている方を読みました。",
-    "The sheet {name} is read; passed over: {others}.": "シート {name} を読みました。読まなかったシート：{others}。",
-    "Lines with tabs in them, taken whole: {lines}.": "タブを含む行は、行全体を質問としました（{lines} 行目）。",
-    "Lines without a question, passed over: {lines}.": "質問のない行は読みませんでした（{lines} 行目）。",
-    "Blank lines, passed over: {lines}.": "空の行は読みませんでした（{lines} 行目）。",
-    "Lines that begin with #, passed over: {lines}.": "# で始まる行は読みませんでした（{lines} 行目）。",
-    "Lines that repeat a question, passed over: {lines}.": "前と同じ質問の行は読みませんでした（{lines} 行目）。",
-    "{file} has no questions. Write one a line, or give a file that has some.{why}": "{file} に質問がありません。一行に一つずつ書くか、質問のあるファイルを選んでください。{why}",
-    "{file} has {count:,} questions; at most {limit:,} can be run at once. Leave some out, or split the list.": "{file} には質問が {count:,} 個あります。一度に実行できるのは {limit:,} 個までです。減らすか、分けてください。",
-    "{file} has no column {name}; found: {columns}. Choose the one that has the questions, or rename it.": "{file} に {name} という列がありません。ある列：{columns}。質問のある列を選ぶか、列の名前を変えてください。",
-    "{file} has no key {name}; found: {keys}. Name the one that has the questions.": "{file} に {name} というキーがありません。あるキー：{keys}。質問のあるキーを指定してください。",
-    "{file} has {count} columns {name}, and in line {line} they differ; rename those that are not meant.": "{file} には {name} という列が {count} つあり、{line} 行目で内容が異なります。質問でない列の名前を変えてください。",
-    "{file} has in line {line} several keys {name}, and they differ; rename those that are not meant.": "{file} の {line} 行目には {name} というキーが複数あり、内容が異なります。質問でないキーの名前を変えてください。",
-    "{file} has no line that is JSON; write an object a line, as {example}, or one array.": "{file} には JSON の行がありません。{example} のように一行に一つずつ書くか、一つの配列にしてください。",
-    "{file} is none of .csv, .tsv, .xlsx, .jsonl, .json and .txt; save the questions in one of these.": "{file} は .csv、.tsv、.xlsx、.jsonl、.json、.txt のどれでもありません。質問をこのどれかで保存してください。",
-    "{file} has no rows; it needs a header and rows below it.": "{file} に行がありません。見出しと、その下の行が必要です。",
-    "{file}, line {line}, has {cells} cells, and the header has {names}; put double quotes around texts that have {separator} in them.": "{file} の {line} 行目にはセルが {cells} 個ありますが、見出しは {names} 個です。区切り文字を含む文章は二重引用符で囲んでください。",
-    "{file}, line {line}, is not well-formed CSV: a double quote is opened and not closed.": "{file} の {line} 行目は正しい CSV ではありません。二重引用符が閉じられていません。",
-    "{file} cannot be read as an Excel workbook ({reason}); save it as .xlsx or CSV again.": "{file} を Excel のブックとして読めません（{reason}）。.xlsx か CSV で保存し直してください。",
-    "{file} is {encoding} in which bytes are damaged or missing, first in line {line}; save it again as {form} in UTF-8.": "{file} は {encoding} ですが、{line} 行目から壊れたか欠けたバイトがあります。{form} として UTF-8 で保存し直してください。",
-    "{file} is not text in UTF-8, UTF-16 or Shift-JIS, nor in another encoding that can be told for certain; save it as {form} in UTF-8.": "{file} は UTF-8、UTF-16、Shift-JIS の文章ではなく、ほかの文字コードとしても確かに読めません。{form} として UTF-8 で保存してください。",
-    "{file} has {size:,.0f} MB; at most {limit} MB are read. Split it into parts.": "{file} は {size:,.0f} MB あります。読めるのは {limit} MB までです。分けてください。",
-    "{file} cannot be read: {reason}.": "{file} を読めません：{reason}。",
-    # what the floors below refuse
+    # what is refused
     "The question is empty. Write a question, or pick one of the starters.": "質問が空です。質問を書くか、例から選んでください。",
-    "The question is too long: with its prompt it has {} tokens, and the model reads at most {}, the answer included. "
-    "Shorten it.": "質問が長すぎます。プロンプトを含めて {} トークンあり、"
-    "モデルが読めるのは答えも含めて最大 {} トークンです。短くしてください。",
 }
 
 I18N = gr.I18n(
@@ -324,14 +295,10 @@ def translate(language: str, sentence: str, *values: object, **named: object) ->
     return (JAPANESE.get(sentence, sentence) if language == "ja" else sentence).format(*values, **named)
 
 
-def translate_note(language: str, note: Note | BonsaiError) -> str:
+def translate_error(language: str, message: Note | BonsaiError) -> str:
     """Return a note or an error in the language of a visitor, or as it is where there is no translation."""
-    return note.translated(lambda template: JAPANESE.get(template, template) if language == "ja" else template)
+    return message.translated(_japanese) if language == Language.JA else str(message)
 
 
-def translate_error(language: str, message: BonsaiError | str) -> str:
-    """Return what a BonsaiError says in the language of a visitor, or as it is where there is no translation."""
-    if isinstance(message, BonsaiError) and message.values:
-        return translate_note(language, message)
-    sentence = _NUMBER.sub("{}", str(message))
-    return translate(language, sentence, *_NUMBER.findall(str(message))) if sentence in JAPANESE else str(message)
+def _japanese(template: str) -> str:
+    return SENTENCES.get(template) or JAPANESE.get(template, template)

@@ -170,7 +170,7 @@ class MethodTab:
             if {chain.method for chain in run.chains} != {self.method} or sum(one.is_root for one in run.chains) > 1:
                 raise UsageError(OTHER_TAB)
         except BonsaiError as error:
-            told = translate_error(language, str(error).replace(str(path), path.name))
+            told = translate_error(language, error.with_values(file=path.name))
             return {self.status: live_step.status_line(told, "bad")}
         opened = live_step.status_line(translate(language, "The run is open."))
         return self.end(RunState(run, True, folder=visitor_files.new_folder()), language, opened)

@@ -1,0 +1,88 @@
+"""Notes and errors are told in the language of the visitor: every sentence that one can meet, with its names in it."""
+
+import ast
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bonsai import errors
+from bonsai.errors import BonsaiError, Note, UsageError
+from bonsai.runs.run import loads
+from bonsai.settings import ROOT
+from bonsai.ui.locales.translate import JAPANESE, SENTENCES, translate_error
+
+# Where visitors meet errors; those of settings, models and commands are told to who starts the program.
+MET = ("chains", "measures", "reports", "runs", "ui", "engines/base.py", "engines/deferred.py")
+# Sentences of the start of the page, which is told on the terminal.
+NOT_MET = ("The {kind} {source} is not a folder", "The page cannot be opened")
+KINDS = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, BonsaiError)}
+
+
+def raised() -> Iterator[tuple[str, ast.expr, ast.Module]]:
+    """Yield the place, the sentence and the module of every error that is made in the packages."""
+    for name in MET:
+        path = ROOT / "bonsai" / name
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            module = ast.parse(file.read_text(encoding="utf-8"))
+            for call in ast.walk(module):
+                if isinstance(call, ast.Call) and call.args and ast.unparse(call.func) in KINDS | {"Note"}:
+                    yield f"{file.relative_to(ROOT)}:{call.lineno}", call.args[0], module
+
+
+def sentence_of(text: ast.expr, module: ast.Module) -> str | None:
+    """Return a sentence that stands in a call, or as a constant at the head of its module."""
+    if isinstance(text, ast.Name):
+        found = [
+            item.value
+            for item in module.body
+            if isinstance(item, ast.Assign) and text.id in map(ast.unparse, item.targets)
+        ]
+        text = found[0] if found else text
+    return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
+
+
+def fields(template: str) -> set[tuple[str, str | None, str | None]]:
+    return {(name, form, kind) for _, name, form, kind in string.Formatter().parse(template) if name}
+
+
+def test_every_sentence_that_a_visitor_can_meet_has_its_japanese() -> None:
+    lacking = []
+    for place, text, module in raised():
+        sentence = sentence_of(text, module)
+        if isinstance(text, ast.JoinedStr):
+            lacking.append(f"{place}: values belong in fields, not in an f-string")
+        elif sentence and sentence not in SENTENCES | JAPANESE and not sentence.startswith(NOT_MET):
+            lacking.append(f"{place}: {sentence}")
+    assert not lacking, "\n".join(lacking)
+
+
+@pytest.mark.parametrize("template", SENTENCES)
+def test_a_translation_has_the_fields_of_its_sentence(template: str) -> None:
+    assert fields(SENTENCES[template]) == fields(template)
+
+
+def test_names_numbers_and_reasons_are_told_in_japanese_too() -> None:
+    error = UsageError("{name} is {value}; it must be between {low} and {high}.", name="steps", value=9, low=1, high=6)
+    assert translate_error("ja", error) == "steps が 9 です。1 から 6 まででなければなりません。"
+    assert translate_error("en", error) == str(error) == "steps is 9; it must be between 1 and 6."
+    with pytest.raises(BonsaiError) as caught:
+        loads('{"format": 1}', "/a/b/run.json")
+    named = caught.value.with_values(file=Path("/a/b/run.json").name)
+    assert translate_error("ja", named) == (
+        "run.json は保存された実行ではありません。このファイル にキー 'chains' がありません。"
+    )
+    assert translate_error("en", named) == "run.json is not a saved run. The key 'chains' is missing in the file."
+
+
+def test_a_sentence_without_values_is_shown_as_it_is() -> None:
+    assert (
+        translate_error("ja", UsageError("A {strange} sentence.").with_values(strange="x")) == "A {strange} sentence."
+    )
+
+
+def test_a_note_is_told_in_the_language_of_the_visitor() -> None:
+    note = Note("Blank lines, passed over: {lines}.", lines="2, 3")
+    assert translate_error("ja", note) == "空の行は読みませんでした（2, 3 行目）。"
+    assert translate_error("en", note) == str(note) == "Blank lines, passed over: 2, 3."
