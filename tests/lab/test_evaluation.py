@@ -17,7 +17,7 @@ from bonsai.lab.evaluation.intervals import Wins
 from bonsai.lab.evaluation.questions import FACTS, QUESTIONS, Fact, read_facts
 from bonsai.lab.evaluation.report import blind_section, report, with_section
 from bonsai.lab.evaluation.running import Evaluation, Results, evaluate
-from bonsai.lab.evaluation.systems import ALONE, Way, check_adapters, table_names, ways
+from bonsai.lab.evaluation.systems import ALONE, Way, check_adapters, file_name, table_names, ways
 from bonsai.lab.records import shipped_records
 from bonsai.measures.embedder import Embedder
 from bonsai.measures.similarity import WORDS, Measure
@@ -177,6 +177,20 @@ def test_a_section_is_put_in_once() -> None:
     once = with_section(text, "Blind comparison", ["first"])
     assert once.index("## Changes") < once.index("first") < once.index("## What the figures mean")
     assert with_section(once, "Blind comparison", ["first"]) == once
+
+
+def test_an_adapter_that_was_trained_anew_has_journals_of_its_own(tmp_path: Path) -> None:
+    weights = tmp_path / "adapter_model.safetensors"
+    weights.write_bytes(b"before")
+    before = file_name(str(tmp_path))
+    assert before == file_name(str(tmp_path))
+    weights.write_bytes(b"after")
+    assert file_name(str(tmp_path)) != before
+
+
+def test_an_engine_that_passes_an_adapter_over_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not answer with the adapter good"):
+        evaluate(evaluation(tmp_path / "j"), lambda adapter: EchoEngine(), quiet, resume=False)
 
 
 def test_adapters_are_told_apart() -> None:

@@ -173,13 +173,15 @@ def _meanings() -> list[str]:
 
 
 def _settings(evaluation: Evaluation, results: Results) -> list[str]:
-    request, info = evaluation.request, results.info
+    request, info = evaluation.request, results.infos[ALONE]
+    formats = [f"{name} {one.prompt_format or 'its own'}" for name, one in results.infos.items()]
     names = [item.name for item in fields(SamplingParams) if item.name != "stop"]
     drawn = ", ".join(f"{name} {getattr(request.sampling, name)}" for name in names)
     lines = [
         f"- Model `{_public(info.model_id)}`, engine {info.name} ({info.device}).",
         f"- {results.machine}; {info.max_batch_size} texts at a time.",
         f"- Chains of {request.steps} steps, {request.candidates} candidates; {drawn}.",
+        f"- Prompt format: {', '.join(formats)}.",
         f"- Likeness of questions: {evaluation.measure.name}.",
     ]
     if results.failed:

@@ -17,7 +17,7 @@ from bonsai.errors import RunFileError, UsageError
 from bonsai.lab.evaluation.figures import Observation
 from bonsai.lab.evaluation.questions import Fact
 from bonsai.lab.evaluation.reasoning_use import Controls, answered_controls, read_controls
-from bonsai.lab.evaluation.systems import ALONE, System, Way, request_of, short_name, table_names
+from bonsai.lab.evaluation.systems import ALONE, Way, file_name, request_of, short_name, table_names
 from bonsai.measures.similarity import Measure
 from bonsai.runs.journal import Journal, begin_journal, resume_journal
 from bonsai.runs.plan import Plan
@@ -25,7 +25,7 @@ from bonsai.runs.requests import GridRequest
 from bonsai.settings import NO_ADAPTER
 
 OpenEngine = Callable[[str], Engine]
-"""Opens the model with an adapter, as `System.adapter` names it."""
+"""Opens the model with an adapter as it was given, or with none for NO_ADAPTER."""
 Say = Callable[[str], None]
 
 
@@ -37,7 +37,7 @@ class Evaluation:
     """The questions, and how chains go on; prompts and methods stand in `ways`."""
     ways: Sequence[Way]
     adapters: Sequence[str]
-    """As `System.adapter` has them; the model alone is asked in any case."""
+    """Hub ids or folders, "" for the adapter that is the model's own; the model alone is asked in any case."""
     facts: Sequence[Fact]
     folder: Path
     """Where the journals are."""
@@ -73,7 +73,8 @@ class Results:
     """What was seen of all systems: by the names of the adapters in the report, the model alone first."""
 
     observed: Mapping[str, Sequence[Observed]]
-    info: EngineInfo
+    infos: Mapping[str, EngineInfo]
+    """What answered, by the same names."""
     machine: str
 
     @property
@@ -97,20 +98,29 @@ def evaluate(evaluation: Evaluation, open_engine: OpenEngine, say: Say, resume: 
     """
     _open_folder(evaluation.folder, resume)
     seen: dict[str, list[Observed]] = {}
-    ids: dict[str, str] = {}
+    infos: dict[str, EngineInfo] = {}
     for adapter in dict.fromkeys((NO_ADAPTER, *evaluation.adapters)):
         say("Opening the model alone." if adapter == NO_ADAPTER else f"Opening the model with {short_name(adapter)}.")
         engine = open_engine(adapter)
-        info = engine.info
-        if adapter == "" and not info.adapter_id:
+        if adapter == "" and not engine.info.adapter_id:
             say("The model has no adapter of its own, so that it is evaluated alone.")
             continue
-        seen[adapter] = _Adapter(evaluation, adapter, engine, say).observe()
-        ids[adapter] = info.adapter_id
+        if bool(engine.info.adapter_id) != (adapter != NO_ADAPTER):
+            raise UsageError(
+                "The engine {engine} does not answer with the adapter {adapter}, so there is nothing to compare.",
+                engine=engine.info.name,
+                adapter=adapter,
+            )
+        infos[adapter] = engine.info
+        seen[adapter] = _Adapter(evaluation, engine, say).observe()
         # The next model may not fit beside it.
         del engine
-    names = table_names(ids)
-    return Results({names[adapter]: found for adapter, found in seen.items()}, info, _machine())
+    names = table_names({adapter: info.adapter_id for adapter, info in infos.items()})
+    return Results(
+        {names[adapter]: found for adapter, found in seen.items()},
+        {names[adapter]: info for adapter, info in infos.items()},
+        _machine(),
+    )
 
 
 def _open_folder(folder: Path, resume: bool) -> None:
@@ -127,10 +137,11 @@ def _open_folder(folder: Path, resume: bool) -> None:
 
 
 class _Adapter:
-    """The model with one adapter, and all that is asked of it."""
+    """The model with one adapter or none, and all that is asked of it."""
 
-    def __init__(self, evaluation: Evaluation, adapter: str, engine: Engine, say: Say) -> None:
-        self._evaluation, self._adapter, self._engine, self._say = evaluation, adapter, engine, say
+    def __init__(self, evaluation: Evaluation, engine: Engine, say: Say) -> None:
+        self._evaluation, self._engine, self._say = evaluation, engine, say
+        self._name = file_name(engine.info.adapter_id)
 
     def observe(self) -> list[Observed]:
         """Return what is seen of each way of asking, when all is written."""
@@ -156,7 +167,7 @@ class _Adapter:
         ]
 
     def _file(self, way: Way, ending: str) -> Path:
-        return self._evaluation.folder / (System(self._adapter, way).file_name + ending)
+        return self._evaluation.folder / f"{self._name}-{way.file_name}{ending}"
 
     def _plan(self, way: Way, request: GridRequest) -> Plan:
         evaluation = self._evaluation
@@ -203,7 +214,7 @@ class _Adapter:
         return read_controls(file)
 
     def _tell(self, text: str) -> None:
-        self._say(f"{ALONE if self._adapter == NO_ADAPTER else self._engine.info.adapter_id}: {text}")
+        self._say(f"{self._engine.info.adapter_id or ALONE}: {text}")
 
 
 def _machine() -> str:

@@ -31,25 +31,14 @@ class Way:
         return ", ".join(parts)
 
     @property
+    def file_name(self) -> str:
+        """What its journals are called."""
+        return re.sub(r"[^\w.]+", "-", str(self))
+
+    @property
     def of_facts(self) -> "Way":
         """How plain questions are asked: a plain question needs no next one."""
         return Way(self.prompt, Method.SINGLE if self.method == Method.SINGLE else Method.TWO_STEP)
-
-
-@dataclass(frozen=True)
-class System:
-    """A model with an adapter, asked in one way."""
-
-    adapter: str
-    """A hub id or folder; NO_ADAPTER for the model alone, "" for the adapter that is the model's own."""
-    way: Way
-
-    @property
-    def file_name(self) -> str:
-        """A name for its journal, without an ending, that no other system has."""
-        name = "alone" if self.adapter == NO_ADAPTER else short_name(self.adapter)
-        told = re.sub(r"[^\w.]+", "-", f"{name}-{self.way}")
-        return f"{told}-{hashlib.sha256(self.adapter.encode()).hexdigest()[:6]}"
 
 
 def ways(prompts: Sequence[str], methods: Sequence[Method], guarded: Sequence[bool], moves: Sequence[str]) -> list[Way]:
@@ -67,6 +56,17 @@ def ways(prompts: Sequence[str], methods: Sequence[Method], guarded: Sequence[bo
 def request_of(way: Way, base: GridRequest) -> GridRequest:
     """Return the request that asks what `base` asks in one way."""
     return replace(base, prompts=(way.prompt,), methods=(way.method,), guarded=way.guarded, moves=way.moves)
+
+
+def file_name(adapter: str) -> str:
+    """Return what the journals of an adapter, "" for none, are called: one that was trained anew has another name."""
+    if not adapter:
+        return "alone"
+    place, digest = Path(adapter).expanduser(), hashlib.sha256(adapter.encode())
+    for file in [place] if place.is_file() else sorted(place.glob("*")):
+        if file.suffix in (".safetensors", ".gguf"):
+            digest.update(file.read_bytes())
+    return f"{short_name(adapter)}-{digest.hexdigest()[:6]}"
 
 
 def short_name(adapter: str) -> str:
