@@ -9,6 +9,7 @@ from typing import NoReturn
 from bonsai import __version__
 from bonsai.chains.outcomes import Axis, Method
 from bonsai.cli.output import WRONG_USAGE
+from bonsai.lab.training.tracking import TRACKERS
 from bonsai.reports.formats import Format, Language
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.settings import SMOLLM2
@@ -110,6 +111,9 @@ def _train(command: Parser) -> None:
     )
     command.add_argument("--adapter", type=Path, metavar="FOLDER", help="go on from this adapter, at its own rank")
     command.add_argument("--overwrite", action="store_true", help="replace a finished adapter in FOLDER")
+    command.add_argument(
+        "--report-to", choices=TRACKERS, default="none", help="draw the losses as it goes (default: %(default)s)"
+    )
     learning = command.add_argument_group("learning")
     learning.add_argument("--epochs", type=float, default=2, metavar="N", help="default: %(default)s")
     learning.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="default: %(default)s")

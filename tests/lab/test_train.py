@@ -19,7 +19,7 @@ from bonsai.lab.training.batches import batch_order
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import open_trained
 from bonsai.lab.training.rows import TokenTree, rows
-from bonsai.lab.training.train import train
+from bonsai.lab.training.train import TrainingJob, train
 from bonsai.settings import NO_ADAPTER, ROOT, Settings
 
 pytestmark = pytest.mark.model
@@ -160,7 +160,7 @@ def test_a_line_is_what_ends_with_a_newline_and_nothing_else(tmp_path: Path) -> 
 
 def test_a_base_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=str(tmp_path)):
-        train([RECORD], Settings(model=str(tmp_path)), tmp_path / "out", [VARIANTS["assistant"]])
+        train(TrainingJob([RECORD], Settings(model=str(tmp_path)), tmp_path / "out", [VARIANTS["assistant"]]))
 
 
 def test_an_adapter_that_does_not_fit_is_refused(
@@ -168,13 +168,13 @@ def test_an_adapter_that_does_not_fit_is_refused(
 ) -> None:
     settings = Settings(model=str(model_folder))
     with pytest.raises(EngineError, match="does not fit"):
-        train([RECORD], settings, tmp_path / "o", [VARIANTS["assistant"]], adapter=bad_adapters["wider"])
+        train(TrainingJob([RECORD], settings, tmp_path / "o", [VARIANTS["assistant"]], adapter=bad_adapters["wider"]))
 
 
 def test_the_adapter_says_what_it_was_taught(model_folder: Path, tmp_path: Path) -> None:
     variant = parse_variant("short", SHORT)
     settings = Settings(model=str(model_folder), dtype="float32")
-    train([RECORD], settings, tmp_path / "adapter", [variant], TAUGHT)
+    train(TrainingJob([RECORD], settings, tmp_path / "adapter", [variant], TAUGHT))
     engine = open_engine(replace(settings, adapter=str(tmp_path / "adapter"), engine="local"))
     prompt = variant.render("answer", TaggedFormat(), question=RECORD.question, reasoning=RECORD.reasoning).text
     *_, (_, completion) = engine.generate([prompt], SamplingParams(max_new_tokens=30, temperature=0, stop=variant.stop))
@@ -183,16 +183,17 @@ def test_the_adapter_says_what_it_was_taught(model_folder: Path, tmp_path: Path)
 
 
 def test_training_goes_on_from_an_adapter(model_folder: Path, adapter_folder: Path, tmp_path: Path) -> None:
-    still = Hyperparameters(epochs=1, learning_rate=1e-9)
+    still = Hyperparameters(epochs=1, learning_rate=1e-4)
     settings = Settings(model=str(model_folder), dtype="float32")
-    train([RECORD], settings, tmp_path / "on", [VARIANTS["assistant"]], still, adapter=adapter_folder)
+    train(TrainingJob([RECORD], settings, tmp_path / "on", [VARIANTS["assistant"]], still, adapter_folder))
     before, after = (load_file(folder / "adapter_model.safetensors") for folder in (adapter_folder, tmp_path / "on"))
     assert before.keys() == after.keys()
-    assert all((before[name] - after[name]).abs().max() < 1e-6 for name in before)
+    assert all((before[name] - after[name]).abs().max() < 2e-4 for name in before)
+    assert any((before[name] != after[name]).any() for name in before)
 
 
 def test_even_a_single_step_teaches_something(model_folder: Path, tmp_path: Path) -> None:
     settings = Settings(model=str(model_folder))
-    train([RECORD] * 8, settings, tmp_path / "one", [VARIANTS["assistant"]], Hyperparameters(epochs=1))
+    train(TrainingJob([RECORD] * 8, settings, tmp_path / "one", [VARIANTS["assistant"]], Hyperparameters(epochs=1)))
     weights = load_file(tmp_path / "one" / "adapter_model.safetensors")
     assert all(torch.count_nonzero(one) for name, one in weights.items() if "lora_B" in name)

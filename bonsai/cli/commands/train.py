@@ -62,22 +62,19 @@ def _train(
     options: argparse.Namespace, settings: Settings, variants: Sequence[PromptVariant], how: Hyperparameters
 ) -> int:
     # Only now: torch takes seconds, which a check need not wait for.
-    from bonsai.lab.training.train import train
+    from bonsai.lab.training.train import TrainingJob, train
 
     records = [record for file in options.data for record in read_records(file)]
     line = ProgressLine(_SECONDS_BETWEEN_LINES)
     settings = replace(settings, model=options.base, quantization=options.quantization or settings.quantization)
-    state = train(
-        records,
-        settings,
-        options.out,
-        variants,
-        how,
-        adapter=options.adapter,
-        overwrite=options.overwrite,
-        say=say,
-        tell=lambda progress: line.show(_words(progress)),
+    job = TrainingJob(
+        records, settings, options.out, variants, how, options.adapter, options.overwrite, options.report_to
     )
+    try:
+        state = train(job, say, lambda progress: line.show(_words(progress)))
+    except KeyboardInterrupt:
+        line.keep("Training is interrupted; the same command goes on from its last state.")
+        raise
     line.keep(f"The loss of the last steps is {state.points[-1].loss:.3f}.")
     if state.best_weights:
         first = state.points[0].held_out

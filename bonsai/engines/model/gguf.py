@@ -1,5 +1,7 @@
 """Models in GGUF files, unpacked for transformers."""
 
+import io
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,17 @@ from transformers import AutoModelForCausalLM, GgufConfig
 
 def load_unpacked(file: Path, dtype: torch.dtype) -> Any:
     """Return the model in a GGUF file as a plain one, which can be trained, merged and saved."""
-    packed = AutoModelForCausalLM.from_pretrained(
-        file.parent, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=dtype
-    )
+    # The only way to be spared its progress bar.
+    with redirect_stderr(io.StringIO()):
+        packed = AutoModelForCausalLM.from_pretrained(
+            file.parent, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=dtype
+        )
     config = packed.config
     # What was read from a GGUF file calls itself quantised ever after, and is neither cast nor saved.
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     model = AutoModelForCausalLM.from_config(config, dtype=dtype)
-    model.load_state_dict(packed.state_dict(), strict=False)
+    model.load_state_dict(packed.state_dict())
     model.tie_weights()
     model.generation_config = packed.generation_config
     return model

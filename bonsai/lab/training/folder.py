@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
+from bonsai.engines.model.loading import quiet
 from bonsai.errors import EngineError, UsageError, first_line
 from bonsai.lab.training.loop import State
 
 NOTES = "bonsai.json"
 """What Bonsai knows of an adapter: its prompt format, its base, how it was trained."""
-_ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 class AdapterFolder:
@@ -40,7 +43,7 @@ class AdapterFolder:
 
     def state(self) -> tuple[State, str]:
         """Return the state to go on from, and a sentence about it; a new state without one if there is none."""
-        file = self._unfinished / "state.pt"
+        file = self._state_file
         if not file.exists():
             return State(), ""
         try:
@@ -51,31 +54,45 @@ class AdapterFolder:
 
     def save(self, state: State) -> None:
         """Keep a state; whenever the process ends, the last one is whole."""
-        file = self._unfinished / "state.pt"
+        file = self._state_file
         try:
             torch.save(state.packed(), file.with_suffix(".new"))
             os.replace(file.with_suffix(".new"), file)
         except (OSError, RuntimeError) as error:
             raise EngineError(f"The state of the training cannot be written to {file}: {first_line(error)}") from error
 
-    def finish(self, model: Any, texts: Mapping[str, str], notes: Mapping[str, Any]) -> None:
-        """Write the adapter with its notes and other files, and remove the state."""
+    def finish(self, model: Any, texts: Mapping[str, str], notes: Mapping[str, Any], *, halve: bool) -> None:
+        """Write the adapter with its notes and other files, and remove the state.
+
+        `halve` stores its weights in 16 bits, which is what a base in bfloat16 can make use of.
+        """
         new = self._unfinished / "adapter"
         try:
-            model.save_pretrained(new)
+            with quiet():
+                model.save_pretrained(new)
+            if halve:
+                _halve(new / _WEIGHTS)
             # PEFT adds a model card that is an empty form.
             (new / "README.md").unlink(missing_ok=True)
             for name, text in texts.items():
-                _write(new / name, text)
-            _write(new / NOTES, json.dumps(notes, indent=2, ensure_ascii=False) + "\n")
-            ours = self._ours()
+                _write(new / self._free_name(name), text)
+            names = sorted(file.name for file in new.iterdir()) + [NOTES]
+            _write(new / NOTES, json.dumps({**notes, "files": names}, indent=2, ensure_ascii=False) + "\n")
             # The configuration comes last: with it the adapter is finished.
-            for file in sorted(new.iterdir(), key=lambda one: one.name == _ADAPTER[0]):
-                if file.name in (*_ADAPTER, NOTES) or file.name in ours or not (self.path / file.name).exists():
-                    os.replace(file, self.path / file.name)
+            for name in sorted(names, key=lambda one: one == _CONFIG):
+                os.replace(new / name, self.path / name)
             shutil.rmtree(self._unfinished)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise EngineError(f"The adapter cannot be written to {self.path}: {first_line(error)}") from error
+
+    def _free_name(self, name: str) -> str:
+        """Return the name of a file to write: another one where a file is there that training did not make."""
+        taken = (self.path / name).exists() and name not in self._ours()
+        return f"adapter-{name}" if taken else name
+
+    @property
+    def _state_file(self) -> Path:
+        return self._unfinished / "state.pt"
 
     @property
     def _plan_file(self) -> Path:
@@ -89,24 +106,25 @@ class AdapterFolder:
             if (path / "config.json").exists():
                 raise UsageError(f"{path} holds a model; give the adapter a folder of its own with --out.")
             if self._plan_file.exists():
-                return self._check_plan()
-            if self._unfinished.exists():
+                self._check_plan()
+            elif self._unfinished.exists():
                 raise UsageError(f"{self._unfinished} is not of a training run; choose another place for --out.")
-            if any((path / name).exists() for name in _ADAPTER) and not overwrite:
+            elif any((path / name).exists() for name in (_CONFIG, _WEIGHTS)) and not overwrite:
                 raise UsageError(f"{path} holds a finished adapter; choose another place, or give --overwrite.")
         except OSError as error:
             raise UsageError(f"The folder {path} cannot be looked into: {error.strerror or error}.") from error
-        return None
 
     def _check_plan(self) -> None:
+        if not self._state_file.exists():
+            return
         try:
             there = json.loads(self._plan_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            there = {}
-        changed = [
-            f"{key} was {there.get(key)}, now {value}" for key, value in self._plan.items() if there.get(key) != value
-        ]
-        if there and changed:
+            changed = [
+                f"{name} was {there.get(name)}, now {now}" for name, now in self._plan.items() if there.get(name) != now
+            ]
+        except (OSError, ValueError, AttributeError):
+            changed = ["its plan cannot be read"]
+        if changed:
             raise UsageError(
                 f"{self.path} has a training run that is not finished, and it was begun otherwise: "
                 f"{'; '.join(changed)}. Give it the same data and settings, or choose another place for --out."
@@ -118,6 +136,12 @@ class AdapterFolder:
             return set(json.loads((self.path / NOTES).read_text(encoding="utf-8")).get("files", []))
         except (OSError, ValueError, AttributeError, TypeError):
             return set()
+
+
+def _halve(file: Path) -> None:
+    half = {name: one.to(torch.float16) for name, one in load_file(file).items()}
+    if all(bool(torch.isfinite(one).all()) for one in half.values()):
+        save_file(half, file, metadata={"format": "pt"})
 
 
 def _write(file: Path, text: str) -> None:

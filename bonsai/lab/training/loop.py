@@ -17,8 +17,8 @@ from bonsai.lab.training.rows import TokenTree
 
 _WARM_UP = 0.03
 _CLIP = 1.0
-_MEASURES = 10
-_WORSE = 1.5
+_MEASURES, _SAVES = 10, 50
+_WORSE, _NO_EFFECT = 1.5, 1e-4
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class State:
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
-    random: torch.Tensor | None = None
+    random: list[torch.Tensor] = field(default_factory=list)
+    """Of each generator: the CPU's, then the GPUs'."""
     seconds: float = 0
     """Spent on all steps so far."""
 
@@ -59,7 +60,7 @@ class State:
 
 
 class Loop:
-    """Trains a model on some trees; `save` is given each state that can be resumed."""
+    """Trains a model on some trees."""
 
     def __init__(
         self,
@@ -75,21 +76,23 @@ class Loop:
         self.steps = len(self._order)
         self._tokens = [sum(len(trained[k]) for k in batch) for batch in self._order]
         self._optimizer = torch.optim.AdamW(model.parameters.values(), lr=how.learning_rate, weight_decay=0.0)
-        # Rises over the first steps, and is never 0: even a single step must teach something.
         warm = round(_WARM_UP * self.steps) + 1
-        self._rate = torch.optim.lr_scheduler.LambdaLR(
-            self._optimizer,
-            lambda step: min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / self.steps)),
-        )
+        # Rises over the first steps, and is never 0: even a single step must teach something.
+        self._rates = [
+            how.learning_rate * min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+            for step in range(self.steps)
+        ]
 
     def run(self, state: State, save: Callable[[State], None], tell: Callable[[Progress], None]) -> State:
         """Train until the end, or until the held-out loss no longer falls; return the last state.
 
-        Raises EngineError if the loss is no number any more, or if the adapter has got worse or learnt nothing.
+        `save` is given each state that can be resumed, `tell` each step. Raises EngineError if the loss is no number
+        any more, or if the adapter has got worse or learnt nothing.
         """
-        before = self._model.weights()
+        probe = [[self._trained[k] for k in self._order[0]]]
+        before = self._model.mean_loss(probe)
         self._resume(state)
-        every = max(1, round(self.steps / _MEASURES))
+        every, often = (max(1, round(self.steps / count)) for count in (_MEASURES, _SAVES))
         while state.step < self.steps and not self._is_over(state):
             started = time.monotonic()
             state.losses.append(self._step(state.step))
@@ -97,10 +100,13 @@ class Loop:
             state.seconds += time.monotonic() - started
             if state.step % every == 0 or state.step == self.steps:
                 self._measure(state, every)
+            if state.step % often == 0 or state.step == self.steps:
                 self._keep(state)
                 save(state)
             tell(self._progress(state))
-        self._finish(state, before)
+        if self._held_out:
+            self._model.restore(state.best_weights)
+        self._check(state, before, self._model.mean_loss(probe))
         return state
 
     def _resume(self, state: State) -> None:
@@ -112,10 +118,10 @@ class Loop:
                 state.best, state.best_weights = first, self._model.weights()
             return
         self._model.restore(state.weights)
-        self._optimizer.load_state_dict(state.optimizer["adam"])
-        self._rate.load_state_dict(state.optimizer["rate"])
-        if state.random is not None:
-            torch.set_rng_state(state.random)
+        self._optimizer.load_state_dict(state.optimizer)
+        torch.set_rng_state(state.random[0])
+        if torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state.random[1:])
 
     def _step(self, step: int) -> float:
         batch = self._model.batch([self._trained[k] for k in self._order[step]])
@@ -124,8 +130,9 @@ class Loop:
         norm = torch.nn.utils.clip_grad_norm_(self._model.parameters.values(), _CLIP)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise _diverged(f"at step {step + 1} of {self.steps} the loss is no number any more")
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rates[step]
         self._optimizer.step()
-        self._rate.step()
         self._optimizer.zero_grad()
         return float(loss.detach())
 
@@ -138,29 +145,24 @@ class Loop:
 
     def _keep(self, state: State) -> None:
         state.weights = self._model.weights()
-        state.optimizer = {"adam": self._optimizer.state_dict(), "rate": self._rate.state_dict()}
-        state.random = torch.get_rng_state()
+        state.optimizer = self._optimizer.state_dict()
+        state.random = [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else ())]
 
     def _is_over(self, state: State) -> bool:
         if not self._held_out or not self._how.patience:
             return False
         return len([point for point in state.points if point.step > state.best_step]) >= self._how.patience
 
-    def _finish(self, state: State, before: dict[str, torch.Tensor]) -> None:
-        if self._held_out:
-            self._model.restore(state.best_weights)
-        first = state.points[0].loss if self._held_out else state.losses[0]
-        last = state.best if self._held_out else state.points[-1].loss
-        after = self._model.weights()
-        if not all(bool(torch.isfinite(one).all()) for one in after.values()):
-            raise _diverged("the adapter has weights that are no numbers")
-        if not self._held_out and last > first * _WORSE:
-            raise _diverged(f"the loss rose from {first:.2f} to {last:.2f}")
-        if all(torch.equal(after[name], before[name]) for name in after) and not state.best_step:
-            reason = "the held-out loss never fell" if self._held_out else "no weight of the adapter has changed"
-            raise EngineError(
-                f"Training came to nothing: {reason}. Try more epochs, another --learning-rate or more records."
-            )
+    def _check(self, state: State, before: float, after: float) -> None:
+        """Raise EngineError unless the adapter is better than before; the losses are those of the same records."""
+        if not math.isfinite(after):
+            raise _diverged("the adapter gives no numbers any more")
+        if self._held_out and not state.best_step:
+            raise _learnt_nothing(f"the loss on held-out questions never fell below {state.best:.3f}")
+        if after > before * _WORSE:
+            raise _diverged(f"the loss rose from {before:.2f} to {after:.2f}")
+        if abs(after - before) < _NO_EFFECT * before:
+            raise _learnt_nothing("the adapter changes nothing that can be measured")
 
     def _progress(self, state: State) -> Progress:
         done = sum(self._tokens[: state.step])
@@ -172,3 +174,7 @@ class Loop:
 
 def _diverged(what: str) -> EngineError:
     return EngineError(f"Training failed: {what}. Try a lower --learning-rate.")
+
+
+def _learnt_nothing(what: str) -> EngineError:
+    return EngineError(f"Training came to nothing: {what}. Try more epochs, another --learning-rate, or more records.")

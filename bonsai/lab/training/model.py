@@ -12,7 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from bonsai.engines.hub import find_folder
 from bonsai.engines.model.adapter import check_adapter
 from bonsai.engines.model.loading import LoadedModel, load_model, quiet
-from bonsai.errors import EngineError, UsageError
+from bonsai.errors import UsageError
 from bonsai.lab.training.batches import Batch, collate
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.rows import Row, TokenTree
@@ -24,9 +24,11 @@ _TOLERANCE = 0.03
 class TrainedModel:
     """A base whose adapter is trained; all its own weights stay as they are."""
 
-    def __init__(self, loaded: LoadedModel, model: Any) -> None:
+    def __init__(self, loaded: LoadedModel, model: Any, dtype: torch.dtype) -> None:
         self.loaded = loaded
         self.model = model
+        self.dtype = dtype
+        """What is computed in; the adapter's own weights are float32."""
         self.parameters = {name: one for name, one in model.named_parameters() if one.requires_grad}
         """The weights of the adapter."""
         self._at: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -36,7 +38,7 @@ class TrainedModel:
     def batch(self, trees: Sequence[TokenTree]) -> Batch:
         """Return trees as tensors on the model's device."""
         filler = self.loaded.tokenizer.pad_token_id
-        return collate(trees, 0 if filler is None else filler, self._dtype, self.model.device)
+        return collate(trees, 0 if filler is None else filler, self.dtype, self.model.device)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the mean loss of a batch over its targets, in nats."""
@@ -54,7 +56,7 @@ class TrainedModel:
     @torch.no_grad()
     def mean_loss(self, batches: Sequence[Sequence[TokenTree]]) -> float:
         """Return the mean loss over all targets of some batches, which are not trained."""
-        self.model.eval()
+        self._pause()
         total = count = 0.0
         for trees in batches:
             batch = self.batch(trees)
@@ -80,14 +82,16 @@ class TrainedModel:
         for name, one in self.parameters.items():
             one.copy_(weights[name])
 
-    @property
-    def _dtype(self) -> torch.dtype:
-        dtype = self.model.get_input_embeddings().weight.dtype
-        assert isinstance(dtype, torch.dtype)
-        return dtype
-
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16)
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+
+    def _pause(self) -> None:
+        """Leave training for a while: nothing is dropped out."""
+        self.model.eval()
+        for module in self.model.modules():
+            # On a CPU bitsandbytes repacks weights that are not in training, and cannot train them any more.
+            if type(module).__name__ == "Linear4bit":
+                module.training = True
 
     def _select(self, _: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
         return given if self._at is None else (given[0][self._at], *given[1:])
@@ -100,17 +104,21 @@ def open_trained(settings: Settings, adapter: Path | None, how: Hyperparameters)
     """
     if settings.dtype == "auto":
         settings = replace(settings, dtype="bfloat16" if _has_bfloat16() else "float32")
+    if settings.dtype == "float16":
+        raise UsageError("BONSAI_DTYPE is 'float16', in which training overflows; use auto, bfloat16 or float32.")
     loaded = load_model(replace(settings, adapter=NO_ADAPTER))
     base = loaded.model
+    # A new adapter begins at random.
+    torch.manual_seed(how.seed)
     with quiet():
         if settings.quantization != "none":
             base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=how.gradient_checkpointing)
         elif how.gradient_checkpointing:
             base.enable_input_require_grads()
-            base.gradient_checkpointing_enable({"use_reentrant": False})
+            base.activation_checkpointing_enable({"use_reentrant": False})
         model = _adapted(settings.model, base, adapter, how)
     model.train()
-    return TrainedModel(loaded, model)
+    return TrainedModel(loaded, model, torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32)
 
 
 def _adapted(name: str, base: Any, adapter: Path | None, how: Hyperparameters) -> Any:
@@ -118,6 +126,7 @@ def _adapted(name: str, base: Any, adapter: Path | None, how: Hyperparameters) -
         folder = find_folder(str(adapter), "adapter", "")
         check_adapter(str(adapter), folder, name, base.config)
         return PeftModel.from_pretrained(base, str(folder), is_trainable=True)
+    _check_targets(name, base, how.targets)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=how.rank,
@@ -126,15 +135,15 @@ def _adapted(name: str, base: Any, adapter: Path | None, how: Hyperparameters) -
         target_modules=list(how.targets) or "all-linear",
         layers_to_transform=_last_layers(base, how.last_layers),
     )
-    try:
-        return get_peft_model(base, config)
-    except ValueError as error:
-        if how.targets:
-            names = sorted({key.rpartition(".")[2] for key, one in base.named_modules() if hasattr(one, "in_features")})
-            raise UsageError(
-                f"--targets is {', '.join(how.targets)}; the linear layers of {name} are {', '.join(names)}."
-            ) from error
-        raise EngineError(f"The model {name} cannot be given an adapter: {error}") from error
+    return get_peft_model(base, config)
+
+
+def _check_targets(name: str, base: Any, targets: Sequence[str]) -> None:
+    linear = {key.rpartition(".")[2] for key, one in base.named_modules() if hasattr(one, "in_features")}
+    if unknown := [target for target in targets if target not in linear]:
+        raise UsageError(
+            f"--targets has {', '.join(unknown)}; the linear layers of {name} are {', '.join(sorted(linear))}."
+        )
 
 
 def _last_layers(base: Any, count: int) -> list[int] | None:

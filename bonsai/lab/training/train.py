@@ -2,109 +2,149 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bonsai.chains.formats import format_of
+import torch
+
+from bonsai.chains.formats import PromptFormat, format_of
 from bonsai.chains.prompts import PromptVariant, to_yaml
 from bonsai.lab.records import Record
+from bonsai.lab.training.card import CURVE, card
+from bonsai.lab.training.curve import curve
 from bonsai.lab.training.data import TrainingData, prepare
 from bonsai.lab.training.folder import AdapterFolder
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.loop import Loop, State
+from bonsai.lab.training.memory import memory_needed, memory_words
 from bonsai.lab.training.model import TrainedModel, open_trained
 from bonsai.lab.training.progress import Progress
 from bonsai.lab.training.rows import Row, TokenTree
+from bonsai.lab.training.tracking import open_tracker
 from bonsai.settings import SMOLLM2, Settings
 
-_HUB_NAMES = {SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+_HUB_NAMES = {SMOLLM2: f"HuggingFaceTB/{SMOLLM2}"}
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """An adapter to be trained, and where it is saved."""
+
+    records: Sequence[Record]
+    settings: Settings
+    """The base is their model; its revision, number format and quantisation count too."""
+    out: Path
+    variants: Sequence[PromptVariant]
+    """What stands in the prompts; the records take them in turn."""
+    how: Hyperparameters = Hyperparameters()  # noqa: RUF009 (frozen)
+    adapter: Path | None = None
+    """An adapter to train further, at its own rank; a new one begins without effect."""
+    overwrite: bool = False
+    """Whether a finished adapter in the folder is replaced."""
+    report_to: str = "none"
+    """One of TRACKERS."""
+
+    @property
+    def base(self) -> str:
+        """The base as others know it: the name that was given, and not where its weights lie on this machine."""
+        return _HUB_NAMES.get(self.settings.model, self.settings.model)
+
+    def plan(self) -> dict[str, Any]:
+        """Return all that decides what is learnt, with a digest for what is long."""
+        return {
+            "data": f"{len(self.records)} records ({_digest(repr(self.records))})",
+            "base": self.settings.model,
+            "revision": self.settings.revision,
+            "quantization": self.settings.quantization,
+            "dtype": self.settings.dtype,
+            "format": self.settings.format,
+            "adapter": str(self.adapter or ""),
+            "prompts": {variant.name: _digest(to_yaml(variant)) for variant in self.variants},
+            **asdict(self.how),
+        }
 
 
 def train(
-    records: Sequence[Record],
-    settings: Settings,
-    out: Path,
-    variants: Sequence[PromptVariant],
-    how: Hyperparameters = Hyperparameters(),  # noqa: B008 (frozen)
-    *,
-    adapter: Path | None = None,
-    overwrite: bool = False,
+    job: TrainingJob,
     say: Callable[[str], None] = lambda text: None,
     tell: Callable[[Progress], None] = lambda progress: None,
 ) -> State:
-    """Train an adapter for the model of `settings` and save it in the folder `out`; return how it went.
+    """Train the adapter of a job and save it; return how it went.
 
-    A new adapter begins with no effect; an `adapter` that is given is trained further, at its own rank. Training that
-    was interrupted goes on from its last state, with the same data and settings. `say` is given sentences for the
-    person, `tell` each step. Raises EngineError if the base or the adapter cannot be loaded or if training fails, and
-    UsageError if records, settings and folder do not go together.
+    Training that was interrupted goes on from its last state, with the same data and settings. `say` is given
+    sentences for the person, `tell` each step. Raises EngineError if the base or the adapter cannot be loaded or if
+    training fails, and UsageError if records, settings and folder do not go together.
     """
-    folder = AdapterFolder(out, _plan(records, settings, variants, how, adapter), overwrite=overwrite)
-    model = open_trained(settings, adapter, how)
-    # The name that was given, and not where the weights happen to lie on this machine.
-    name = _HUB_NAMES.get(settings.model, settings.model)
-    model.model.peft_config["default"].base_model_name_or_path = name
-    info = replace(model.loaded.info("training"), adapter_id="new")
-    if settings.format != "auto":
-        info = replace(info, prompt_format=settings.format)
-    form = format_of(info)
-    data = prepare(records, variants, form, model.loaded, how)
+    folder = AdapterFolder(job.out, job.plan(), overwrite=job.overwrite)
+    tracker = open_tracker(job.report_to, job.out, job.plan())
+    model = open_trained(job.settings, job.adapter, job.how)
+    model.model.peft_config["default"].base_model_name_or_path = job.base
+    form = _format(job, model)
+    data = prepare(job.records, job.variants, form, model.loaded, job.how)
     for sentence in data.left_out:
         say(sentence)
-    trained, held_out = _trees(model, data)
-    loop = Loop(model, trained, held_out, how)
+    loop = _loop(job, model, data, say)
     state, sentence = folder.state()
     if sentence:
         say(sentence)
-    say(_size(loop, trained, held_out))
-    state = loop.run(state, folder.save, tell)
-    notes = {
-        "format": 1,
-        "prompt_format": form.name,
-        "base": name,
-        "prompts": [variant.name for variant in variants],
-        "hyperparameters": asdict(how),
-    }
-    folder.finish(model.model, {}, notes)
+
+    def told(progress: Progress) -> None:
+        tracker.log(progress)
+        tell(progress)
+
+    try:
+        state = loop.run(state, folder.save, told)
+    finally:
+        tracker.close()
+    _finish(job, folder, model, form, state, len(data.held_out))
     return state
 
 
-def _plan(
-    records: Sequence[Record],
-    settings: Settings,
-    variants: Sequence[PromptVariant],
-    how: Hyperparameters,
-    adapter: Path | None,
-) -> dict[str, Any]:
-    """Return all that decides what is learnt, with a digest for what is long."""
-    return {
-        "data": f"{len(records)} records ({_digest(repr(records))})",
-        "base": settings.model,
-        "revision": settings.revision,
-        "quantization": settings.quantization,
-        "dtype": settings.dtype,
-        "format": settings.format,
-        "adapter": str(adapter or ""),
-        "prompts": {variant.name: _digest(to_yaml(variant)) for variant in variants},
-        **asdict(how),
-    }
+def _format(job: TrainingJob, model: TrainedModel) -> PromptFormat:
+    """Return the prompt format in which the adapter is trained: as the settings say, or else the base's."""
+    named = "" if job.settings.format == "auto" else job.settings.format
+    return format_of(replace(model.loaded.info("training"), adapter_id="new", prompt_format=named))
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _trees(model: TrainedModel, data: TrainingData) -> tuple[list[TokenTree], list[TokenTree]]:
-    """Return the trees to train and those held out: one a record, or one a row where a model cannot share."""
+def _loop(job: TrainingJob, model: TrainedModel, data: TrainingData, say: Callable[[str], None]) -> Loop:
+    """Return the loop over the data: a tree for each record, or for each row where a model cannot share."""
 
     def trees(items: Sequence[list[Row]]) -> list[TokenTree]:
         return [TokenTree(rows) for rows in items] if shares else [TokenTree([row]) for rows in items for row in rows]
 
     shares = model.shares_prefixes(data.trained[0])
-    return trees(data.trained), trees(data.held_out)
-
-
-def _size(loop: Loop, trained: Sequence[TokenTree], held_out: Sequence[TokenTree]) -> str:
+    trained, held_out = trees(data.trained), trees(data.held_out)
+    loop = Loop(model, trained, held_out, job.how)
     tokens = sum(len(tree) for tree in trained)
-    return f"{len(trained):,} records to train ({tokens:,} tokens), {len(held_out):,} held out; {loop.steps:,} steps."
+    say(
+        f"{len(data.trained):,} records to train ({tokens:,} tokens), {len(data.held_out):,} held out; "
+        f"{loop.steps:,} steps in {'bfloat16' if model.dtype == torch.bfloat16 else 'float32'}."
+    )
+    longest = sorted(trained, key=len)[-job.how.batch_size :]
+    say(memory_words(memory_needed(model, model.batch(longest), job.how), model))
+    return loop
+
+
+def _finish(
+    job: TrainingJob, folder: AdapterFolder, model: TrainedModel, form: PromptFormat, state: State, held_out: int
+) -> None:
+    names = [variant.name for variant in job.variants]
+    notes = {
+        "format": 1,
+        "prompt_format": form.name,
+        "base": job.base,
+        "prompts": names,
+        "records": len(job.records),
+        "hyperparameters": asdict(job.how),
+        "held_out_loss": state.best if state.best_weights else None,
+    }
+    texts = {
+        "README.md": card(job.base, form.name, names, job.records, held_out, job.how, state),
+        CURVE: curve(state.points),
+    }
+    folder.finish(model.model, texts, notes, halve=model.dtype == torch.bfloat16)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
