@@ -15,10 +15,10 @@ from bonsai.engines.base import SamplingParams
 from bonsai.engines.model.loading import LoadedModel, load_model
 from bonsai.errors import EngineError, UsageError
 from bonsai.lab.records import NextQuestion, Record, read_records, shipped_records
-from bonsai.lab.training.batches import batch_order
+from bonsai.lab.training.data.batches import batch_order
+from bonsai.lab.training.data.rows import TokenTree, rows
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import open_trained
-from bonsai.lab.training.rows import TokenTree, rows
 from bonsai.lab.training.train import TrainingJob, train
 from bonsai.settings import NO_ADAPTER, ROOT, Settings
 

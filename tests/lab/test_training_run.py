@@ -20,11 +20,11 @@ from bonsai.cli.main import main
 from bonsai.engines.base import Prompt
 from bonsai.errors import EngineError, UsageError
 from bonsai.lab.records import NextQuestion, Record
-from bonsai.lab.training.folder import AdapterFolder
+from bonsai.lab.training.data.rows import Row, TokenTree
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.loop import Loop, State
 from bonsai.lab.training.model import TrainedModel, open_trained
-from bonsai.lab.training.rows import Row, TokenTree
+from bonsai.lab.training.result.folder import AdapterFolder
 from bonsai.lab.training.train import TrainingJob, train
 from bonsai.settings import ROOT, Settings
 

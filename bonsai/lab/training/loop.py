@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from bonsai.errors import EngineError
-from bonsai.lab.training.batches import batch_order
+from bonsai.lab.training.data.batches import batch_order
+from bonsai.lab.training.data.rows import TokenTree
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import TrainedModel
 from bonsai.lab.training.progress import Progress
-from bonsai.lab.training.rows import TokenTree
 
 _WARM_UP = 0.03
 _CLIP = 1.0

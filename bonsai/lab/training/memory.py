@@ -3,7 +3,7 @@
 import psutil
 import torch
 
-from bonsai.lab.training.batches import Batch
+from bonsai.lab.training.data.batches import Batch
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import TrainedModel
 

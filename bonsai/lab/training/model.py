@@ -13,9 +13,9 @@ from bonsai.engines.hub import find_folder
 from bonsai.engines.model.adapter import check_adapter
 from bonsai.engines.model.loading import LoadedModel, load_model, quiet
 from bonsai.errors import UsageError
-from bonsai.lab.training.batches import Batch, collate
+from bonsai.lab.training.data.batches import Batch, collate
+from bonsai.lab.training.data.rows import Row, TokenTree
 from bonsai.lab.training.hyperparameters import Hyperparameters
-from bonsai.lab.training.rows import Row, TokenTree
 from bonsai.settings import NO_ADAPTER, Settings
 
 _TOLERANCE = 0.03

@@ -1,7 +1,7 @@
 """Trackers that draw the losses of a training run while it goes on."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -25,8 +25,13 @@ class Tracker(Protocol):
 
 def open_tracker(name: str, out: Path, settings: Mapping[str, Any]) -> Tracker:
     """Return a tracker of TRACKERS; raise UsageError, saying how to get it, if it is not installed."""
+    kinds: dict[str, Callable[[Path, Mapping[str, Any]], Tracker]] = {
+        "none": _Nothing,
+        "trackio": _Trackio,
+        "tensorboard": _TensorBoard,
+    }
     try:
-        return {"none": _Nothing, "trackio": _Trackio, "tensorboard": _TensorBoard}[name](out, settings)
+        return kinds[name](out, settings)
     except ImportError as error:
         raise UsageError(f"--report-to {name} needs a package: pip install -r requirements-train.txt") from error
 

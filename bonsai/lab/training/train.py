@@ -11,16 +11,16 @@ import torch
 from bonsai.chains.formats import PromptFormat, format_of
 from bonsai.chains.prompts import PromptVariant, to_yaml
 from bonsai.lab.records import Record
-from bonsai.lab.training.card import CURVE, card
-from bonsai.lab.training.curve import curve
-from bonsai.lab.training.data import TrainingData, prepare
-from bonsai.lab.training.folder import AdapterFolder
+from bonsai.lab.training.data.prepare import TrainingData, prepare
+from bonsai.lab.training.data.rows import Row, TokenTree
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.loop import Loop, State
 from bonsai.lab.training.memory import memory_needed, memory_words
 from bonsai.lab.training.model import TrainedModel, open_trained
 from bonsai.lab.training.progress import Progress
-from bonsai.lab.training.rows import Row, TokenTree
+from bonsai.lab.training.result.card import CURVE, card
+from bonsai.lab.training.result.curve import curve
+from bonsai.lab.training.result.folder import AdapterFolder
 from bonsai.lab.training.tracking import open_tracker
 from bonsai.settings import SMOLLM2, Settings
 

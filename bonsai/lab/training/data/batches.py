@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bonsai.lab.training.rows import TokenTree
+from bonsai.lab.training.data.rows import TokenTree
 
 _SORTED_TOGETHER = 8
 

@@ -9,8 +9,8 @@ from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.model.loading import LoadedModel
 from bonsai.errors import UsageError
 from bonsai.lab.records import Record
+from bonsai.lab.training.data.rows import Row, rows
 from bonsai.lab.training.hyperparameters import Hyperparameters
-from bonsai.lab.training.rows import Row, rows
 
 _FEWEST_HELD_OUT = 20
 
