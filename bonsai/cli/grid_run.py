@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bonsai import engines
 from bonsai.chains.advance import advance_each
+from bonsai.chains.outcomes import Axis
 from bonsai.chains.prompts import load_variants
-from bonsai.cli.drawing import draw
+from bonsai.cli.drawing import check_drawing, draw
 from bonsai.cli.opening import chain_values, open_all, with_model
 from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
 from bonsai.engines.base import Engine
@@ -35,6 +36,16 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
         **chain_values(options),
     )
     request.check(variants)
+    check_drawing(
+        options,
+        {
+            Axis.QUESTION: request.questions,
+            Axis.PROMPT: request.prompts,
+            Axis.METHOD: request.methods,
+            Axis.ADAPTER: request.with_adapter,
+            Axis.SEED: range(request.repeats),
+        },
+    )
     engine, measure = open_all(settings)
     base_engine = engines.open_base_engine(settings, engine) if options.with_and_without_adapter else None
     plan = request.resolve(engine, measure, variants)
@@ -43,7 +54,7 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
         code = _advance(journal, engine, base_engine, measure)
         _say_end(journal, code, options.journal)
         say_notes(engine)
-        draw(journal.run, options)
+        draw(journal.run, options, options.journal)
     return code
 
 

@@ -90,7 +90,7 @@ def _score(command: Parser) -> None:
     command.add_argument(
         "file", type=Path, metavar="FILE", help="CSV or Excel, columns chain and question, and answer if there is one"
     )
-    command.add_argument("--out", type=Path, metavar="FILE", help="write the rows to a file instead of stdout")
+    command.add_argument("--out", type=_file, metavar="FILE", help="a .csv or .xlsx file, instead of stdout")
 
 
 def _prompts(command: Parser) -> None:
@@ -192,7 +192,7 @@ def _bench(command: Parser) -> None:
     command.add_argument("--engine", choices=("batching", "local"), default="batching", help="default: %(default)s")
     command.add_argument("--pairs", type=int, default=3, metavar="N", help="pairs of runs (default: %(default)s)")
     command.add_argument("--quick", action="store_true", help="short runs, to see that it works")
-    command.add_argument("--out", type=Path, metavar="FILE.json", help="write all figures to a file")
+    command.add_argument("--out", type=_file, metavar="FILE.json", help="write all figures to a file")
 
 
 def _serve(command: Parser) -> None:
@@ -266,7 +266,12 @@ def _add_drawing_options(command: Parser) -> None:
         default="",
         help="what the columns of a comparison are (default: what varies)",
     )
-    command.add_argument("--out", type=Path, metavar="FILE", help="write to a file instead of stdout")
+    command.add_argument("--out", type=_file, metavar="FILE", help="write to a file instead of stdout (-)")
+
+
+def _file(name: str) -> Path | None:
+    """Return a file to write, None for stdout."""
+    return None if name == "-" else Path(name)
 
 
 def _words(closed_set: type[StrEnum]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,7 +102,7 @@ def values(run: Run) -> dict[str, list[str]]:
     return {axis: list(names) for axis, names in found.items()}
 
 
-def columns_axis(values: Mapping[str, Sequence[str]]) -> str:
+def columns_axis(values: Mapping[str, Collection[object]]) -> str:
     """Return the axis whose values are the columns when nothing is said; "" if no axis has more than one."""
     return next((axis for axis in _LIKELIEST if len(values[axis]) > 1), "")
 

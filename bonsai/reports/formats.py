@@ -17,6 +17,7 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     HTML = "html"
+    XLSX = "xlsx"
     STATISTICS = "statistics"
     LLM_COMPARATOR = "llm-comparator"
 

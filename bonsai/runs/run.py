@@ -2,15 +2,12 @@
 
 import hashlib
 import json
-import os
-import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
@@ -19,6 +16,7 @@ from bonsai.errors import BonsaiError, Note, RunFileError, UsageError, first_lin
 from bonsai.measures.similarity import WORDS
 from bonsai.runs.json_values import as_json, from_json, parse
 from bonsai.runs.plan import Plan, infer_plan
+from bonsai.runs.tables.encodings import DamagedTextError, decode
 
 FORMAT = 1
 
@@ -158,39 +156,21 @@ def loads(text: str, source: str = "This file") -> Run:
 
 
 def read_run(file: Path) -> Run:
-    """Return the run saved in `file`; raise RunFileError if it cannot be read."""
+    """Return the run saved in `file`, in whatever encoding; raise RunFileError if it cannot be read."""
     try:
-        return loads(file.read_text(encoding="utf-8-sig"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunFileError("{file} cannot be read: {reason}.", file=file, reason=_reason(error)) from error
-
-
-def write_whole(file: Path, parts: Iterable[str]) -> None:
-    """Write a text to `file` so that the file is either the old one or the new one, never a part of it.
-
-    Raises RunFileError if it cannot be written.
-    """
-    with replacing(file) as draft:
-        draft.writelines(parts)
-
-
-@contextmanager
-def replacing(file: Path) -> Iterator[TextIO]:
-    """Open a text that takes the place of `file` when it is whole, and is gone if something goes wrong before.
-
-    Raises RunFileError if it cannot be written.
-    """
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("x", encoding="utf-8", errors="replace", newline="") as text:
-            yield text
-        os.replace(draft, file)
+        found = decode(file.read_bytes())
     except OSError as error:
+        raise RunFileError("{file} cannot be read: {reason}.", file=file, reason=error.strerror) from error
+    except DamagedTextError as error:
         raise RunFileError(
-            "{file} cannot be written: {reason}.", file=file, reason=error.strerror or str(error)
+            "{file} is {encoding} in which bytes are damaged or missing, first in line {line}.",
+            file=file,
+            encoding=error.encoding,
+            line=error.line,
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
+    if found is None:
+        raise RunFileError("{file} is not text; open a run saved with --format json.", file=file)
+    return loads(found.text, str(file))
 
 
 def _but_chains(run: Run) -> dict[str, Any]:
@@ -198,7 +178,3 @@ def _but_chains(run: Run) -> dict[str, Any]:
     data = as_json(replace(run, chains=(), plan=None))
     del data["chains"], data["plan"]
     return data
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

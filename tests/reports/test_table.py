@@ -25,7 +25,8 @@ from bonsai.measures.similarity import WORDS
 from bonsai.reports.exports import to_csv, to_markdown
 from bonsai.reports.table import COLUMNS, rows
 from bonsai.runs.branch_request import BranchRequest
-from bonsai.runs.run import Run, dumps, loads, write_whole
+from bonsai.runs.run import Run, dumps, loads
+from bonsai.runs.tables.output_files import write_whole
 
 VARIANT = PromptVariant("plain", "A variant.", "", dict.fromkeys(Role, "$question"), "", ("<|",))
 NASTY = 'He said "no", then\r\n| left | <script>alert(1)</script> ![x](http://x/y) *bold* `code` \\ ﾊﾛｰ 日本語 🌱'

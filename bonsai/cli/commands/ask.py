@@ -4,16 +4,17 @@ import argparse
 
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, conclude, stop
-from bonsai.chains.outcomes import Method
+from bonsai.chains.outcomes import Axis, Method
 from bonsai.chains.prompts import choose_variant, load_variants
 from bonsai.chains.questions import clean_question
 from bonsai.chains.reasoning_test import can_be_tested, test_reasoning
-from bonsai.cli.drawing import check_out, draw
+from bonsai.cli.drawing import check_drawing, check_out, draw
 from bonsai.cli.opening import chain_values, open_all, with_model
 from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
 from bonsai.engines.base import Engine
 from bonsai.errors import EngineError, UsageError
 from bonsai.measures.similarity import Measure
+from bonsai.reports.comparison import values
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.requests import RunRequest, Variants
 from bonsai.runs.run import Run, read_run
@@ -26,6 +27,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     variants = load_variants(settings.prompts)
     choose_variant(variants, settings.prompt)
     check_out(options.out)
+    saved = read_run(options.run) if options.run else None
+    check_drawing(options, values(saved) if saved else dict.fromkeys(Axis, ("",)))
     begin = _begin_branch if options.run else _begin_run
     begun, engine, measure = begin(options, settings, variants)
     ended, code = _advance(engine, measure, begun, options.test_reasoning)

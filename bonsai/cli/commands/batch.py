@@ -12,7 +12,7 @@ from bonsai.settings import Settings
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Ask all questions of the list, and draw the run."""
-    check_out(options.out)
+    check_out(options.out, options.file, options.journal)
     if options.resume and options.journal is None:
         raise UsageError("--resume goes on with a journal; name it with --journal FILE.jsonl.")
     if options.retry_failed and not options.resume:

@@ -4,15 +4,20 @@ import argparse
 
 from bonsai.cli.drawing import check_out, write
 from bonsai.cli.output import ProgressLine, say
+from bonsai.errors import UsageError
 from bonsai.measures.embedder import open_embedder
 from bonsai.measures.similarity import Measure
-from bonsai.runs.scoring import read_turns, score, turns, with_scores
+from bonsai.runs.scoring import ADDED, read_turns, score, turns, with_scores
+from bonsai.runs.tables.excel_files import as_workbook
 from bonsai.settings import Settings
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Write the rows of a file with their measures and flags."""
     check_out(options.out)
+    ending = options.out.suffix.lower() if options.out else ""
+    if ending not in ("", ".csv", ".xlsx"):
+        raise UsageError("Scores are written as .csv or .xlsx, not as {ending}.", ending=ending)
     sheet = read_turns(options.file)
     for note in sheet.notes:
         say(f"{options.file}: {note}")
@@ -23,5 +28,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         steps.append(step)
         line.show(f"{len(steps):,} of {len(sheet.rows):,} rows")
     line.keep(f"{len(steps):,} of {len(sheet.rows):,} rows")
-    write([with_scores(sheet, steps).to_csv()], options.out)
+    scored = with_scores(sheet, steps)
+    write(as_workbook(scored, ADDED) if ending == ".xlsx" else [scored.to_csv()], options.out)
     return 0

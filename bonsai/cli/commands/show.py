@@ -10,5 +10,5 @@ from bonsai.settings import Settings
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Draw a saved run."""
     check_out(options.out)
-    draw(read_saved(options.run), options)
+    draw(read_saved(options.run), options, options.run)
     return 0

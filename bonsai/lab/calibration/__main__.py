@@ -10,7 +10,7 @@ from bonsai.lab.calibration.data import Data, read_chains, read_kinds, read_pair
 from bonsai.lab.calibration.report import report
 from bonsai.measures.embedder import open_embedder
 from bonsai.measures.similarity import WORDS, Measure
-from bonsai.runs.run import write_whole
+from bonsai.runs.tables.output_files import write_whole
 from bonsai.settings import Settings
 
 

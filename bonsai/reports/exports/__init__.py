@@ -1,12 +1,15 @@
 """The files of a run: each form in which it can be taken away, drawn chain by chain, so that it may be long."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import tee, zip_longest
 from pathlib import Path
 
+from bonsai.chains.outcomes import Axis
 from bonsai.errors import UsageError
+from bonsai.reports.comparison import columns_axis
+from bonsai.reports.exports.excel_book import excel_parts
 from bonsai.reports.exports.html_page import html_parts
 from bonsai.reports.exports.llm_comparator import comparator_json
 from bonsai.reports.exports.markdown_report import markdown_parts, summary_markdown
@@ -14,15 +17,26 @@ from bonsai.reports.formats import Format
 from bonsai.reports.report import DEFAULT, ChainReport, Report, ReportOptions
 from bonsai.reports.statistics import to_csv as statistics_csv
 from bonsai.reports.table import csv_header, csv_lines
-from bonsai.runs.run import Run, chain_json, json_frame, replacing
+from bonsai.runs.run import Run, chain_json, json_frame
+from bonsai.runs.tables.output_files import Part, replacing
 
-__all__ = ["check", "draw", "export", "format_of", "summary_markdown", "to_csv", "to_markdown", "write_files"]
+__all__ = [
+    "check",
+    "check_values",
+    "draw",
+    "export",
+    "format_of",
+    "summary_markdown",
+    "to_csv",
+    "to_markdown",
+    "write_files",
+]
 
 Chains = Iterator[ChainReport]
 
 
-def export(run: Run, form: Format, options: ReportOptions = DEFAULT) -> Iterator[str]:
-    """Return the parts of a run's text in a format; raise UsageError if the run cannot be drawn so."""
+def export(run: Run, form: Format, options: ReportOptions = DEFAULT) -> Iterator[Part]:
+    """Return the parts of a run's file in a format; raise UsageError if the run cannot be drawn so."""
     report = Report.of(run, replace(options, side_by_side=form == Format.LLM_COMPARATOR))
     return draw(report, form, report.chains())
 
@@ -43,7 +57,7 @@ def write_files(report: Report, files: Mapping[Format, Path]) -> None:
                 draft.write(part)
 
 
-def draw(report: Report, form: Format, chains: Chains) -> Iterator[str]:
+def draw(report: Report, form: Format, chains: Chains) -> Iterator[Part]:
     """Return the parts of a report in a format: what comes first, then one part for each chain, and what is left.
 
     Raises UsageError if the run cannot be drawn so.
@@ -54,28 +68,45 @@ def draw(report: Report, form: Format, chains: Chains) -> Iterator[str]:
 
 def check(report: Report, form: Format) -> None:
     """Raise UsageError if a run cannot be drawn in a format."""
-    if form == Format.STATISTICS and report.statistics is None:
+    beside = report.comparison is not None and len(report.comparison.columns) > 1
+    _check(form, report.statistics is not None, beside)
+
+
+def check_values(form: Format, values: Mapping[str, Collection[object]], axis: str = "") -> None:
+    """Raise UsageError if a run whose axes will have these values cannot be drawn in a format."""
+    axis = axis or columns_axis(values)
+    _check(form, bool(axis), len(values[axis or Axis.PROMPT]) > 1)
+
+
+def _check(form: Format, has_statistics: bool, has_columns: bool) -> None:
+    if form == Format.STATISTICS and not has_statistics:
         raise UsageError("There are no statistics of this run, since it has but one column; ask with two variants.")
-    if form == Format.LLM_COMPARATOR and (report.comparison is None or len(report.comparison.columns) < 2):
+    if form == Format.LLM_COMPARATOR and not has_columns:
         raise UsageError(
             "LLM Comparator shows two columns side by side, and this run has one; ask with two prompt variants."
         )
 
 
 def format_of(file: Path) -> Format | None:
-    """Return the format that the ending of a file's name asks for, or None."""
-    endings = {form.suffix: form for form in Format}
-    return next((endings[end] for end in ("".join(file.suffixes[-2:]), file.suffix) if end in endings), None)
+    """Return the format that the ending of a file's name asks for, in any case, or None."""
+    endings = {form.suffix: form for form in Format} | {".htm": Format.HTML, ".markdown": Format.MARKDOWN}
+    name = file.name.lower()
+    # The longer endings come first: .statistics.csv before .csv.
+    return next((endings[one] for one in sorted(endings, key=len, reverse=True) if name.endswith(one)), None)
 
 
 def to_markdown(run: Run, options: ReportOptions = DEFAULT) -> str:
     """Return the report of a run in GitHub's Markdown, as one text."""
-    return "".join(export(run, Format.MARKDOWN, options))
+    return _text(export(run, Format.MARKDOWN, options))
 
 
 def to_csv(run: Run) -> str:
     """Return the table of a run as CSV, as one text."""
-    return "".join(export(run, Format.CSV))
+    return _text(export(run, Format.CSV))
+
+
+def _text(parts: Iterator[Part]) -> str:
+    return "".join(part for part in parts if isinstance(part, str))
 
 
 def _csv(report: Report, chains: Chains) -> Iterator[str]:
@@ -102,11 +133,12 @@ def _statistics(report: Report, chains: Chains) -> Iterator[str]:
     yield statistics_csv(report.statistics)
 
 
-_PARTS: dict[Format, Callable[[Report, Chains], Iterator[str]]] = {
+_PARTS: dict[Format, Callable[[Report, Chains], Iterator[Part]]] = {
     Format.MARKDOWN: markdown_parts,
     Format.CSV: _csv,
     Format.JSON: _json,
     Format.HTML: html_parts,
+    Format.XLSX: excel_parts,
     Format.STATISTICS: _statistics,
     Format.LLM_COMPARATOR: _comparator,
 }

@@ -1,17 +1,23 @@
-"""Excel workbooks, read row by row, so that neither a stray cell far away nor a long list takes much memory."""
+"""Excel workbooks, read and written row by row: neither a cell far away nor a long list takes much memory."""
 
 import io
+import re
+import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.utils import get_column_letter
 from openpyxl.utils.escape import unescape
 
 from bonsai.errors import Note, UsageError, first_line
+from bonsai.runs.tables.formulas import cell_text
 from bonsai.runs.tables.sheet import Row, Sheet, find_header, make_sheet
 from bonsai.runs.tables.text_files import MAX_BYTES, read_bytes
 
@@ -20,6 +26,10 @@ SUFFIXES = (".xlsx", ".xlsm")
 _MAX_UNPACKED = 16 * MAX_BYTES
 _MAX_CELLS = 20_000_000
 _EXCEL_ROWS = 2**20
+MAX_CELL = 32_767
+"""The most characters of a cell, counted in UTF-16 as Excel does."""
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_LIKE_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 
 
 def read_excel(file: Path, names: Sequence[str]) -> Sheet:
@@ -87,3 +97,80 @@ def _text(value: object) -> str:
     if isinstance(value, datetime) and value.time() == time():
         return value.date().isoformat()
     return "" if value is None else str(value)
+
+
+def workbook(sheets: Mapping[str, Iterable[Sequence[object]]]) -> Iterator[bytes]:
+    """Yield the parts of a workbook: the rows of each sheet, the first of which is its header.
+
+    Texts stay texts, whatever they begin with, and numbers are numbers. A text that is too long for a cell is cut, and
+    the last sheet tells which.
+    """
+    book = openpyxl.Workbook(write_only=True)
+    cut: list[tuple[str, str]] = []
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        sheet.freeze_panes = "A2"
+        for number, row in enumerate(rows, start=1):
+            cells = [_cell(sheet, value) for value in row]
+            places = enumerate(zip(row, cells, strict=True), start=1)
+            cut += [
+                (f"{get_column_letter(column)}{number}", name)
+                for column, (value, cell) in places
+                if isinstance(value, str) and utf16_length(value) > MAX_CELL
+            ]
+            sheet.append(cells)
+    if cut:
+        sheet = book.create_sheet("cut")
+        sheet.append(["cell", "sheet", f"Excel holds {MAX_CELL:,} characters in a cell; these texts are longer."])
+        for place in cut:
+            sheet.append(place)
+    with tempfile.TemporaryFile() as file:
+        book.save(file)
+        file.seek(0)
+        yield from iter(lambda: file.read(2**16), b"")
+
+
+def as_workbook(sheet: Sheet, numbers: Collection[str] = ()) -> Iterator[bytes]:
+    """Yield the parts of a workbook with the rows of a sheet; cells of the columns `numbers` as numbers."""
+    rows = (
+        [_number(cell) if name in numbers else cell_text(cell) for name, cell in zip(sheet.names, row, strict=True)]
+        for row in sheet.rows
+    )
+    return workbook({"rows": chain([sheet.header], rows)})
+
+
+def _number(cell: str) -> float | int | str:
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
+
+
+def utf16_length(text: str) -> int:
+    """Return how many characters Excel counts in a text."""
+    return len(text) + sum(letter > "\uffff" for letter in text)
+
+
+def _cell(sheet: Any, value: object) -> Any:
+    if not isinstance(value, str):
+        return WriteOnlyCell(sheet, value)
+    cell = WriteOnlyCell(sheet)
+    # Set as a value, one that begins with = would be a formula, and one with escapes would be cut once more.
+    cell._value, cell.data_type = _escaped(_fitting(value)), "s"
+    return cell
+
+
+def _fitting(text: str) -> str:
+    """Return as much of a text as a cell holds."""
+    if utf16_length(text) <= MAX_CELL:
+        return text
+    units = text.encode("utf-16-le", "replace")[: 2 * MAX_CELL]
+    return units.decode("utf-16-le", "ignore")
+
+
+def _escaped(text: str) -> str:
+    """Return a text as it is written in a workbook: without what XML cannot hold, and with what it would change."""
+    text = _NOT_IN_XML.sub("", text.encode("utf-8", "replace").decode())
+    return _LIKE_ESCAPE.sub("_x005F_", text).replace("\r", "_x000D_")

@@ -212,6 +212,7 @@ JAPANESE = {
     "Tokens written": "書かれたトークン数",
     "Flags, as the share of steps": "フラグ（ステップに占める割合）",
     "There is one column only, so there is nothing to compare: ask with two variants, or more.": "列が一つしかないため、比べるものがありません。二つ以上のプロンプトで試してください。",
+    "Download Excel": "Excel をダウンロード",
     "Download HTML": "HTML をダウンロード",
     "Download statistics": "統計をダウンロード",
     "Download for LLM Comparator": "LLM Comparator 用をダウンロード",

@@ -19,10 +19,11 @@ _LABELS = {
     Format.MARKDOWN: "Download Markdown",
     Format.JSON: "Download JSON",
     Format.HTML: "Download HTML",
+    Format.XLSX: "Download Excel",
     Format.STATISTICS: "Download statistics",
     Format.LLM_COMPARATOR: "Download for LLM Comparator",
 }
-EACH = (Format.CSV, Format.MARKDOWN, Format.JSON, Format.HTML)
+EACH = (Format.CSV, Format.XLSX, Format.MARKDOWN, Format.JSON, Format.HTML)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def in_language(summary: gr.Markdown, example: Run | None, language: str) -> dic
 
 
 def _markdown(report: Report) -> str:
-    return "".join(draw_report(report, Format.MARKDOWN, report.chains()))
+    return "".join(map(str, draw_report(report, Format.MARKDOWN, report.chains())))
 
 
 def table_of(report: Report, columns: Sequence[str]) -> pd.DataFrame:
