@@ -14,6 +14,8 @@ from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import AskedServer, ServerError, Trouble
 from bonsai.errors import EngineError, first_line
 
+# It takes this one for models that have none, and were not trained on it.
+_TEMPLATE_OF_LLAMA_CPP = "{%- for message in messages -%}\n  {{- '<|im_start|>' + message.role + "
 _BUSY = (408, 425, 429, 502, 503, 504)
 
 
@@ -66,7 +68,10 @@ class Server:
             found = await self._connection.ask("props", root=True)
         except ServerError:
             return {}
-        return found if isinstance(found, Mapping) else {}
+        if not isinstance(found, Mapping):
+            return {}
+        own = str(found.get("chat_template")).startswith(_TEMPLATE_OF_LLAMA_CPP)
+        return {**found, "chat_template": ""} if own else found
 
     async def count_tokens(self, text: str) -> int | None:
         """Return the tokens that the server counts in `text`, as vLLM or as llama.cpp does; None if it does not."""
