@@ -76,6 +76,16 @@ def breaks_off(text: str) -> Reply:
     return reply
 
 
+def stops_short(text: str) -> Reply:
+    """Send a text whose end is that of the connection."""
+
+    def reply(handler: Handler, _body: Body) -> None:
+        handler.begin()
+        handler.wfile.write(text.encode())
+
+    return reply
+
+
 def hangs(text: str) -> Reply:
     """Send a text and keep the connection open."""
 
@@ -168,6 +178,11 @@ READ: dict[str, Reply] = {
     "no end": body(chunk()),
     "end only by [DONE]": body(chunk(finish=None) + DONE),
     "finish_reason is empty": body(chunk(finish="") + DONE),
+    "finish_reason says null": body(chunk(" Because", "null") + chunk(" water is heavy.", "None") + DONE),
+    "[DONE] alone": body(chunk(finish=None) + "[DONE]\n"),
+    "[DONE] in quotes": body(chunk(finish=None) + 'data: "[DONE]"\n\n'),
+    "event done": body(chunk(finish=None) + "event: done\n\n"),
+    "end only by counts": body(chunk(finish=None) + 'data: {"choices": [], "usage": {"prompt_tokens": 3}}\n\n'),
     "finish_reason is true": body(chunk().replace('"stop"', "true") + DONE),
     "finish_reason of another name": body(chunk(finish="eos_token") + DONE),
     "index counts up": body(choices({"index": 0, "text": TEXT[:9]}, {"index": 1, "text": TEXT[9:]})),
@@ -208,6 +223,7 @@ GIVEN_UP: dict[str, tuple[Reply, str]] = {
     ),
     "detail": (body('data: {"detail": "No room"}\n\n' + DONE), "broke off: No room."),
     "event error": (body('event: error\ndata: {"message": "No room"}\n\n'), "broke off: No room."),
+    "event error, text in quotes": (body('event: error\ndata: "No room"\n\n'), "broke off: No room."),
     "event error, text": (body("event: error\ndata: No room\n\n"), "broke off: No room."),
     "error text": (body('data: {"error": "No room"}\n\n'), "broke off: No room."),
     "error without data": (body('{"error": {"message": "No room", "type": "invalid_request_error"}}'), ": No room."),
@@ -305,8 +321,9 @@ PASSING: dict[str, Reply] = {
     "529": error(529, {"error": {"message": "Overloaded"}}),
     "502": body("<html><title>502 Bad Gateway</title></html>", "text/html", 502),
     "says 503": body('data: {"error": {"message": "restarting", "code": 503}}\n\n'),
+    "says that it is overloaded": body('data: {"error": {"type": "overloaded_error", "message": "x"}}\n\n'),
     "breaks off": breaks_off(chunk(finish=None)),
-    "ends before its end": body(chunk(finish=None)),
+    "ends before its end": stops_short(chunk(finish=None)),
     "torn in the middle": body(chunk(" Because", None) + "data: {torn\n\n" + chunk(" heavy.") + DONE),
 }
 
@@ -320,11 +337,18 @@ def test_what_passes_is_asked_for_again(name: str) -> None:
         assert (len(server.asked), len(WAITS)) == (3, 2)
 
 
+def test_a_text_that_ends_at_the_same_place_twice_is_taken_for_whole() -> None:
+    with serving(body(chunk(finish=None))) as server:
+        done = ask(open_engine(server), QUESTION)[0]
+        assert (done.text, done.finish_reason, len(server.asked)) == (TEXT, "stop", 2)
+
+
 @pytest.mark.parametrize(
     ("usage", "counts"),
     [
         ({"prompt_tokens": 7, "completion_tokens": 3}, (7, 3)),
         ({"prompt_tokens": "7", "completion_tokens": "3"}, (7, 3)),
+        ({"prompt_tokens": 7, "completion_tokens": 10**30}, (7, 1)),
         ({}, (0, 1)),
         ({"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 5}, (0, 5)),
         ({"prompt_tokens": -1, "completion_tokens": 3.5}, (0, 1)),
@@ -534,8 +558,17 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -
             SettingError, match=r"\(socks5\), and only HTTP proxies can be used. Set NO_PROXY to 127.0.0.1"
         ):
             open_engine(server)
+        monkeypatch.setenv("ALL_PROXY", server.url.split("/")[2])
+        assert ask(open_engine(server), QUESTION)[0].text == TEXT, "it is taken for an HTTP proxy"
+        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         assert ask(open_engine(server), QUESTION)[0].text == TEXT
+
+
+def test_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    with pytest.raises(SettingError, match="that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"):
+        RemoteEngine(Settings(base_url="https://127.0.0.1:9/v1"), POLICY)
 
 
 @pytest.mark.parametrize(
@@ -544,6 +577,7 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -
         ({"data": [{"id": "bad", "max_model_len": "unknown"}, {"id": "small"}]}, "small", 2048),
         ({"data": [{"id": "bad", "max_model_len": -1}, {"id": "small", "max_model_len": 99}]}, "small", 99),
         ([{"id": "small", "context_length": 77}], "small", 77),
+        ({"data": [{"id": "small", "max_model_len": "99"}, {"id": "b"}]}, "small", 99),
         ({"models": [{"name": "small"}]}, "small", 2048),
         ({"data": ["small"]}, "small", 2048),
         ({"data": [{"id": "nomic-embed-text"}, {"id": "small"}]}, "small", 2048),

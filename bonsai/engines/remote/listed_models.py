@@ -1,5 +1,6 @@
 """The models that a server lists, in the forms that servers have for it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,6 @@ def _models(items: Sequence[object]) -> Iterator[ListedModel]:
         # llama.cpp tells of it one level deeper.
         meta: Mapping[str, Any] = entry["meta"] if isinstance(entry.get("meta"), Mapping) else {}
         told = [place[key] for place in (entry, meta) for key in _LENGTHS if place.get(key) is not None]
-        lengths = [length for length in told if isinstance(length, int) and not isinstance(length, bool) and length > 0]
+        lengths = [int(float(length)) for length in told if re.fullmatch(r"[1-9]\d{0,8}(\.0)?", str(length))]
         doubtful = len(lengths) < len(told) or any(part in name.lower() for part in _NO_TEXTS)
         yield ListedModel(name, min(lengths, default=0), doubtful, str(entry.get("owned_by") or ""))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bonsai.engines.base import Completion
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
-from bonsai.engines.remote.wire.frames import DONE, TORN, Frame, Mark
+from bonsai.engines.remote.wire.frames import DONE, END, TORN, Frame, Mark
 from bonsai.engines.remote.wire.pieces import Piece, Usage, error_in, finish_reason, pieces_in, usage_in
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
 
@@ -45,6 +45,8 @@ class Reply:
         if frame is DONE:
             self._done = True
             self._settle()
+        elif frame is END:
+            self._end()
         elif isinstance(frame, Frame):
             self._read(frame)
 
@@ -53,6 +55,12 @@ class Reply:
         self._settle()
         if not self.is_finished and not any(row.last.finished for row in self._rows):
             raise ServerError(Trouble.LOST)
+
+    def _end(self) -> None:
+        """Take the end of the answer for that of its text if the server counted, or ended it there before."""
+        row = self._rows[0]
+        if len(self._rows) == 1 and not row.last.finished and row.has_begun:
+            self._done = self._done or self._usage is not None or row.ends_as_before()
 
     def _read(self, frame: Frame) -> None:
         error = None if self.is_finished else error_in(frame, self._key)

@@ -31,6 +31,7 @@ class StreamedCompletion:
         self._started = time.monotonic()
         self._continues, self._told = True, False
         self._kept = self._full = ""
+        self._ended: str | None = None
         self._kept_tokens = self._pieces = 0
 
     @property
@@ -76,12 +77,19 @@ class StreamedCompletion:
         """
         self._show(self._full, reason or ("length" if self._pieces >= self._limit else "stop"))
 
+    def ends_as_before(self) -> bool:
+        """Say whether the answer for this text ended at the same place twice, though nobody said that it is the end."""
+        same, self._ended = self._ended == self._full, self._full
+        return same
+
     def fail(self, error: str) -> None:
         """End the completion with a sentence for the person."""
         self.last = failed(error, self.last.prompt_tokens, time.monotonic() - self._started)
 
     def used(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """Put the server's own counts in the place of ours, where it counted (not 0) and wrote the whole text."""
+        """Put the server's own counts in the place of ours, where they can be right and it wrote the whole text."""
+        if completion_tokens > self._limit:
+            completion_tokens = 0
         if not self._kept and not self.last.error:
             self.last = replace(
                 self.last,

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from bonsai.engines.remote.wire.frames import Frame, FrameReader, Mark
+from bonsai.engines.remote.wire.frames import END, Frame, FrameReader, Mark
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble, message_in, refusal, retry_after
 from bonsai.errors import SettingError, first_line
@@ -85,6 +85,8 @@ class Connection:
         if rest and not anything:
             kind = Trouble.PAGE if rest.startswith("<") else Trouble.UNREADABLE
             raise ServerError(kind, message=message_in(rest, self.key))
+        if "content-length" in response.headers or "transfer-encoding" in response.headers:
+            yield END
 
     @contextlib.asynccontextmanager
     async def _answer(
@@ -146,7 +148,13 @@ async def _beginning(response: httpx.Response) -> str:
 
 
 def _transport_for(url: httpx.URL) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(proxy=_proxy_for(url), limits=httpx.Limits(max_keepalive_connections=64))
+    proxy, limits = _proxy_for(url), httpx.Limits(max_keepalive_connections=64)
+    try:
+        return httpx.AsyncHTTPTransport(proxy=proxy, limits=limits)
+    except OSError as error:
+        raise SettingError(
+            f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ({first_line(error)})."
+        ) from error
 
 
 def _proxy_for(url: httpx.URL) -> httpx.Proxy | None:
@@ -157,6 +165,8 @@ def _proxy_for(url: httpx.URL) -> httpx.Proxy | None:
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy:
         return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
     kind = proxy.partition("://")[0].lower()
     if kind not in ("http", "https"):
         raise SettingError(

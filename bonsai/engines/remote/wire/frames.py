@@ -8,6 +8,7 @@ from typing import Any
 
 _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 _LONGEST_LINE = 1 << 24
+_LAST_EVENTS = ("done", "end")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Mark:
 
 DONE = Mark("DONE")
 """The server says that this is all."""
+END = Mark("END")
+"""The answer has come to the end that HTTP sets for it, and did not just break off."""
 TORN = Mark("TORN")
 """A frame that cannot be read, so that something is missing."""
 
@@ -81,6 +84,8 @@ class FrameReader:
         if not text.strip():
             if self._data:
                 yield TORN
+            elif self._event in _LAST_EVENTS:
+                yield DONE
             self._data = self._event = ""
         elif name == "data":
             yield from self._read_data(value.strip())
@@ -90,7 +95,7 @@ class FrameReader:
             yield from self._read_text(text)
 
     def _read_data(self, value: str) -> Iterator[Frame | Mark]:
-        if value.lower() == "[done]":
+        if _says_done(value):
             if self._data:
                 yield TORN
             self._data = ""
@@ -107,10 +112,13 @@ class FrameReader:
                 yield Frame(found, "error" in self._event)
                 self._data = self._event = ""
         elif "error" in self._event or re.match(r"\W*(?:internal server )?error\b", value, re.IGNORECASE):
-            yield Frame({"error": value}, True)
+            yield Frame({"error": value.strip('"')}, True)
 
     def _read_text(self, text: str) -> Iterator[Frame | Mark]:
         """Take a line that is no field of an event: a part of a JSON text, or of a page."""
+        if _says_done(text):
+            yield DONE
+            return
         if len(self._text) < _LONGEST_LINE:
             self._text += f"{text}\n"
         if text.rstrip().endswith("}") and self._text.lstrip().startswith("{"):
@@ -118,6 +126,10 @@ class FrameReader:
             if found is not None:
                 self._text = ""
                 yield Frame(found, in_stream=False)
+
+
+def _says_done(text: str) -> bool:
+    return text.strip().strip('"').lower() == "[done]"
 
 
 def _object(text: str) -> Mapping[str, Any] | None:

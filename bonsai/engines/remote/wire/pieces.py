@@ -88,7 +88,9 @@ def _text(value: object) -> str:
 def _word(value: object) -> str:
     if isinstance(value, Mapping):
         value = value.get("type") or value.get("reason")
-    return value.strip() if isinstance(value, str) else "stop" if value else ""
+    if isinstance(value, str):
+        return "" if value.strip().lower() in ("null", "none") else value.strip()
+    return "stop" if value else ""
 
 
 def _number(value: object) -> int | None:

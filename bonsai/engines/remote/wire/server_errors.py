@@ -18,6 +18,8 @@ _LASTS = (
     r"not support|unsupported|not implement|invalid|malformed|exceed|too (?:long|large|big)|template|jinja|pars[ei]"
     r"|context (?:size|length|window)|tokeniz|not found|no such|not exist|unknown|requires? more|cannot|can't|unable to"
     r"|failed to load|must|expected|missing|not (?:allowed|permitted|enabled|callable|available)|retryable=false"
+    r"|incompatible|maximum context|empty|no models? (?:is |are )?loaded"
+    r"|(?:key|value|type|attribute|index|assertion)error"
 )
 """What a server says of a failure of its own that will be the same again."""
 _NO_MONEY = (
@@ -81,6 +83,10 @@ class ServerError(Exception):
             return not re.search(_NO_MONEY, said) or bool(re.search(r"per[ _-](?:min|sec|hour)|rate[ _-]?limit", said))
         if self.status == 501 or "invalid_request" in said or "not_supported" in said:
             return False
+        if not self.status:
+            return bool(re.search(r"rate.?limit|overload|unavailable|timed? ?out", said)) and not re.search(
+                _NO_MONEY, said
+            )
         if self.status >= 500:
             return not re.search(_LASTS, said) or bool(re.search(_WAITS, said))
         return self.status in _PASSING
