@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from bonsai.errors import UsageError
+from bonsai.errors import Note, UsageError
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 DEFAULT_OPTIONS = frozenset({"temperature", "top_p", "top_k", "repetition_penalty", "seed"})
@@ -188,8 +188,8 @@ class Engine(ABC):
         """
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of the completions, in sentences, as that an option was not honoured."""
+    def notes(self) -> tuple[Note, ...]:
+        """What a person should know of the completions, as that an option was not honoured."""
         return ()
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bonsai.deferred import Deferred
 from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, RequestQueue, Snapshots
+from bonsai.errors import Note
 
 _HEARTBEAT_SECONDS = 0.1
 
@@ -25,7 +26,7 @@ class DeferredEngine(Engine):
         return self._engine.is_ready
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What a person should know of the completions; nothing until the model is loaded."""
         return self.wait().notes if self.is_ready else ()
 

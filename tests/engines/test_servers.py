@@ -52,4 +52,4 @@ def test_transformers_takes_a_temperature_top_p_and_a_seed(transformers_server: 
     lacking = engine._server.dialect.lacks.keys()
     assert lacking == {"n", "top_k", "repetition_penalty"}
     assert [done.error for done in ask(engine)] == [""] * 3
-    assert "does not take repetition_penalty and top_k" in engine.notes[0]
+    assert "does not take repetition_penalty, top_k" in str(engine.notes[0])

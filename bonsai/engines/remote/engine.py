@@ -29,7 +29,7 @@ from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.engines.remote.token_counting import KnownModel, estimate, known_model
 from bonsai.engines.remote.wire.connection import Connection
 from bonsai.engines.remote.wire.retries import USUAL_POLICY, RetryPolicy
-from bonsai.errors import EngineError, SettingError
+from bonsai.errors import EngineError, Note, SettingError
 from bonsai.settings import NO_ADAPTER, Settings
 
 _USUAL_CONTEXT = 2048
@@ -99,13 +99,17 @@ class RemoteEngine(Engine):
         )
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What the server does not take now, in a sentence."""
+    def notes(self) -> tuple[Note, ...]:
+        """What the server does not take now."""
         missing = sorted(self._server.dialect.lacks.keys() & set(SAMPLING))
         if not missing:
             return ()
-        sentence = f"The server at {self._server.address} does not take {' and '.join(missing)}, so it was left out."
-        return (f"{sentence} The same seed may give another text." if "seed" in missing else sentence,)
+        left_out = Note(
+            "The server at {server} does not take {options}, so it was left out.",
+            server=self._server.address,
+            options=", ".join(missing),
+        )
+        return (left_out, Note("The same seed may give another text.")) if "seed" in missing else (left_out,)
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes.
