@@ -20,6 +20,8 @@ class Format(StrEnum):
     XLSX = "xlsx"
     STATISTICS = "statistics"
     LLM_COMPARATOR = "llm-comparator"
+    QUESTIONS = "questions"
+    """The questions that were not asked, as a list for `batch`."""
 
     @property
     def suffix(self) -> str:
@@ -31,4 +33,5 @@ _SUFFIXES = {
     Format.MARKDOWN: ".md",
     Format.STATISTICS: ".statistics.csv",
     Format.LLM_COMPARATOR: ".comparator.json",
+    Format.QUESTIONS: ".questions.txt",
 }

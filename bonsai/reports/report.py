@@ -8,6 +8,7 @@ from bonsai.chains.outcomes import Axis
 from bonsai.reports.comparison import Comparison, SideBySide, columns_axis, values
 from bonsai.reports.formats import Language
 from bonsai.reports.markdown import TextTable
+from bonsai.reports.question_bank import SHOWN, QuestionBank, bank_table
 from bonsai.reports.sections import Section, chain_sections
 from bonsai.reports.statistics import ItemMeans, Statistics, tables
 from bonsai.reports.summary import Counts, summary
@@ -60,6 +61,8 @@ class Report:
     """The first rows of the table, as many as were asked for."""
     statistics: Statistics | None
     """None if there is nothing to compare."""
+    bank: QuestionBank
+    """The good questions that were not asked."""
     comparison: Comparison | None
     """The steps side by side; None if nobody asked for it, and there are many or nothing to compare."""
 
@@ -71,8 +74,8 @@ class Report:
         means = ItemMeans(run, axis, axes) if axis else None
         beside = options.side_by_side or (axis and len(run.chains) <= MAX_SIDE_BY_SIDE)
         compared = SideBySide(run, axis or Axis.PROMPT, axes) if beside else None
-        counts, rows = Counts(), list[Row]()
-        gatherers = [gatherer for gatherer in (counts, means, compared) if gatherer is not None]
+        counts, bank, rows = Counts(), QuestionBank(), list[Row]()
+        gatherers = [gatherer for gatherer in (counts, bank, means, compared) if gatherer is not None]
         for chain in run.chains:
             for gatherer in gatherers:
                 gatherer.add(chain)
@@ -86,6 +89,7 @@ class Report:
             summary(run, counts, axes, options.language),
             rows[: options.rows],
             means.statistics() if means else None,
+            bank,
             compared.comparison() if compared else None,
         )
 
@@ -96,8 +100,15 @@ class Report:
             yield ChainReport(chain, chain_rows(self.run, chain), chain_sections(chain, several))
 
     def tables(self) -> list[TextTable]:
-        """Return the tables of the comparison: the answers side by side if they are not too many, and the figures."""
-        if self.statistics is None:
-            return []
-        few = self.comparison if len(self.run.chains) <= MAX_SIDE_BY_SIDE else None
-        return [*([few.table("answer")] if few else []), *tables(self.statistics)]
+        """Return the tables that come before that of all steps.
+
+        Of a comparison these are the answers side by side, if they are not too many, and the figures; then come the
+        best questions that were not asked.
+        """
+        few = self.comparison if self.statistics and len(self.run.chains) <= MAX_SIDE_BY_SIDE else None
+        left = self.bank.entries(SHOWN)
+        return [
+            *([few.table("answer")] if few else []),
+            *(tables(self.statistics) if self.statistics else []),
+            *([bank_table(left)] if left else []),
+        ]

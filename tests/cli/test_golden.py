@@ -17,8 +17,8 @@ from bonsai.settings import ROOT
 
 GOLDEN = Path("tests/cli/golden")
 QUESTIONS = ("Why do prices keep rising?", "なぜ盆栽は小さいのですか。")
-# A workbook says when it was made.
-FORMATS = tuple(form for form in Format if form != Format.XLSX)
+# A workbook says when it was made, and a list of questions is not to be had of every method.
+FORMATS = tuple(form for form in Format if form not in (Format.XLSX, Format.QUESTIONS))
 ASK = ["ask", QUESTIONS[0], "--seed", "7"]
 COMPARE = ["compare", *QUESTIONS, "--prompt", "assistant", "--prompt", "logician", "--method", "two-step"]
 BATCH = [
@@ -50,6 +50,7 @@ def cases() -> Iterator[tuple[str, list[str]]]:
         yield f"show-journal.{form}", ["show", str(GOLDEN / "saved.jsonl"), "--format", form]
     for form in ("markdown", "csv", "json", "html"):
         yield f"show-tree.{form}", ["show", str(GOLDEN / "tree.json"), "--format", form, "--language", "ja"]
+    yield "batch.questions", [*BATCH, "--method", "qtq", "--format", "questions"]
     yield "score.csv", ["score", str(GOLDEN / "chains.csv")]
 
 

@@ -13,8 +13,8 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
 from bonsai.reports.report import Report, ReportOptions
-from bonsai.reports.resampling import intervals, p_values
 from bonsai.reports.statistics import COLUMNS, FEWEST, MAX_PAIRED_COLUMNS, Figure, Statistics, tables, to_csv
+from bonsai.reports.statistics.resampling import intervals, p_values
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run
 from bonsai.settings import ROOT
@@ -186,7 +186,7 @@ def test_intervals_and_p_values_are_those_of_scipy() -> None:
 def test_resamples_do_not_depend_on_how_many_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = np.array(noise(40, 0.02, 3))
     whole = intervals([sample]), p_values([sample])
-    monkeypatch.setattr("bonsai.reports.resampling._BLOCK", 40 * 7)
+    monkeypatch.setattr("bonsai.reports.statistics.resampling._BLOCK", 40 * 7)
     assert (intervals([sample]), p_values([sample])) == whole
 
 

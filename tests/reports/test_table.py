@@ -186,6 +186,8 @@ def test_steps_that_a_branch_shares_are_rows_of_their_own_chain_alone() -> None:
 
 def test_a_section_says_where_its_chain_branched() -> None:
     assert re.findall(r"^## (.+)$", to_markdown(tree()), re.MULTILINE) == [
+        "Questions not asked yet",
+        "Table",
         "Chain 1, step 1",
         "Chain 1, step 2",
         "Chain 2 (from chain 1, step 2), step 3",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import tee, zip_longest
 from pathlib import Path
 
-from bonsai.chains.outcomes import Axis
+from bonsai.chains.outcomes import Axis, Method
 from bonsai.errors import UsageError
 from bonsai.reports.comparison import columns_axis
 from bonsai.reports.exports.excel_book import excel_parts
@@ -14,6 +14,7 @@ from bonsai.reports.exports.html_page import html_parts
 from bonsai.reports.exports.llm_comparator import comparator_json
 from bonsai.reports.exports.markdown_report import markdown_parts, summary_markdown
 from bonsai.reports.formats import Format
+from bonsai.reports.question_bank import question_list
 from bonsai.reports.report import DEFAULT, ChainReport, Report, ReportOptions
 from bonsai.reports.statistics import to_csv as statistics_csv
 from bonsai.reports.table import csv_header, csv_lines
@@ -74,6 +75,8 @@ def check(report: Report, form: Format) -> None:
 
 def check_values(form: Format, values: Mapping[str, Collection[object]], axis: str = "") -> None:
     """Raise UsageError if a run whose axes will have these values cannot be drawn in a format."""
+    if form == Format.QUESTIONS and Method.QTQ not in values["method"]:
+        raise UsageError("No question is proposed by the methods asked; a qtq chain proposes some.")
     axis = axis or columns_axis(values)
     _check(form, bool(axis), len(values[axis or Axis.PROMPT]) > 1)
 
@@ -133,6 +136,10 @@ def _statistics(report: Report, chains: Chains) -> Iterator[str]:
     yield statistics_csv(report.statistics)
 
 
+def _questions(report: Report, chains: Chains) -> Iterator[Part]:
+    yield question_list(report.bank.entries())
+
+
 _PARTS: dict[Format, Callable[[Report, Chains], Iterator[Part]]] = {
     Format.MARKDOWN: markdown_parts,
     Format.CSV: _csv,
@@ -141,4 +148,5 @@ _PARTS: dict[Format, Callable[[Report, Chains], Iterator[Part]]] = {
     Format.XLSX: excel_parts,
     Format.STATISTICS: _statistics,
     Format.LLM_COMPARATOR: _comparator,
+    Format.QUESTIONS: _questions,
 }

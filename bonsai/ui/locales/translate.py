@@ -117,6 +117,8 @@ JAPANESE = {
     "not a question": "質問ではない",
     "off topic": "話題から外れている",
     "repeats step {}": "ステップ {} の繰り返し",
+    "Download questions": "質問リスト",
+    "No good question is left that was not asked; a qtq chain with more candidates has some.": "まだ尋ねていない良い質問は残っていません。候補を増やした QtQ 連鎖なら残ることがあります。",
     "Writing the conclusion.": "結論を書いています。",
     "End with a conclusion": "結論で締めくくる",
     "Answers the first question by what the whole chain found": "連鎖全体で分かったことから、最初の質問に答えます",

@@ -22,8 +22,9 @@ _LABELS = {
     Format.XLSX: "Download Excel",
     Format.STATISTICS: "Download statistics",
     Format.LLM_COMPARATOR: "Download for LLM Comparator",
+    Format.QUESTIONS: "Download questions",
 }
-EACH = (Format.CSV, Format.XLSX, Format.MARKDOWN, Format.JSON, Format.HTML)
+EACH = (Format.CSV, Format.XLSX, Format.MARKDOWN, Format.JSON, Format.HTML, Format.QUESTIONS)
 
 
 @dataclass(frozen=True)
@@ -74,4 +75,4 @@ def _has(report: Report, form: Format) -> bool:
         check(report, form)
     except UsageError:
         return False
-    return True
+    return form != Format.QUESTIONS or bool(report.bank)

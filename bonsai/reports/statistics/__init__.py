@@ -14,7 +14,7 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.step import Step
 from bonsai.reports.comparison import value_of
 from bonsai.reports.markdown import TextTable
-from bonsai.reports.resampling import Array, intervals, p_values
+from bonsai.reports.statistics.resampling import Array, intervals, p_values
 from bonsai.runs.run import Run
 from bonsai.runs.tables.formulas import escape_formula
 
