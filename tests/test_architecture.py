@@ -17,6 +17,7 @@ HEAVY = {"torch", "transformers", "peft", "sentence_transformers", "gradio", "ll
 HOMES = (
     "bonsai.engines",
     "bonsai.lab",
+    "bonsai.measures.sentence_embedder",
     "bonsai.ui",
     *(f"bonsai.cli.commands.{name}" for name in ("bench", "merge", "serve", "train")),
     "bonsai.__main__",
@@ -24,6 +25,8 @@ HOMES = (
 )
 DRAWERS = {"utils", "util", "helpers", "common", "misc", "types", "constants"}
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
+# Imports inside functions, each with its reason beside it: what is heavy and not needed by everybody.
+MOST_LOCAL_IMPORTS = 9
 
 
 def file_of() -> dict[str, Path]:
@@ -103,6 +106,22 @@ def test_a_folder_is_seen_at_a_glance(folder: Path) -> None:
     named = [entry.name for entry in entries if entry.name not in ("__init__.py", "__pycache__", "__main__.py")]
     most = 12 if folder.name in ("commands", "bonsai", "chains") else 10
     assert len(named) <= most, f"{folder} has {len(named)} entries: {sorted(named)}"
+
+
+def test_few_imports_are_inside_functions_and_each_says_why() -> None:
+    found, silent = [], []
+    for module in FILES:
+        lines = FILES[module].read_text(encoding="utf-8").splitlines()
+        for function in ast.walk(tree_of(module)):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for node in function.body:
+                    for item in ast.walk(node):
+                        if isinstance(item, ast.Import | ast.ImportFrom):
+                            found.append(f"{module}, line {item.lineno}")
+                            if not lines[item.lineno - 2].strip().startswith("#"):
+                                silent.append(found[-1])
+    assert len(set(found)) <= MOST_LOCAL_IMPORTS, found
+    assert not silent, f"Say in a comment above why it is not at the head of the module: {silent}"
 
 
 @every_module

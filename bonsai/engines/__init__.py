@@ -50,6 +50,7 @@ def engine_name(settings: Settings) -> str:
         return "remote"
     gpu = _has_gpu()
     if (settings.model or not gpu) and find_spec("xllamacpp"):
+        # Its readers are there only where the engine can be.
         from bonsai.engines.gguf.finding import is_gguf
 
         if is_gguf(settings.models(gpu)[0]):
@@ -62,6 +63,7 @@ def _has_gpu() -> bool:
     for driver in _DRIVERS:
         with suppress(OSError):
             CDLL(driver)
+            # It takes seconds, which a machine without a driver need not wait for.
             import torch
 
             return torch.cuda.is_available()

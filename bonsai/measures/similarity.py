@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bonsai.measures.embedder import Embedder, Encoded
+from bonsai.measures.encoded import Embedder, Encoded
 from bonsai.measures.terms import (
     Contrast,
     content_words,

@@ -21,7 +21,6 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError
 from bonsai.measures.embedder import DeferredEmbedder, Embedder, open_deferred_embedder
 from bonsai.settings import EMBEDDER, NO_ADAPTER, NO_EMBEDDER, ROOT, Settings
-from bonsai.ui.work import gpu
 from tests.browser.visits import QUESTION, Visit, ask, status, table
 
 PARAMS = SamplingParams(max_new_tokens=12, seed=3)
@@ -138,7 +137,6 @@ def opened() -> Iterator[threading.Event]:
     opened = threading.Event()
     yield opened
     opened.set()
-    gpu.use(EchoEngine())
 
 
 @pytest.mark.parametrize("tab", ["QtQ chain", "Compare"])

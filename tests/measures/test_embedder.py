@@ -23,7 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertModel
 
-from bonsai.measures.embedder import PACKAGE, PATIENCE, Embedder, open_embedder
+from bonsai.measures.embedder import Embedder, open_embedder
+from bonsai.measures.embedder_files import PACKAGE, PATIENCE
 from bonsai.settings import EMBEDDER, NO_EMBEDDER, ROOT
 
 pytestmark = pytest.mark.model

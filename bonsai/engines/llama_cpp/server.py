@@ -116,6 +116,7 @@ class LlamaServer:
     @property
     def device(self) -> str:
         """What the model runs on, in words."""
+        # A platform without it uses another engine.
         from xllamacpp import get_device_info, ggml_backend_dev_type
 
         others = [one for one in get_device_info() if one["type"] != ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU]

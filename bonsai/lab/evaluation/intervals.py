@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 LEVEL, RESAMPLES, SEED = 0.95, 2000, 0
-# scipy is imported where it is used: it takes a second, which `--help` need not wait for.
 
 Count = tuple[float, float]
 """What one question adds to a figure: how much (or how many), and among how many."""
@@ -64,8 +64,6 @@ class Wins:
         decided = self.wins + self.losses
         if not decided:
             return None
-        from scipy import stats
-
         interval = stats.binomtest(self.wins, decided).proportion_ci(LEVEL)
         return Estimate(self.wins / decided, float(interval.low), float(interval.high))
 
@@ -75,6 +73,4 @@ class Wins:
         decided = self.wins + self.losses
         if not decided:
             return 1.0
-        from scipy import stats
-
         return float(stats.binomtest(self.wins, decided).pvalue)
