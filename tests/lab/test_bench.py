@@ -18,6 +18,7 @@ from bonsai.lab.bench.script import ScriptedEngine
 from bonsai.lab.bench.usual import BaselineEngine
 from bonsai.lab.bench.workloads import run, workloads
 from bonsai.settings import ROOT
+from tests import gguf_models, models
 
 pytestmark = pytest.mark.model
 
@@ -54,6 +55,22 @@ def test_a_quick_run_does_the_same_work_in_both_ways(
     }
     assert {"torch", "transformers"} <= data["versions"].keys() and data["machine"]["cores"]
     assert table(data) in capsys.readouterr().out
+
+
+def test_llama_cpp_is_measured_beside_the_usual_way_and_a_plain_client(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = models.make_llama()
+    model.config.max_position_embeddings = 4096
+    gguf_models.write_llama(model, models.make_tokenizer(), tmp_path / "llama.gguf")
+    asked = ["--engine", "llama-cpp", "--model", str(tmp_path / "llama.gguf"), "--workload", "one-chain"]
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--quick", *asked, "--out", str(out)]) == 0
+    data = json.loads(out.read_text())
+    (one,) = data["workloads"]
+    assert (one["engine"], one["problems"]) == ("llama-cpp", [])
+    assert one["client_ratio"] == pytest.approx(one["client_seconds"] / one["bonsai_seconds"], rel=0.02)
+    assert "the plain client:" in capsys.readouterr().out
 
 
 def test_work_that_is_not_the_same_is_told() -> None:

@@ -1,5 +1,6 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -36,10 +37,15 @@ def load(settings: Settings) -> "LlamaCppEngine":
         )
     if settings.zero_gpu:
         raise SettingError(f"BONSAI_ENGINE is {NAME!r}, which uses no leased GPU; on ZeroGPU it must be auto or local.")
+    return LlamaCppEngine(*open_server(settings))
+
+
+def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:
+    """Return llama.cpp's server with the model and the adapter of `settings`, and what an engine with it is."""
     model, adapter = settings.models(gpu=False)
     room = _room(model, settings)
     file = None if adapter == NO_ADAPTER else find_adapter(adapter, room.model)
-    return LlamaCppEngine(LlamaServer(room, file), _info(settings, room))
+    return LlamaServer(room, file), _info(settings, room)
 
 
 def expected_info(settings: Settings) -> EngineInfo:
@@ -89,9 +95,12 @@ class LlamaCppEngine(RemoteEngine):
     With an adapter it is asked for at `scale` 1, without it at 0, from the same server.
     """
 
-    def __init__(self, server: LlamaServer, info: EngineInfo, scale: float = 1.0) -> None:
+    def __init__(
+        self, server: LlamaServer, info: EngineInfo, scale: float = 1.0, more: Mapping[str, object] | None = None
+    ) -> None:
+        """`more` is what is sent with every request beside what is asked of an engine."""
         room = server.room
-        fields: dict[str, object] = {"samplers": _SAMPLERS, "repeat_last_n": room.context_length}
+        fields: dict[str, object] = {"samplers": _SAMPLERS, "repeat_last_n": room.context_length, **(more or {})}
         if info.adapter_id:
             fields["lora"] = [{"id": 0, "scale": scale}]
         settings = Settings(base_url=server.url, api_key=server.key, concurrency=room.parallel)

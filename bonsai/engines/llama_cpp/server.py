@@ -126,25 +126,43 @@ class LlamaServer:
 def start(room: Room, adapter: Path | None, key: str, verbosity: int) -> Any:
     """Return xllamacpp's server with a model, and perhaps an adapter; raise RuntimeError if it cannot be had."""
     # A platform without it uses another engine.
-    from xllamacpp import CommonAdapterLoraInfo, CommonParams, Server
+    from xllamacpp import CommonAdapterLoraInfo, Server
 
-    params = CommonParams()
-    params.model.path = str(room.model.path)
-    params.hostnames, params.port, params.api_keys = ["127.0.0.1"], 0, [key]
+    params = _params(room, verbosity)
+    params.api_keys = [key]
     params.ui = params.endpoint_slots = False
-    params.verbosity = verbosity
     # Slots share what is kept, so that a slot more costs nothing, and one text may have the whole context.
     params.n_ctx, params.n_parallel, params.kv_unified = room.kept_tokens, room.parallel, True
     # What was read stays with its slot: a copy beside it would be made and brought back with every change of texts.
     params.cache_ram_mib, params.cache_idle_slots = 0, False
     # A prompt that shares but its beginning with another text leaves the slot to that one, which will go on.
     params.slot_prompt_similarity = 0.5
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     if adapter:
         lora = CommonAdapterLoraInfo()
         lora.path, lora.scale = str(adapter), 1.0
         params.lora_adapters = [lora]
     return Server(params)
+
+
+def start_as_usual(room: Room) -> Any:
+    """Return xllamacpp's server with a model, as it is without any settings, to be measured beside ours."""
+    from xllamacpp import Server
+
+    params = _params(room, _SILENT)
+    params.n_ctx = room.context_length
+    return Server(params)
+
+
+def _params(room: Room, verbosity: int) -> Any:
+    """Return what every server has: the model, a free port of the loopback, as many threads as are good."""
+    from xllamacpp import CommonParams
+
+    params = CommonParams()
+    params.model.path = str(room.model.path)
+    params.hostnames, params.port = ["127.0.0.1"], 0
+    params.verbosity = verbosity
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    return params
 
 
 def _threads() -> int:

@@ -5,6 +5,7 @@ import platform
 import statistics
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -28,11 +29,18 @@ class Pair:
 
     usual: Outcome
     bonsai: Outcome
+    client: Outcome | None = None
+    """That of a plain client of llama.cpp's server, where there is one."""
 
     @property
     def ratio(self) -> float:
         """How many times as long the usual way took."""
-        return (self.usual.ended - self.usual.began) / (self.bonsai.ended - self.bonsai.began)
+        return self.usual.seconds / self.bonsai.seconds
+
+    @property
+    def client_ratio(self) -> float | None:
+        """How many times as long the plain client took."""
+        return self.client.seconds / self.bonsai.seconds if self.client else None
 
 
 @dataclass(frozen=True)
@@ -53,35 +61,40 @@ class Measured:
     peak_memory_bytes: int
     step_growth: float | None
     pairs: int
+    client_seconds: float | None
+    client_ratio: float | None
     problems: tuple[str, ...]
 
 
-def measure(usual: ScriptedEngine, bonsai: ScriptedEngine, workload: Workload, subject: str, pairs: int) -> Measured:
-    """Return the figures of a workload; the ways take turns, and each pair of runs has prompts of its own."""
+def measure(ways: Mapping[str, ScriptedEngine], workload: Workload, subject: str, pairs: int) -> Measured:
+    """Return the figures of a workload; the ways take turns, and each pair of runs has prompts of its own.
+
+    `ways` are "usual", "bonsai", and perhaps "client".
+    """
     found: list[Pair] = []
-    firsts: dict[str, list[float]] = {"usual": [], "bonsai": []}
-    peaks = {"usual": 0, "bonsai": 0}
-    tokens = {"usual": 0, "bonsai": 0}
+    firsts: dict[str, list[float]] = {way: [] for way in ways}
+    peaks, tokens = dict.fromkeys(ways, 0), dict.fromkeys(ways, 0)
     for number in range(1, pairs + 1):
         fresh = workload.anew(f"{workload.name} {number}")
         outcomes = {}
-        for way, engine in (("usual", usual), ("bonsai", bonsai)):
+        for way, engine in ways.items():
             engine.begin()
             with _Memory() as memory:
                 outcomes[way] = run(engine, fresh, time.monotonic)
             firsts[way].append(engine.first_text - outcomes[way].began)
             peaks[way], tokens[way] = max(peaks[way], memory.peak), engine.tokens
-        found.append(Pair(outcomes["usual"], outcomes["bonsai"]))
-    seconds = statistics.median(pair.bonsai.ended - pair.bonsai.began for pair in found)
+        found.append(Pair(**outcomes))
+    seconds = statistics.median(pair.bonsai.seconds for pair in found)
     problems = {text for pair in found for text in (*pair.usual.problems, *pair.bonsai.problems)}
-    if tokens["usual"] != tokens["bonsai"]:
-        problems.add(f"the usual way wrote {tokens['usual']} tokens, Bonsai {tokens['bonsai']}")
+    for way, count in tokens.items():
+        if count != tokens["bonsai"]:
+            problems.add(f"the {way} way wrote {count} tokens, Bonsai {tokens['bonsai']}")
     growth = _growth([pair.bonsai for pair in found]) if len(workload.chains) == 1 else None
     return Measured(
         name=workload.name,
         model=subject,
-        engine=bonsai.info.name,
-        usual_seconds=round(statistics.median(pair.usual.ended - pair.usual.began for pair in found), 4),
+        engine=ways["bonsai"].info.name,
+        usual_seconds=round(statistics.median(pair.usual.seconds for pair in found), 4),
         bonsai_seconds=round(seconds, 4),
         ratio=round(statistics.median(pair.ratio for pair in found), 3),
         tokens=tokens["bonsai"],
@@ -92,8 +105,15 @@ def measure(usual: ScriptedEngine, bonsai: ScriptedEngine, workload: Workload, s
         peak_memory_bytes=peaks["bonsai"],
         step_growth=growth,
         pairs=len(found),
+        client_seconds=_median(pair.client.seconds for pair in found if pair.client),
+        client_ratio=_median(pair.client_ratio for pair in found if pair.client_ratio),
         problems=tuple(sorted(problems)),
     )
+
+
+def _median(values: Iterable[float]) -> float | None:
+    listed = list(values)
+    return round(statistics.median(listed), 4) if listed else None
 
 
 def single_stream(engine: Engine) -> float:

@@ -2,26 +2,20 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import Starter
 from bonsai.engines.base import Engine
-from bonsai.engines.batching.engine import BatchingEngine
-from bonsai.engines.local.engine import LocalEngine
-from bonsai.engines.model.loading import LoadedModel
 from bonsai.lab.bench.measuring import Measured, likeliest, machine, measure, single_stream, versions
+from bonsai.lab.bench.opening import ENGINES
 from bonsai.lab.bench.script import ScriptedEngine
-from bonsai.lab.bench.subjects import load_endless, subject
+from bonsai.lab.bench.subjects import subject
 from bonsai.lab.bench.usual import BaselineEngine
 from bonsai.lab.bench.workloads import run, workloads
 from bonsai.settings import Settings
 
-ENGINES: dict[str, Callable[[LoadedModel, Settings], Engine]] = {
-    "batching": lambda loaded, settings: BatchingEngine(loaded, settings.concurrency),
-    "local": lambda loaded, settings: LocalEngine(loaded, settings.concurrency, 1),
-}
 _QUICK_SHARE = 1 / 12
 
 
@@ -44,26 +38,29 @@ class Bench:
         for name in models:
             with subject(name, self.settings) as one:
                 say(f"{name}: loading")
-                loaded = load_endless(one.settings(self.settings))
-                bonsai = ENGINES[self.engine](loaded, self.settings)
-                usual = BaselineEngine(one.model, one.adapter, loaded.model.device, loaded.model.dtype)
+                opened = ENGINES[self.engine](one.settings(self.settings))
+                bonsai = opened.engine
+                usual = BaselineEngine(one.model, one.adapter, opened.device, opened.dtype)
+                # All are prompted in the same form.
+                usual.info = replace(bonsai.info, name=usual.info.name, adapter_id=usual.info.adapter_id)
+                engines = {"usual": usual, "client": opened.client, "bonsai": bonsai}
                 share = _QUICK_SHARE if self.quick else 1.0
-                ways = ScriptedEngine(usual, time.monotonic, share), ScriptedEngine(bonsai, time.monotonic, share)
+                ways = {way: ScriptedEngine(one, time.monotonic, share) for way, one in engines.items() if one}
                 short = workloads(self.variant, self.starters, quick=True)
                 # Whatever is done but once is done before anything is counted.
-                measure(*ways, short[0], name, 1)
+                measure(ways, short[0], name, 1)
                 for workload in short if self.quick else workloads(self.variant, self.starters):
                     if workload.name in self.names:
-                        found.append(measure(*ways, workload, name, self.pairs))
+                        found.append(measure(ways, workload, name, self.pairs))
                         say(f"{name}: {workload.name}: {found[-1].ratio:.2f} times as fast as the usual way")
                 texts = _Texts()
                 for workload in short:
-                    ways[1].begin()
-                    run(ways[1], workload, time.monotonic)
-                    texts.add(ways[1].drawn)
-                streams[name] = self._stream(loaded, bonsai)
+                    ways["bonsai"].begin()
+                    run(ways["bonsai"], workload, time.monotonic)
+                    texts.add(ways["bonsai"].drawn)
+                streams[name] = _stream(bonsai, opened.weight_bytes)
                 same[name] = {
-                    "dtype": str(loaded.model.dtype).removeprefix("torch."),
+                    "dtype": opened.weights,
                     "likeliest_text_is_the_usual_ways": likeliest(usual) == likeliest(bonsai),
                     "texts": len(texts.known),
                     "texts_that_changed": texts.changed,
@@ -78,14 +75,14 @@ class Bench:
             "same_texts": same,
         }
 
-    def _stream(self, loaded: LoadedModel, engine: Engine) -> dict[str, Any]:
-        rate = single_stream(engine)
-        size = loaded.model.get_memory_footprint()
-        return {
-            "tokens_per_second": round(rate, 2),
-            "weight_bytes": size,
-            "weight_bytes_per_second": round(rate * size),
-        }
+
+def _stream(engine: Engine, weight_bytes: int) -> dict[str, Any]:
+    rate = single_stream(engine)
+    return {
+        "tokens_per_second": round(rate, 2),
+        "weight_bytes": weight_bytes,
+        "weight_bytes_per_second": round(rate * weight_bytes),
+    }
 
 
 class _Texts:
@@ -127,7 +124,11 @@ def table(data: dict[str, Any]) -> str:
     ]
     for one in data["workloads"]:
         growth = f"last steps {one['step_growth']:.2f} times the first" if one["step_growth"] else ""
-        notes = "; ".join([*([growth] if growth else []), *one["problems"]])
+        client = ""
+        if one["client_seconds"]:
+            client = f"the plain client: {one['client_seconds']:.1f} s, **{one['client_ratio']:.2f}** times as long"
+        said = [growth, client, *one["problems"]]
+        notes = "; ".join(text for text in said if text)
         first = f"{one['first_text_seconds']:.2f} s, not {one['usual_first_text_seconds']:.2f} s"
         lines.append(
             f"| {one['model']} | {one['name']} | {one['tokens']:,} | {one['usual_seconds']:.1f} s "

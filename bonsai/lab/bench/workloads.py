@@ -40,6 +40,11 @@ class Outcome:
     steps: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
+
 
 def workloads(variant: PromptVariant, starters: Sequence[Starter], *, quick: bool = False) -> list[Workload]:
     """Return all workloads; `quick` ones have the same shape and are short."""

@@ -1,0 +1,64 @@
+"""A plain client of llama.cpp's own server: a request for each text, one after the other, as in a script."""
+
+import json
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, Snapshots
+from bonsai.engines.llama_cpp.server import Room, start_as_usual
+from bonsai.errors import EngineError
+
+
+class PlainClient(Engine):
+    """What people write who ask llama.cpp's server, or Ollama, in a script, in the form of an engine.
+
+    The server is one of its own, with llama.cpp's usual settings. Callers take turns.
+    """
+
+    def __init__(self, engine: Engine, room: Room) -> None:
+        self.info = replace(engine.info, name="plain client")
+        self._counts = engine.count_tokens
+        self._server = start_as_usual(room)
+        self._address = urlsplit(str(self._server.listening_address)).netloc
+        self._turn = threading.Lock()
+
+    def count_tokens(self, prompt: Prompt | str) -> int:
+        """Return how many tokens of the context a prompt takes."""
+        return self._counts(prompt)
+
+    def stream(self, queue: RequestQueue) -> Snapshots:
+        """Yield (number of the request, its completion), one after the other."""
+        taken = 0
+        while queue:
+            request = queue.take()
+            began = time.monotonic()
+            with self._turn:
+                answer = self._ask(request)
+            used = answer["usage"]
+            text, seconds = answer["choices"][0]["text"], time.monotonic() - began
+            yield taken, Completion(text, "length", "", used["prompt_tokens"], used["completion_tokens"], seconds)
+            taken += 1
+
+    def _ask(self, request: Request) -> Any:
+        params = request.sampling
+        body = {
+            "prompt": request.prompt.text,
+            "max_tokens": params.max_new_tokens,
+            "temperature": params.temperature,
+            "top_p": params.top_p,
+            "top_k": params.top_k,
+            "seed": params.seed,
+            "ignore_eos": True,
+        }
+        with closing(HTTPConnection(self._address)) as connection:
+            connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        if answer.status != 200:
+            raise EngineError(f"llama.cpp's server failed with {answer.status}: {text}")
+        return json.loads(text)
