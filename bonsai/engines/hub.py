@@ -12,7 +12,12 @@ from bonsai.settings import FORMATS, PHI_2, is_path
 _NOTES = "bonsai.json"
 _WANTED = {
     "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
-    "adapter": ["adapter_config.json", "adapter_model.safetensors", _NOTES],
+    "adapter": [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        _NOTES,
+        *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*"),
+    ],
 }
 _UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
 
@@ -22,8 +27,11 @@ def find_folder(source: str, kind: str, revision: str) -> Path:
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder
-    if folder.exists() or is_path(source):
-        raise EngineError(f"The {kind} {source} is not a folder. Give a folder that exists or a hub id like {PHI_2}.")
+    if folder.exists():
+        raise EngineError(f"The {kind} {source} is not a folder but a file; give the folder that it is in.")
+    if is_path(source):
+        example = f"a hub id like {PHI_2}" if kind == "model" else "its id on the hub (owner/name), or none"
+        raise EngineError(f"The {kind} {source} is not a folder: nothing is at {folder.absolute()}. Give {example}.")
     try:
         return Path(
             snapshot_download(

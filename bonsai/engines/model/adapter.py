@@ -1,6 +1,8 @@
 """LoRA adapters: checked against the model's layers, then added to the model."""
 
 import json
+import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,45 +19,115 @@ _PREFIX = "base_model.model."
 _OLD_PHI = {"Wqkv", "out_proj"}
 
 
-def check_adapter(adapter_id: str, folder: Path, model_id: str, config: Any) -> None:
-    """Raise EngineError, naming what does not fit, unless the adapter in `folder` fits a model of `config`."""
+def check_adapter(adapter_id: str, folder: Path, model_id: str, config: Any) -> int:
+    """Return how many tokens the adapter in `folder` wants the model to have: 0 for as many as it has.
+
+    Raises EngineError, naming what does not fit, unless it fits a model of `config` with so many tokens.
+    """
+    adapter = _adapter_config(adapter_id, folder)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     layers = dict(model.named_modules())
-    _check_targets(_adapter_config(adapter_id, folder), layers, f"The adapter {adapter_id} does not fit {model_id}")
-    for key, shape in _shapes(adapter_id, folder).items():
+    _check_targets(adapter, layers, f"The adapter {adapter_id} does not fit {model_id}")
+    shapes = _shapes(adapter_id, folder)
+    for key, shape in shapes.items():
         name, _, part = key.removeprefix(_PREFIX).partition(".lora_")
         if part in ("A.weight", "B.weight"):
             problem = _misfit(name, part[0], shape, layers)
             if problem:
                 raise EngineError(f"The adapter {adapter_id} does not fit {model_id}: {problem}.")
+    _compare_bases(adapter_id, str(adapter.get("base_model_name_or_path") or ""), model_id)
+    return _tokens_wanted(adapter_id, folder, model_id, model, shapes)
 
 
-def add_adapter(model: Any, adapter_id: str, folder: Path, *, merge: bool) -> Any:
-    """Return `model` with the adapter, merged into its weights if `merge`; every weight of the adapter is used."""
+def add_adapter(model: Any, adapter_id: str, folder: Path, *, tokens: int = 0, merge: bool) -> Any:
+    """Return `model` with the adapter, merged into its weights if `merge`; every weight of the adapter is used.
+
+    `tokens` is what `check_adapter` returned.
+    """
     try:
+        if tokens:
+            model.resize_token_embeddings(tokens, mean_resizing=False)
+        _untie(model, _shapes(adapter_id, folder))
         adapted: Any = PeftModel.from_pretrained(model, str(folder), torch_device=str(model.device))
         left = _left_over(adapted, _shapes(adapter_id, folder))
         if left:
             raise EngineError(f"The adapter {adapter_id} is not used whole: {left[0]} has no counterpart in the model.")
         return (adapted.merge_and_unload(safe_merge=True) if merge else adapted).eval()
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise EngineError(f"The adapter {adapter_id} cannot be loaded from {folder}: {reason}") from error
+
+
+def brings_tokenizer(folder: Path) -> bool:
+    """Say whether an adapter has a tokenizer of its own: it may know tokens that its base does not."""
+    return (folder / "tokenizer_config.json").is_file() and any(
+        (folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+    )
+
+
+def _untie(model: Any, shapes: Mapping[str, object]) -> None:
+    """Give the model's head weights of its own, if it shares those of the embedding and the adapter has some for them.
+
+    Otherwise what is meant for the one would change the other too.
+    """
+    into, out = model.get_input_embeddings(), model.get_output_embeddings()
+    if out is None or out.weight is not into.weight:
+        return
+    names = [name for name, one in model.named_modules() if one is into or one is out]
+    if any(key.removeprefix(_PREFIX).startswith(f"{name}.") for key in shapes for name in names):
+        out.weight = torch.nn.Parameter(out.weight.detach().clone(), requires_grad=False)
+        model.config.get_text_config().tie_word_embeddings = False
+        model.config.tie_word_embeddings = False
+
+
+def _tokens_wanted(adapter_id: str, folder: Path, model_id: str, model: Any, shapes: Mapping[str, list[int]]) -> int:
+    """Return the rows of the embeddings that an adapter brings, 0 if they are as many as the model's."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    names = [name for name, one in model.named_modules() if one in ends]
+    rows = int(ends[0].num_embeddings)
+    for key, shape in shapes.items():
+        name = key.removeprefix(_PREFIX)
+        whole = name.removesuffix(".weight").removesuffix(".base_layer") in names
+        wanted = shape[0] if whole else shape[1] if name.endswith(".lora_embedding_A") else rows
+        if wanted == rows:
+            continue
+        if wanted > rows and brings_tokenizer(folder):
+            return wanted
+        many = f"{abs(wanted - rows):,} {'more' if wanted > rows else 'fewer'} tokens"
+        hint = " Put the tokenizer that it was trained with beside its weights." if wanted > rows else ""
+        raise EngineError(
+            f"The adapter {adapter_id} was trained with {many} than {model_id} has: {wanted:,}, not {rows:,}.{hint}"
+        )
+    return 0
+
+
+def _compare_bases(adapter_id: str, named: str, model_id: str) -> None:
+    """Say so if an adapter names another base: what fits is used, and may still be meant for other weights."""
+    ours, theirs = (re.sub(r"[^a-z0-9]", "", Path(one).name.lower()) for one in (model_id, named))
+    if named and ours != theirs and not Path(named).is_absolute():
+        logging.getLogger(__name__).warning(
+            "The adapter %s was trained on %s, and is used with %s.", adapter_id, named, model_id
+        )
 
 
 def _adapter_config(adapter_id: str, folder: Path) -> dict[str, Any]:
     if not (folder / "adapter_config.json").is_file():
         raise EngineError(f"The adapter {adapter_id} has no adapter_config.json in {folder}; give a LoRA adapter.")
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"The adapter_config.json of {adapter_id} cannot be read: {error}") from error
+    if (folder / "adapters.safetensors").is_file() or isinstance(config, dict) and "lora_parameters" in config:
+        raise EngineError(
+            f"The adapter {adapter_id} was made by MLX, whose form PEFT does not read. Fuse it with its model "
+            "(mlx_lm.fuse --de-quantize), and give the folder that this writes as the model, without an adapter."
+        )
     if not (folder / _WEIGHTS).is_file():
         raise EngineError(
             f"The adapter {adapter_id} has no {_WEIGHTS}; .bin weights are not read, since they can run code. "
             "Convert it: load it with PEFT and save it with save_pretrained(folder, safe_serialization=True)."
         )
-    try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineError(f"The adapter_config.json of {adapter_id} cannot be read: {error}") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise EngineError(f"The adapter {adapter_id} is not a LoRA adapter; only LoRA adapters can be used.")
     return config
@@ -95,6 +167,12 @@ def _misfit(name: str, part: str, shape: list[int], layers: Mapping[str, torch.n
 def _left_over(adapted: Any, shapes: Mapping[str, object]) -> list[str]:
     """Return the adapter's weights that PEFT passed over and those that it lacks."""
     used = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    # PEFT saves a trained embedding whole, beside the adapter's own weights.
-    whole = ("embed_tokens.weight", "lm_head.weight", "embed_tokens.base_layer.weight", "lm_head.base_layer.weight")
-    return sorted(key for key in used ^ set(shapes) if not key.endswith(whole))
+    # PEFT saves an embedding or a head whole, beside the adapter's own weights; it is given to the model.
+    model = adapted.get_base_model()
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    names = [name for name, one in model.named_modules() if one in ends]
+    return sorted(
+        key
+        for key in used ^ set(shapes)
+        if not any(key.removeprefix(_PREFIX).startswith(f"{name}.") and ".lora_" not in key for name in names)
+    )

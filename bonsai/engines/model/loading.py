@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from transformers.utils import logging
 from bonsai.engines.base import EngineInfo, Prompt
 from bonsai.engines.gguf.finding import find_model, is_gguf
 from bonsai.engines.hub import find_folder
-from bonsai.engines.model.adapter import add_adapter, check_adapter
+from bonsai.engines.model.adapter import add_adapter, brings_tokenizer, check_adapter
 from bonsai.engines.model.device import ZERO_GPU, device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.engines.model.gguf import load_unpacked
@@ -59,19 +60,40 @@ class LoadedModel:
     @property
     def vocabulary(self) -> int:
         """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
-        return int(max(self.tokenizer.get_vocab().values())) + 1
+        return min(int(max(self.tokenizer.get_vocab().values())) + 1, self._rows)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Return the tokens of a prompt, at least one; what looks like a special token in a text stays text."""
-        ids: list[int] = []
-        if any(token in text for text in prompt.parts[1::2] for token in self.tokenizer.all_special_tokens):
-            for number, part in enumerate(prompt.parts):
-                ids += self.tokenizer(
-                    part, verbose=False, add_special_tokens=not number, split_special_tokens=bool(number % 2)
-                )["input_ids"]
+        if any(token in text for text in prompt.parts[1::2] for token in self._special):
+            ids = [
+                token for number, part in enumerate(prompt.parts) for token in self._ids(part, is_text=number % 2 == 1)
+            ]
         else:
-            ids = self.tokenizer(prompt.text, verbose=False)["input_ids"]
-        return ids or [self.tokenizer.eos_token_id]
+            ids = self._ids(prompt.text)
+        return [*self._begin, *ids] or [self.tokenizer.eos_token_id]
+
+    def _ids(self, text: str, *, is_text: bool = False) -> list[int]:
+        ids = self.tokenizer(text, verbose=False, add_special_tokens=False, split_special_tokens=is_text)["input_ids"]
+        # A token that was added to the tokenizer alone says nothing to the model.
+        return [token for token in ids if token < self._rows]
+
+    @cached_property
+    def _rows(self) -> int:
+        return int(self.model.get_input_embeddings().num_embeddings)
+
+    @cached_property
+    def _special(self) -> frozenset[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return frozenset((*self.tokenizer.all_special_tokens, *(token.content for token in added if token.special)))
+
+    @cached_property
+    def _begin(self) -> list[int]:
+        """What the tokenizer puts before each text; what it puts after one would end a prompt, and is left out."""
+        alone = self._ids("a")
+        whole = self.tokenizer("a", verbose=False)["input_ids"]
+        places = range(len(whole) - len(alone) + 1)
+        start = next((place for place in places if whole[place : place + len(alone)] == alone), 0)
+        return list(whole[:start])
 
     def info(self, engine: str) -> EngineInfo:
         """Return what the engine of that name is with this model."""
@@ -125,15 +147,17 @@ def load_model(settings: Settings) -> LoadedModel:
     with quiet():
         config = _config(model_id, files)
         _check_dtype(settings, config)
-        if adapter:
-            check_adapter(adapter_id, adapter, model_id, config)
+        tokens = check_adapter(adapter_id, adapter, model_id, config) if adapter else 0
         tokenizer = _tokenizer(model_id, files)
+        if adapter and brings_tokenizer(adapter):
+            tokenizer = _own_tokenizer(adapter_id, adapter, tokenizer)
         model = _weights(model_id, files, settings, gpu)
         if adapter:
-            model = add_adapter(model, adapter_id, adapter, merge=settings.quantization == "none")
+            model = add_adapter(model, adapter_id, adapter, tokens=tokens, merge=settings.quantization == "none")
         model = _place(model, settings, gpu)
         use_fast_layers(model)
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    # Tokens that were added to a tokenizer, and not to the model, are passed over.
+    if tokenizer.vocab_size > model.get_input_embeddings().num_embeddings:
         raise EngineError(f"The tokenizer of {model_id} belongs to another model: it has more tokens than this one.")
     return LoadedModel(
         model=model,
@@ -191,6 +215,18 @@ def _tokenizer(model_id: str, files: ModelFiles) -> Any:
         raise EngineError(f"The tokenizer of {model_id} cannot be read: its files are missing from {files.folder}.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _own_tokenizer(adapter_id: str, folder: Path, base: Any) -> Any:
+    """Return the tokenizer that an adapter brings; raise EngineError unless it is the base's with more tokens."""
+    tokenizer = _tokenizer(adapter_id, ModelFiles(folder))
+    known = tokenizer.get_vocab()
+    if other := [token for token, number in base.get_vocab().items() if known.get(token) != number]:
+        raise EngineError(
+            f"The adapter {adapter_id} brings a tokenizer of another model: {len(other):,} tokens differ "
+            f"({other[0]!r})."
+        )
     return tokenizer
 
 

@@ -4,14 +4,19 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bonsai.engines.model.loading import ModelFiles, load_model, model_files, quiet
+from bonsai.engines.base import Prompt
+from bonsai.engines.model.loading import LoadedModel, ModelFiles, load_model, model_files, quiet
 from bonsai.errors import EngineError, SettingError, UsageError, first_line
 from bonsai.settings import NO_ADAPTER, Settings
 
+# Of the highest logit: by so much a model may differ from itself as it was before it was written.
+_ROUNDING = 0.02
 # What the weights are stored in, and what they are merged in: the numbers of a Phi overflow in float16.
 _KEPT = {"float16": "bfloat16", "bfloat16": "bfloat16", "float32": "float32"}
 
@@ -35,20 +40,66 @@ def merge(settings: Settings, out: Path) -> None:
     if settings.dtype == "auto":
         settings = replace(settings, dtype=_stored_format(model_files(model, settings.revision)))
     loaded = load_model(replace(settings, zero_gpu=False))
-    # A folder that is there is whole: what is interrupted leaves another one.
+    # A folder that is there is whole.
     unfinished = out.with_name(f"{out.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
         with quiet():
             loaded.model.save_pretrained(unfinished)
             loaded.tokenizer.save_pretrained(unfinished)
+            _write_for_older(unfinished)
+            _read_back(unfinished, loaded)
         if out.exists():
             out.rmdir()
         unfinished.rename(out)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise EngineError(f"The merged model cannot be written to {out}: {first_line(error)}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_for_older(folder: Path) -> None:
+    """Write the configurations so that transformers 4, and servers that are built on it, read them the same.
+
+    It has no class TokenizersBackend, and looks for what concerns the rotary embedding beside each other.
+    """
+    for name, change in (("tokenizer_config.json", _older_tokenizer), ("config.json", _older_config)):
+        file = folder / name
+        if file.is_file():
+            config = change(json.loads(file.read_text(encoding="utf-8")))
+            file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _older_tokenizer(config: dict[str, Any]) -> dict[str, Any]:
+    backend = config.get("tokenizer_class") == "TokenizersBackend"
+    # What transformers 5 notes of where a tokenizer came from means something else there.
+    config = {key: value for key, value in config.items() if key not in ("backend", "is_local", "local_files_only")}
+    if isinstance(config.get("extra_special_tokens"), list):
+        config["additional_special_tokens"] = config.pop("extra_special_tokens")
+    return {**config, "tokenizer_class": "PreTrainedTokenizerFast"} if backend else config
+
+
+def _older_config(config: dict[str, Any]) -> dict[str, Any]:
+    rope = config.get("rope_parameters") or {}
+    beside = {key: rope[key] for key in ("rope_theta", "partial_rotary_factor") if key in rope}
+    if rope.get("rope_type", "default") != "default":
+        beside["rope_scaling"] = {key: value for key, value in rope.items() if key not in beside}
+    if "dtype" in config:
+        beside["torch_dtype"] = config["dtype"]
+    return {**config, **beside}
+
+
+def _read_back(folder: Path, loaded: LoadedModel) -> None:
+    """Raise EngineError unless what was written is read as the model that was merged."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=loaded.model.dtype, use_safetensors=True).eval()
+    ids = torch.tensor([loaded.encode(Prompt.of("Why do cities need forests?"))], device=model.device)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        wanted = loaded.model(ids.to(loaded.model.device)).logits.float().cpu()
+        apart = (model(ids).logits.float().cpu() - wanted).abs().max()
+    if not apart <= _ROUNDING * wanted.abs().max() or tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
+        raise EngineError("The merged model is read otherwise than it was written; nothing is kept.")
 
 
 def _check_free(out: Path) -> None:

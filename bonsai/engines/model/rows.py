@@ -17,6 +17,8 @@ from bonsai.engines.base import Completion, FinishReason, SamplingParams, cut_at
 
 _WINDOW = 32
 _OVERLAP = 8
+# Bytes of a character whose last one is missing; each may be a token.
+_MOST_UNFINISHED = 3
 
 
 class IncrementalText:
@@ -31,17 +33,36 @@ class IncrementalText:
     def add(self, token: int) -> str:
         """Return the whole text with `token` at its end; an unfinished character shows as U+FFFD."""
         self._window.append(token)
-        recent = self._decode()
+        recent = self._finished(self._decode(self._window))
         text = self._settled + recent[self._skip :]
         if len(self._window) >= _WINDOW and not recent.endswith("\ufffd"):
-            # Some tokens stay, since a tokenizer may write a token differently at the start of a text.
-            self._window = self._window[-_OVERLAP:]
-            self._settled, self._skip = text, len(self._decode())
+            self._settle(recent, text)
         return text
 
-    def _decode(self) -> str:
+    def _finished(self, recent: str) -> str:
+        """Return the text of the window; some tokenizers let an unfinished character spoil those before it."""
+        if recent.endswith("\ufffd"):
+            for unfinished in range(1, min(_MOST_UNFINISHED, len(self._window)) + 1):
+                before = self._decode(self._window[:-unfinished])
+                if not before.endswith("\ufffd"):
+                    return before + "\ufffd"
+        return recent
+
+    def _settle(self, recent: str, text: str) -> None:
+        """Let go of all tokens but the last few, which begin with a whole character.
+
+        Some stay, since a tokenizer may write a token differently at the start of a text.
+        """
+        for kept in range(_OVERLAP, 2 * _OVERLAP):
+            tail = self._decode(self._window[-kept:])
+            if recent.endswith(tail.lstrip(" ")):
+                self._window = self._window[-kept:]
+                self._settled, self._skip = text, len(tail)
+                return
+
+    def _decode(self, tokens: list[int]) -> str:
         # Special tokens stay visible: a stop text may be one of them.
-        return str(self._tokenizer.decode(self._window, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
 class ActiveCompletion:
