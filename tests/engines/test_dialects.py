@@ -645,6 +645,14 @@ def test_a_server_that_completes_nothing_is_told_at_the_start(refusal: Reply, se
     assert ("large" in str(raised.value)) == ("BONSAI_MODEL" in sentence), "the other models are named"
 
 
+def test_a_page_is_told_with_what_may_be_wrong_about_the_address() -> None:
+    page = body("<title>Welcome</title>", "text/html")
+    for lists, hint in (({"data": []}, " BONSAI_BASE_URL usually ends in /v1."), (None, "")):
+        with serving(page, always=True, lists=lists) as server, pytest.raises(EngineError) as raised:
+            open_engine(server, model="small")
+        assert str(raised.value).endswith(f"sent a web page in the place of a text: Welcome.{hint}")
+
+
 def test_the_setting_says_what_is_asked_for() -> None:
     traits: dict[str, Any] = {"engine": EchoEngine(), "apis": ("completions", "chat/completions")}
     with SmallServer(**traits).running() as server:

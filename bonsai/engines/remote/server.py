@@ -11,7 +11,8 @@ from bonsai.engines.remote.reply import Tell
 from bonsai.engines.remote.trial import try_out
 from bonsai.engines.remote.wire.connection import Connection
 from bonsai.engines.remote.wire.retries import RetryPolicy
-from bonsai.engines.remote.wire.server_errors import AskedServer, ServerError, Trouble
+from bonsai.engines.remote.wire.sentences import AskedServer
+from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
 from bonsai.errors import EngineError, first_line
 
 # It takes this one for models that have none, and were not trained on it.

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -26,7 +26,6 @@ _NO_MONEY = (
     r"insufficient[ _]?(?:quota|funds|balance|credit)|\bcredits?\b|billing|balance|payment|prepaid|account|subscription"
     r"|exceeded your current|spend(?:ing)? (?:limit|cap)|budget|quota[ _](?:is )?(?:exhausted|used up)"
 )
-_ABOUT_A_KEY = r"\bkey\b|token|unauthori[sz]ed|authenticat|credential|bearer|\blog ?in\b|sign ?in"
 
 
 class Trouble(StrEnum):
@@ -108,83 +107,6 @@ class ServerError(Exception):
     def refuses_request(self) -> bool:
         """Say whether the server finds fault with what was asked; some say so as a failure of their own."""
         return self.status in (400, 422) or (self.status >= 500 and not self.passing)
-
-
-@dataclass(frozen=True)
-class AskedServer:
-    """What a sentence about a server's trouble should know of it."""
-
-    address: str
-    model: str
-    models: Sequence[str] = ()
-    """The models that it lists."""
-    has_key: bool = False
-
-    def sentence(self, trouble: ServerError) -> str:
-        """Return what is wrong and what to do, for the person."""
-        said = f": {re.sub(r'(?<![.])[.:]$', '', trouble.message)}" if trouble.message else ""
-        words = self._of_refusal(trouble, said) if trouble.kind is Trouble.REFUSED else _WORDS[trouble.kind]
-        if trouble.kind is Trouble.MOVED:
-            said = f" {trouble.message}"
-        if trouble.kind is Trouble.SAID and not self.models and "endpoint" in said.lower():
-            words += " BONSAI_BASE_URL usually ends in /v1."
-        return f"The server at {self.address} {words.replace('{said}', said)}"
-
-    def sentence_at_start(self, trouble: ServerError) -> str:
-        """Return the same for a server that completes nothing at all."""
-        sentence = self.sentence(trouble)
-        names_model = "BONSAI_MODEL" in sentence or not trouble.refuses_request
-        return sentence if names_model else f"{sentence} {self._which_model()}"
-
-    def _of_refusal(self, trouble: ServerError, said: str) -> str:
-        status = trouble.status
-        if status in (401, 403):
-            return self._of_access(trouble, said)
-        if status == 402:
-            return "wants to be paid{said}."
-        if status == 404:
-            return self._of_absence(trouble)
-        if status == 429 and not trouble.passing:
-            return "gives no more{said}."
-        if status == 429:
-            return "has too much to do{said}. Try again later, or lower BONSAI_CONCURRENCY."
-        if status >= 500:
-            return f"failed with {status}{{said}}. Its own log may say why."
-        if status == 413:
-            return "finds the prompt too long{said}."
-        return f"does not take this prompt for the model {self.model}{{said}}."
-
-    def _of_access(self, trouble: ServerError, said: str) -> str:
-        if not said or re.search(_ABOUT_A_KEY, trouble.message, re.IGNORECASE):
-            if not self.has_key:
-                return "asks for an API key{said}. Set BONSAI_API_KEY to one that it accepts."
-            return "refuses the API key{said}. Set BONSAI_API_KEY to one that it accepts."
-        return "refuses this{said}."
-
-    def _of_absence(self, trouble: ServerError) -> str:
-        model = self.model
-        if not self.models and "model" not in trouble.message.lower():
-            return "has no completions there{said}. BONSAI_BASE_URL usually ends in /v1."
-        if self.model not in self.models and "chat" not in trouble.message.lower():
-            return f"has no model {model}{{said}}. {self._which_model()}"
-        return f"has no plain completions for the model {model}{{said}}. {self._which_model()}"
-
-    def _which_model(self) -> str:
-        others = [name for name in self.models if name != self.model][:8]
-        named = f": {', '.join(others)}" if others else ""
-        return f"Set BONSAI_MODEL or BONSAI_ADAPTER to one it serves{named}."
-
-
-_WORDS = {
-    Trouble.UNREACHABLE: "cannot be reached{said}. Is it running, and is BONSAI_BASE_URL right?",
-    Trouble.SILENT: "has sent nothing for long. Is it still loading its model, or has it too much to do?",
-    Trouble.LATE: "was not done in time. Ask for fewer new tokens, or lower BONSAI_CONCURRENCY.",
-    Trouble.SAID: "broke off{said}.",
-    Trouble.LOST: "broke off before the text was complete. Its own log may say why.",
-    Trouble.PAGE: "sent a web page in the place of a text{said}. BONSAI_BASE_URL usually ends in /v1.",
-    Trouble.MOVED: "redirects to{said}. Set BONSAI_BASE_URL to where it is now.",
-    Trouble.UNREADABLE: "does not answer as an OpenAI-compatible one does{said}. BONSAI_BASE_URL usually ends in /v1.",
-}
 
 
 def refusal(kind: Trouble, body: object, key: str, status: int = 0, wait: float = 0.0) -> ServerError:
