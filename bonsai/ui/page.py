@@ -146,6 +146,7 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
                 quiet=True,
                 theme=theme(),
                 css_paths=Path(__file__).with_name("page.css"),
+                head=f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>",
                 i18n=I18N,
                 mcp_server=True,
                 ssr_mode=False,

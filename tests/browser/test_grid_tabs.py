@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from bonsai.chains.prompts import parse_variant
 from bonsai.reports.exports import export, to_csv, to_markdown
 from bonsai.reports.report import Report, ReportOptions
-from bonsai.runs.run import Run, loads
+from bonsai.runs.run import Run, loads, read_run
 from bonsai.settings import ROOT, Settings
 from tests.browser.visits import (
     QUESTION,
@@ -23,6 +23,7 @@ from tests.browser.visits import (
     button,
     choose,
     download,
+    open_run,
     set_seed,
     status,
     table,
@@ -69,12 +70,6 @@ def saved(page: Page) -> Run:
 
 def upload(page: Page, place: str, file: Path) -> None:
     page.locator(f"{place}:visible input[type=file]").set_input_files(file)
-
-
-def open_run(page: Page, file: Path) -> None:
-    with page.expect_file_chooser() as chooser:
-        button(page, "Open a run").click()
-    chooser.value.set_files(file)
 
 
 def done(page: Page) -> None:
@@ -124,7 +119,7 @@ def test_two_variants_are_compared_with_an_edited_copy(visit: Visit) -> None:
     assert run.chains[2].prompt == parse_variant("mine", EDITED)
     assert all(chain.seed == run.chains[0].seed for chain in run.chains)
 
-    grid = page.locator(".bonsai-cells:visible").get_by_role("gridcell")
+    grid = page.locator(".bonsai-cells:visible td")
     grid.nth(2).click()
     expect(page.locator(".bonsai-one:visible input")).to_have_value(re.compile("^1.1 assistant"))
     grid.nth(4).click()
@@ -146,15 +141,11 @@ def _without(html: str, tag: str) -> str:
 
 
 def table_head(page: Page) -> list[str]:
-    names = page.locator(".bonsai-cells:visible").get_by_role("columnheader").all_inner_texts()
-    return [name.removesuffix("⋮").strip() for name in names]
+    return page.locator(".bonsai-cells:visible th").all_inner_texts()
 
 
 def cells(page: Page) -> list[list[str]]:
-    frame = page.locator(".bonsai-cells:visible")
-    width = len(table_head(page))
-    texts = [text.strip() for text in frame.get_by_role("gridcell").all_inner_texts()]
-    return [texts[at : at + width] for at in range(0, len(texts), width)]
+    return [list(row.values()) for row in table(page, ".bonsai-cells")]
 
 
 def test_the_figures_of_a_comparison_are_the_same_on_the_page_and_in_its_files(visit: Visit) -> None:
@@ -185,12 +176,12 @@ def test_columns_texts_and_only_what_differs(visit: Visit) -> None:
     done(page)
     assert len(cells(page)) == 4
     tick(page, "Only what differs")
-    expect(page.locator(".bonsai-cells:visible").get_by_role("gridcell")).to_have_count(2 * 5)
+    expect(page.locator(".bonsai-cells:visible td")).to_have_count(2 * 5)
     choose(page, ".bonsai-axis", "Methods")
-    expect(page.locator(".bonsai-cells:visible").get_by_role("columnheader").nth(3)).to_contain_text("single")
+    expect(page.locator(".bonsai-cells:visible th").nth(3)).to_contain_text("single")
     assert table_head(page)[:5] == ["question", "prompt", "step", "single", "two-step"]
     choose(page, ".bonsai-field", "Reasoning")
-    expect(page.locator(".bonsai-cells:visible")).to_contain_text("The question is about")
+    expect(page.locator(".prose.bonsai-cells:visible")).to_contain_text("The question is about")
     del ENGINE.replies["Why do we sleep"]
 
 
@@ -208,8 +199,7 @@ def test_a_cell_is_asked_again_alone(visit: Visit) -> None:
     ENGINE.calls = 0
     button(page, "Ask the first cell again").click()
     # "Done in" is still told of the first run for a moment.
-    expect(page.locator(".bonsai-cells:visible")).not_to_contain_text(before.chains[1].steps[0].answer)
-    expect(page.locator(".bonsai-live:visible")).to_contain_text("Chain 2")
+    expect(page.locator(".prose.bonsai-cells:visible")).not_to_contain_text(before.chains[1].steps[0].answer)
     done(page)
     after = saved(page)
     assert ENGINE.calls == 2, "one chain of two steps was asked, and no other"
@@ -289,7 +279,8 @@ def test_the_saved_example_is_opened(visit: Visit, tmp_path: Path) -> None:
     open_run(page, ROOT / "examples" / "batch.json")
     expect(status(page)).to_contain_text("This is a run of another tab")
     open_run(page, ROOT / "examples" / "qtq.json")
-    expect(page.locator(".bonsai-note:visible").first).to_contain_text("Finished steps: 6")
+    steps = sum(len(chain.own_steps) for chain in read_run(ROOT / "examples" / "qtq.json").chains)
+    expect(page.locator(".bonsai-note:visible").first).to_contain_text(f"Finished steps: {steps}")
 
 
 def test_a_run_of_another_model_is_not_gone_on_with(visit: Visit, tmp_path: Path) -> None:
@@ -318,7 +309,6 @@ def test_what_failed_is_asked_again_alone(visit: Visit) -> None:
     ENGINE.calls = 0
     button(page, "Ask the failed again").click()
     expect(status(page)).not_to_contain_text("failed")
-    expect(page.locator(".bonsai-live:visible")).to_contain_text("Chain 2")
     done(page)
     assert ENGINE.calls == 2
     after = saved(page)
@@ -336,7 +326,7 @@ def test_a_list_is_uploaded_and_what_is_in_it_is_told(visit: Visit, tmp_path: Pa
     upload(page, ".bonsai-upload", sheet)
     expect(found).to_contain_text("list.csv has no column question; found: 番号, 題, 質問文.")
     choose(page, ".bonsai-column", "質問文")
-    expect(found).to_contain_text("1 questions. Blank lines, passed over: 3. Lines that repeat a question")
+    expect(found).to_contain_text("read as Shift-JIS. Blank lines, passed over: 3. Lines that repeat a question")
     button(page, "Run").click()
     done(page)
     assert [row["question"] for row in table(page)] == ["なぜ盆栽は小さいのですか"]
@@ -377,7 +367,7 @@ def test_text_is_shown_as_text_and_never_run(visit: Visit) -> None:
     assert cells(page)[0][0] == nasty
     expect(page.locator(".prose.bonsai-summary:visible")).to_contain_text(nasty)
     expect(page.locator(".bonsai-live:visible")).to_contain_text(nasty)
-    grid = page.locator(".bonsai-cells:visible").get_by_role("gridcell")
+    grid = page.locator(".bonsai-cells:visible td")
     grid.nth(2).click()
     grid.nth(3).click()
     choose(page, ".bonsai-field", "Question")

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.browser.visits import (
     ask,
     button,
     choose,
+    conversation,
     download,
     open_section,
     picture,
@@ -57,13 +59,12 @@ def test_each_tab_from_a_starter_to_the_files(visit: Visit, tab: str, steps: int
     button(page, "Run").click()
     expect(status(page)).to_contain_text("Done in")
     expect(page.locator(".bonsai-note:visible")).to_contain_text(f"Finished steps: {steps}")
-    expect(page.locator(".bonsai-table:visible").get_by_role("gridcell").first).to_be_visible()
     rows = table(page)
     assert [row["step"] for row in rows] == [str(number) for number in range(1, steps + 1)]
     assert rows[0]["question"] == QUESTION
     assert all(row[name] for row in rows for name in written)
     assert not {"reasoning", "next_question"} - set(written) & set(rows[0])
-    assert page.locator(".bonsai-live:visible").inner_text().count(rows[-1]["answer"]) == 1
+    assert conversation(page).inner_text().count(rows[-1]["answer"]) == 1
 
     saved = download(page, "Download JSON").decode()
     run = loads(saved)
@@ -117,7 +118,7 @@ def test_when_too_many_wait_the_next_visitor_is_told_so(
     served: Any, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ENGINE.reset(hold_at_call=1)
-    monkeypatch.setattr(ENGINE, "runs_at_once", 1)
+    monkeypatch.setattr(ENGINE, "info", replace(ENGINE.info, max_concurrent_runs=1))
     with served(ENGINE, Settings(engine="echo", queue_size=1)) as address:
         visit, client = Visit(address, browser), Client(address, verbose=False)
         page = visit()
@@ -132,6 +133,9 @@ def test_when_too_many_wait_the_next_visitor_is_told_so(
         assert answering.result(60) and waiting.result(60)
         ask(page, QUESTION)
         expect(status(page)).to_contain_text("Done in")
+        # The browser tells of the refusal too.
+        assert visit.faults and all("503" in fault for fault in visit.faults)
+        visit.faults.clear()
         visit.end()
         client.close()
 
@@ -147,7 +151,7 @@ def test_clear_empties_the_tab(visit: Visit, in_mid_stream: bool) -> None:
     expect(status(page)).to_contain_text("Ready.")
     expect(page.locator(".bonsai-question:visible textarea")).to_have_value("")
     expect(page.locator(".bonsai-note:visible")).to_contain_text("No results yet")
-    expect(page.locator(".bonsai-table:visible").get_by_role("gridcell")).to_have_count(0)
+    expect(page.locator(".bonsai-table:visible td")).to_have_count(0)
     expect(button(page, "Download JSON")).to_be_disabled()
     expect(button(page, "Stop")).to_be_disabled()
     expect(button(page, "Run")).to_be_enabled()
@@ -169,7 +173,7 @@ def test_text_is_shown_as_text_and_never_run(visit: Visit) -> None:
     page = visit("Two-step reasoning")
     ask(page, question)
     expect(status(page)).to_contain_text("Done in")
-    expect(page.locator(".bonsai-live:visible .part").first).to_contain_text(question)
+    expect(page.locator(".bonsai-live:visible")).to_contain_text(question)
     assert table(page)[0]["question"] == question
     page.get_by_role("tab", name="Report").locator("visible=true").click()
     expect(page.locator(".prose.bonsai-report:visible")).to_contain_text(question)
@@ -181,7 +185,7 @@ def test_two_visitors_do_not_see_each_other(visit: Visit) -> None:
     first, second = visit("Single question"), visit("Single question")
     ask(first, "Why do apples fall?")
     expect(status(first)).to_contain_text("Done in")
-    expect(second.locator(".bonsai-table:visible").get_by_role("gridcell")).to_have_count(0)
+    expect(second.locator(".bonsai-table:visible td")).to_have_count(0)
     ask(second, "Why do rivers bend?")
     expect(status(second)).to_contain_text("Done in")
     assert [row["question"] for row in table(first)] == ["Why do apples fall?"]
@@ -347,7 +351,7 @@ def test_the_picture_draws_any_question_and_runs_none(visit: Visit) -> None:
         "1. なぜ盆栽は小さいのですか 🌱 － 「鉢」のせい？",
     ):
         ask(page, question)
-        expect(page.locator(".bonsai-live:visible .part").first).to_contain_text(question)
+        expect(page.locator(".bonsai-live:visible")).to_contain_text(question)
         expect(status(page)).to_contain_text(re.compile("Done|Ended"))
         assert picture(page)[0].replace(" ", "").startswith(f"1.{question}"[:50].replace(" ", ""))
     assert page.locator(".bonsai-tree img, .bonsai-tree script, .bonsai-tree a").count() == 0

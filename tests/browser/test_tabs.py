@@ -13,10 +13,10 @@ from tests.browser.visits import QUESTION, HeldEngine, Visit, button, status
 ENGINE = HeldEngine()
 TABS = ("Single question", "Two-step reasoning", "QtQ chain", "Compare", "Batch", "About")
 SHOWN = {
-    "Table": ".bonsai-table [role=gridcell]",
+    "Table": ".bonsai-table:not(.bonsai-cells) td",
     "Report": ".bonsai-report h1",
     "Picture": ".tree .node, .bonsai-lines circle, .bonsai-lines .legend",
-    "Side by side": ".bonsai-cells [role=gridcell]",
+    "Side by side": ".bonsai-cells td",
     "Statistics": ".bonsai-charts .track i",
 }
 
@@ -47,6 +47,17 @@ def test_the_results_of_a_chain_are_seen_in_every_order(visit: Visit, order: tup
     button(page, "Run").click()
     expect(status(page)).to_contain_text("Done in")
     for tab in (before, *after, before):
+        open_tab(page, tab)
+        sees(page, tab)
+
+
+@pytest.mark.parametrize("order", list(permutations(("Side by side", "Table", "Statistics"))), ids="-".join)
+def test_the_results_of_a_comparison_are_seen_in_every_order(visit: Visit, order: tuple[str, ...]) -> None:
+    page = visit("Compare")
+    open_tab(page, order[0])
+    button(page, "Run").click()
+    expect(status(page)).to_contain_text("Done in")
+    for tab in order:
         open_tab(page, tab)
         sees(page, tab)
 

@@ -185,7 +185,8 @@ def test_a_run_that_cannot_be_taken_gets_a_sentence(
 @pytest.mark.parametrize("name", ["/branch", "/test_reasoning"])
 @pytest.mark.parametrize("given", [{"question": "Why?"}, [], None, 3])
 def test_what_is_no_run_gets_a_sentence(client: Client, name: str, given: Any) -> None:
-    with pytest.raises(AppError, match="What was given as run is not a saved run. The key 'format' is missing"):
+    sentence = "The key 'format' is missing" if isinstance(given, dict) else "run must be an object"
+    with pytest.raises(AppError, match=sentence):
         client.predict(given, api_name=name)
 
 
@@ -271,7 +272,7 @@ def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
         ("/compare", [QUESTION, ["assistant"]], {"repeats": 21}, "repeats is 21; it must be between 1 and 20"),
         ("/compare", [QUESTION, ["assistant"]], {"with_and_without_adapter": True}, "No adapter answers here"),
         ("/compare", [QUESTION, ["assistant"]], {"method": "magic"}, "no method 'magic'"),
-        ("/batch", [["Why?", 7]], {}, "Give a list of questions"),
+        ("/batch", [["Why?", 7]], {}, "questions must be a list of texts"),
         ("/batch", [[]], {}, "The list has no questions"),
         ("/batch", [[f"Why {n}?" for n in range(10_001)]], {}, "has 10,001 questions; at most 10,000"),
         ("/batch", [["Why?"]], {"steps": 7}, "steps is 7; it must be between 1 and 6"),
@@ -297,3 +298,31 @@ def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> Non
     assert [row["question"] for row in ended] == asked[:3]
     assert ended[-1]["flags"] == "no-progress"
     assert [row["question"] for row in gone_on] == asked
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "sentence"),
+    [
+        ("/ask", {"question": None}, "question must be a text"),
+        ("/qtq", {"question": ["Why?"]}, "question must be a text"),
+        ("/two_step", {"question": 7}, "question must be a text"),
+        ("/ask", {"question": QUESTION, "prompt": ["assistant"]}, "prompt must be a text"),
+        (
+            "/qtq",
+            {"question": QUESTION, "stop_without_progress": "false"},
+            "stop_without_progress must be true or false",
+        ),
+        ("/compare", {"question": QUESTION, "prompts": "assistant,logician"}, "prompts must be a list of texts"),
+        ("/compare", {"question": QUESTION, "prompts": ["assistant"], "method": None}, "method must be a text"),
+        ("/batch", {"questions": QUESTION}, "questions must be a list of texts"),
+        ("/batch", {"questions": [QUESTION], "prompts": "assistant"}, "prompts must be a list of texts"),
+        ("/branch", {"run": "a text"}, "run must be an object"),
+        ("/qtq", {"question": QUESTION, "steps": "3"}, "steps is '3'; it must be a number"),
+        ("/qtq", {"question": QUESTION, "seed": True}, "seed is True; it must be a number"),
+    ],
+)
+def test_what_is_of_another_type_is_named(
+    client: Client, endpoint: str, arguments: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(api_name=endpoint, **arguments)

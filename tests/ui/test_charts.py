@@ -2,7 +2,7 @@
 
 import re
 
-from bonsai.ui.views.charts import Bar, bar_chart, line_chart
+from bonsai.ui.views.picture.charts import Bar, bar_chart, line_chart
 
 
 def test_a_higher_value_is_drawn_higher_and_a_later_step_further_right() -> None:

@@ -6,7 +6,6 @@ from contextlib import aclosing
 from typing import Any
 
 from bonsai.chains.moves import AUTO
-from bonsai.errors import UsageError
 from bonsai.runs.journal import begin_journal
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.runs.question_lists import pasted
@@ -102,8 +101,6 @@ def batch(context: PageContext) -> Endpoint:
             conclude: End a qtq chain with a conclusion: an answer to its first question by what the chain found.
         """
         with sentences():
-            if not isinstance(questions, list) or not all(isinstance(text, str) for text in questions):
-                raise UsageError("Give a list of questions, each a text.")
             text = "\n".join(" ".join(question.split()) for question in questions)
             found = pasted(text, context.settings.max_questions).questions
             return await _grid_rows(

@@ -1,14 +1,14 @@
 """What happens among the cells of a comparison: columns and texts are chosen, two cells are laid over each other."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
 from bonsai.reports.comparison import side_by_side
-from bonsai.ui.grid_tab.cells import Cells, Layout, pick
+from bonsai.ui.grid_tab.cells import Cells, Layout
 from bonsai.ui.grid_tab.events import GridRunState, GridTab
 from bonsai.ui.locales.translate import language_of
+from bonsai.ui.views.table import picked
 from bonsai.ui.work.event_settings import QUIET, Values
 
 
@@ -32,7 +32,7 @@ class CellEvents:
         # Not `input`, which a dropdown also tells when it is left: a seed that was typed by then would be lost.
         cells.one.change(self.take_seed, [run_state, cells.one], cells.seed, queue=False, **QUIET)
         places = [cells.one, cells.other, cells.difference]
-        cells.table.select(self.pick, [*layout, cells.one, cells.other], places, queue=False, **QUIET)
+        cells.table.select(self.pick, [run_state, cells.field, cells.one, cells.other], places, queue=False, **QUIET)
 
     def look_along(
         self, run_state: GridRunState | None, axis: str | None, field: str, only: bool, request: gr.Request
@@ -66,20 +66,16 @@ class CellEvents:
     def pick(
         self,
         run_state: GridRunState | None,
-        axis: str | None,
         field: str,
-        only: bool,
         one: str | None,
         other: str | None,
-        event: gr.SelectData,
+        event: gr.EventData,
         request: gr.Request,
     ) -> Values:
         """Take the cell that was clicked as the second of two, and the second as the first."""
-        place: Any = event.index
-        key = pick(run_state.journal.run, Layout(axis, field, only), *place) if run_state and axis else None
-        if key is None or key in (one, other):
+        key = picked(event)
+        if run_state is None or not key or key in (one, other):
             return {self.cells.one: gr.skip()}
         one, other = (key, None) if one is None else (one, key) if other is None else (other, key)
-        assert run_state is not None
         values: Values = {self.cells.one: one, self.cells.other: other}
         return values | self.cells.compare(run_state.journal.run, one, other, field, language_of(request))

@@ -5,15 +5,15 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from bonsai.chains.outcomes import Axis
-from bonsai.reports.comparison import Comparison, difference, side_by_side
+from bonsai.reports.comparison import Cell, Comparison, Line, difference
 from bonsai.reports.report import Report
 from bonsai.runs.limits import DEFAULT_SAMPLING
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import translatable, translate
 from bonsai.ui.views.results import note_line
+from bonsai.ui.views.table import cell, html_table, table_box
 
 FIELDS = {
     "Answer": "answer",
@@ -57,7 +57,7 @@ class Cells:
     axis: gr.Dropdown
     field: gr.Dropdown
     differences: gr.Checkbox
-    table: gr.Dataframe
+    table: gr.HTML
     one: gr.Dropdown
     other: gr.Dropdown
     difference: gr.HTML
@@ -81,14 +81,14 @@ class Cells:
 
     def lay_out(self, comparison: Comparison, layout: Layout) -> dict[Any, Any]:
         """Return the values that show one text of each step, with the values of an axis as columns."""
-        return {self.table: gr.Dataframe(value=_frame(comparison, layout), column_widths=_widths(comparison))}
+        return {self.table: _table(comparison, layout)}
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
         nothing = gr.Dropdown(choices=[], value=None)
         return {
             self.axis: nothing,
-            self.table: gr.Dataframe(value=pd.DataFrame(columns=["step"])),
+            self.table: html_table({"step": 58}, []),
             self.one: nothing,
             self.other: nothing,
             self.difference: note_line(translatable(HINT)),
@@ -106,17 +106,6 @@ class Cells:
         shown = "".join(marks[kind].format(escape(text)) for text, kind in difference(*map(str, texts)))
         legend = translate(language, "struck out: only in the first; underlined: only in the second")
         return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{note_line(escape(legend))}</div>'}
-
-
-def pick(run: Run, layout: Layout, row: int, column: int) -> str | None:
-    """Return the choice for the first step in a cell of the table, None for a cell that holds none."""
-    comparison = side_by_side(run, layout.axis)
-    lines = [line for line in comparison.lines if not layout.only_differences or line.differs(layout.field)]
-    place = column - len(comparison.labels) - 1
-    if not (0 <= row < len(lines) and 0 <= place < len(comparison.columns)):
-        return None
-    entries = lines[row].cells[comparison.columns[place]].entries
-    return _key(entries[0].chain.number, entries[0].step.number) if entries else None
 
 
 def draw(report: Report | None) -> Cells:
@@ -139,17 +128,7 @@ def draw(report: Report | None) -> Cells:
             )
             differences = gr.Checkbox(False, label=translatable("Only what differs"), elem_classes="bonsai-only")
         comparison = comparison_of(report) if report else None
-        table = gr.Dataframe(
-            _frame(comparison, PLAIN) if comparison else pd.DataFrame(columns=["step"]),
-            datatype="str",
-            column_widths=_widths(comparison) if comparison else None,
-            wrap=True,
-            interactive=False,
-            buttons=["fullscreen", "copy"],
-            max_height=640,
-            show_label=False,
-            elem_classes=["bonsai-table", "bonsai-cells"],
-        )
+        table = table_box(_table(comparison, PLAIN) if comparison else html_table({"step": 58}, []), "bonsai-cells")
         with gr.Row(elem_classes="bonsai-cells-options"):
             steps = _steps(report) if report else []
             one = gr.Dropdown(steps, value=None, label=translatable("First cell"), elem_classes="bonsai-one")
@@ -200,16 +179,29 @@ def _text(run: Run, key: str | None, field: str) -> str | None:
     return str(getattr(steps[int(step)], field)) if int(step) in steps else None
 
 
-def _frame(comparison: Comparison, layout: Layout) -> pd.DataFrame:
-    table = comparison.table(layout.field, layout.only_differences)
-    return pd.DataFrame([list(row) for row in table.rows], columns=list(table.head), dtype=object)
+def _table(comparison: Comparison, layout: Layout) -> str:
+    """Return the table of a comparison; a click on a cell picks its first step."""
+    lines = [line for line in comparison.lines if not layout.only_differences or line.differs(layout.field)]
+    return html_table(_widths(comparison), (_row(comparison, line, layout.field) for line in lines))
 
 
-def _widths(comparison: Comparison) -> list[int | str]:
+def _row(comparison: Comparison, line: Line, field: str) -> str:
+    labels = [*(line.labels[name] for name in comparison.labels), str(line.step)]
+    cells = [line.cells[column] for column in comparison.columns]
+    return f"<tr>{''.join(map(cell, labels))}{''.join(cell(one.told(field), _first(one)) for one in cells)}</tr>"
+
+
+def _first(found: Cell) -> str:
+    """Return the choice that names the first step in a cell; "" for a cell that holds none."""
+    first = next(iter(found.entries), None)
+    return _key(first.chain.number, first.step.number) if first else ""
+
+
+def _widths(comparison: Comparison) -> dict[str, int]:
     """Return the widths of the table's columns in pixels: together they fill the page, or more than that."""
-    labels = [*(180 if name == "question" else 96 for name in comparison.labels), 58]
-    left = _PAGE - sum(labels)
-    return [*labels, *([max(_NARROWEST, left // len(comparison.columns))] * len(comparison.columns))]
+    labels = {name: 180 if name == "question" else 96 for name in comparison.labels} | {"step": 58}
+    left = _PAGE - sum(labels.values())
+    return labels | dict.fromkeys(comparison.columns, max(_NARROWEST, left // len(comparison.columns)))
 
 
 def _key(chain: object, step: object) -> str:

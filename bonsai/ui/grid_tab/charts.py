@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from bonsai.reports.statistics import FLAG, Figure, Statistics
 from bonsai.ui.locales.translate import translate
-from bonsai.ui.views.charts import Bar, bar_chart
+from bonsai.ui.views.picture.charts import Bar, bar_chart
 
 _MEASURES = {"similarity": "Similarity", "new_content": "New content", "completion_tokens": "Tokens written"}
 

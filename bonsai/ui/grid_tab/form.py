@@ -108,7 +108,6 @@ def draw(context: PageContext, tab: str) -> GridForm:
         placeholder=translatable("Write questions, one a line"),
         lines=2 if compares else 5,
         max_lines=12,
-        max_length=200_000,
         value=texts[0] if compares and texts else "",
         elem_classes="bonsai-question",
     )

@@ -5,24 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format
 from bonsai.reports.markdown import inline
 from bonsai.reports.statistics import Statistics, tables
 from bonsai.runs.journal import Journal
+from bonsai.runs.run import Run
 from bonsai.ui.grid_tab.cells import PLAIN, Cells, Layout
 from bonsai.ui.grid_tab.cells import draw as draw_cells
 from bonsai.ui.grid_tab.charts import charts
 from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
 from bonsai.ui.views import downloads
+from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import EACH, Downloads
-from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, note_line, page_report, summary_box, table_of
+from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, note_line, page_report, summary_box
+from bonsai.ui.views.table import rows_table, table_box
 
 COLUMNS = {
-    "chain": 62,
-    "step": 56,
+    "chain": 68,
+    "step": 62,
     "method": 92,
     "prompt": 96,
     "question": 190,
@@ -31,7 +33,7 @@ COLUMNS = {
     "next_question": 170,
     "flags": 110,
     "adapter": 92,
-    "seed": 62,
+    "seed": 66,
 }
 ONE_COLUMN = "There is one column only, so there is nothing to compare: ask with two variants, or more."
 
@@ -43,10 +45,11 @@ class GridResults:
     note: gr.HTML
     summary: gr.Markdown
     cells: Cells | None
-    table: gr.Dataframe
+    table: gr.HTML
     figures: gr.Markdown
     charts: gr.HTML
     downloads: Downloads
+    conversation: Conversation
 
     @property
     def places(self) -> list[Any]:
@@ -58,6 +61,7 @@ class GridResults:
             self.table,
             self.figures,
             self.charts,
+            self.conversation.turns,
             *self.downloads.buttons.values(),
             *cells,
         ]
@@ -76,11 +80,18 @@ class GridResults:
         values = {
             self.note: note_line(_note(journal, language)),
             self.summary: summary_markdown(report),
-            self.table: table_of(report, list(COLUMNS)),
+            self.table: rows_table(COLUMNS, report.rows),
             self.figures: _figures(report.statistics),
             self.charts: charts(report.statistics, language),
+            **self.conversation.show(report.rows, language),
         }
         return values | files | (self.cells.show(report, layout) if self.cells else {})
+
+    def tell(self, example: Run, language: str) -> dict[Any, Any]:
+        """Return the values that tell an example in a visitor's language."""
+        report = page_report(example, tongue_of(language))
+        told = {self.summary: summary_markdown(report), self.charts: charts(report.statistics, language)}
+        return told | self.conversation.show(report.rows, language)
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
@@ -89,14 +100,15 @@ class GridResults:
         values = {
             self.note: note_line(translatable(EMPTY)),
             self.summary: "",
-            self.table: pd.DataFrame(columns=list(COLUMNS)),
+            self.table: rows_table(COLUMNS, []),
             self.figures: "",
             self.charts: "",
+            **self.conversation.empty(),
         }
         return values | files | (self.cells.empty() if self.cells else {})
 
 
-def draw(compares: bool, example: Journal | None) -> GridResults:
+def draw(compares: bool, example: Journal | None, conversation: Conversation) -> GridResults:
     """Return the results of a tab; until the first run they show the example, if there is one."""
     report = page_report(example.run, side_by_side=compares) if example else None
     figures = report.statistics if report else None
@@ -106,18 +118,7 @@ def draw(compares: bool, example: Journal | None) -> GridResults:
         with gr.Tabs():
             cells = draw_cells(report) if compares else None
             with gr.Tab(translatable("Table")):
-                table = gr.Dataframe(
-                    table_of(report, list(COLUMNS)) if report else pd.DataFrame(columns=list(COLUMNS)),
-                    datatype="str",
-                    column_widths=list(COLUMNS.values()),
-                    wrap=True,
-                    interactive=False,
-                    show_search="search",
-                    buttons=["fullscreen", "copy"],
-                    max_height=640,
-                    show_label=False,
-                    elem_classes="bonsai-table",
-                )
+                table = table_box(rows_table(COLUMNS, report.rows if report else []))
             with gr.Tab(translatable("Statistics")):
                 bars = gr.HTML(charts(figures, "en"))
                 told = gr.Markdown(
@@ -129,7 +130,7 @@ def draw(compares: bool, example: Journal | None) -> GridResults:
         files = downloads.draw(
             (*EACH, Format.STATISTICS, Format.LLM_COMPARATOR) if compares else (*EACH, Format.STATISTICS)
         )
-    return GridResults(note, summary, cells, table, told, bars, files)
+    return GridResults(note, summary, cells, table, told, bars, files, conversation)
 
 
 def _figures(figures: Statistics | None) -> str:

@@ -30,7 +30,6 @@ def question_box(context: PageContext) -> gr.Textbox:
         placeholder=translatable("Write a question, or pick a starter below"),
         lines=2,
         max_lines=8,
-        max_length=20_000,
         elem_classes="bonsai-question",
     )
     texts = [starter.question for starter in context.starters]

@@ -1,7 +1,7 @@
 """What happens in the section where one step is looked at: choose it, test its Reasoning, branch from it."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,13 +15,13 @@ from bonsai.chains.step import Step
 from bonsai.errors import UsageError
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import number
-from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import language_of, translatable, translate
 from bonsai.ui.method_tab.events import MethodTab, RunState
-from bonsai.ui.method_tab.step_section import OWN_QUESTION, Branching, Steps, choice_of, last_choice
-from bonsai.ui.views import live_step
+from bonsai.ui.method_tab.step_section import OWN_QUESTION, Branching, Steps, last_choice
+from bonsai.ui.views import status
+from bonsai.ui.views.table import picked
 from bonsai.ui.work import visitor_files
-from bonsai.ui.work.event_settings import NO_MORE, QUIET, Values
+from bonsai.ui.work.event_settings import QUIET, Values
 from bonsai.ui.work.streaming import reasoning_test
 
 NO_STEP = "Choose a step first."
@@ -42,10 +42,12 @@ class StepEvents:
         looked_at = [*chosen, steps.shown]
         steps.section.expand(self.unfold, looked_at, steps.places, queue=False, **QUIET)
         steps.choice.input(self.look, looked_at, steps.places, queue=False, **QUIET)
-        picked = [sheet.run_state, steps.shown]
-        sheet.results.table.select(self.pick, picked, steps.places, queue=False, **QUIET)
+        shown = [sheet.run_state, steps.shown]
+        tree = [sheet.results.picture.tree] if sheet.results.picture else []
+        for place in (sheet.results.table, *tree):
+            place.select(self.pick, shown, steps.places, queue=False, **QUIET)
         testing = sheet.start(
-            [steps.test.click], self._asked_to_test, set(chosen), lambda run, language: {}, self.test, chosen
+            [steps.test.click], self._asked_to_test, set(chosen), self.test, [steps.choice], lambda state, language: {}
         )
         return [testing, *(self._connect_branching(steps.branching) if steps.branching else [])]
 
@@ -60,20 +62,17 @@ class StepEvents:
         """Show the chosen step, or the last one if none is chosen yet."""
         return self.look(run_state, chosen or (last_choice(run_state.run) if run_state else None), shown, request)
 
-    def pick(self, run_state: RunState | None, shown: Shown, event: gr.SelectData, request: gr.Request) -> Values:
-        """Show the step whose row of the table was clicked."""
-        row = dict(zip(self.sheet.results.columns, event.row_value, strict=False))
-        key = choice_of(run_state.run, row.get("chain", "1"), row["step"]) if run_state else None
-        return self.look(run_state, key, shown, request) if key else {self.steps.choice: gr.skip()}
+    def pick(self, run_state: RunState | None, shown: Shown, event: gr.EventData, request: gr.Request) -> Values:
+        """Show the step that was clicked in the table or in the picture."""
+        key = picked(event)
+        return self.look(run_state, key, shown, request) if run_state and key else {self.steps.choice: gr.skip()}
 
-    async def test(self, run_state: RunState, chosen: str | None, request: gr.Request) -> AsyncIterator[Values]:
+    async def test(self, run_state: RunState, chosen: str | None, request: gr.Request) -> AsyncGenerator[Values, None]:
         """Test whether the Reasoning of the chosen step was used, and show what came out."""
         sheet, language, began = self.sheet, language_of(request), time.monotonic()
         chain, step = _found(run_state, chosen)
         run_state = replace(run_state, begun=True, folder=run_state.folder or visitor_files.new_folder())
-        busy = live_step.status_line(
-            translatable("Answering again without the Reasoning, and with its words shuffled."), "busy"
-        )
+        busy = status.line(translatable("Answering again without the Reasoning, and with its words shuffled."), "busy")
         yield {sheet.status: busy, sheet.run_state: run_state} | sheet.at_work(True)
         try:
             async with aclosing(
@@ -87,22 +86,18 @@ class StepEvents:
             run = run_state.run.with_chains(
                 tuple(chain if one.number == chain.number else one for one in run_state.run.chains)
             )
-            done = live_step.status_line(
-                translate(language, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good"
-            )
+            done = status.line(translate(language, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good")
             run_state = replace(run_state, run=run)
             shown = sheet.rows(run_state, language) | self.steps.show(run, chosen, language) | sheet.at_work(False)
             yield {sheet.status: done, sheet.run_state: run_state} | shown
-        yield NO_MORE
 
-    def _asked_to_test(self, values: Values) -> Run:
-        run_state, chosen = values[self.sheet.run_state], values[self.steps.choice]
-        _, step = _found(run_state, chosen)
+    def _asked_to_test(self, values: Values) -> RunState:
+        run_state: RunState = values[self.sheet.run_state]
+        _, step = _found(run_state, values[self.steps.choice])
         self.sheet.context.check_same(run_state.run)
         if not can_be_tested(step):
             raise UsageError("This step has no Reasoning with an answer, so there is nothing to test.")
-        run: Run = run_state.run
-        return run
+        return RunState(run_state.run, folder=visitor_files.new_folder())
 
     def _connect_branching(self, branching: Branching) -> list[Any]:
         sheet, steps = self.sheet, self.steps
@@ -115,7 +110,7 @@ class StepEvents:
             question = step.candidates[begin - 1].question if begin and isinstance(begin, int) else step.question
             return {branching.question: question, steps.shown: now}
 
-        def asked(values: Values) -> Run:
+        def asked(values: Values) -> RunState:
             chain, step = _found(values[sheet.run_state], values[steps.choice])
             begin = values[branching.begin]
             direction = begin if isinstance(begin, str) else ""
@@ -128,14 +123,15 @@ class StepEvents:
                 prompt=values[branching.prompt],
                 seed=number("seed", values[branching.seed], 1),
             )
-            return sheet.context.branch(values[sheet.run_state].run, request, values[branching.steps])
+            run = sheet.context.branch(values[sheet.run_state].run, request, values[branching.steps])
+            return RunState(run, folder=visitor_files.new_folder())
 
         chosen = [sheet.run_state, steps.choice, branching.begin]
         begun = [branching.question, steps.shown]
         branching.begin.input(begin_with, [*chosen, steps.shown], begun, queue=False, **QUIET)
         inputs = {*chosen, branching.question, branching.prompt, branching.steps, branching.seed}
         return [
-            sheet.start([branching.button.click], asked, inputs, sheet.live_step, sheet.grow, [sheet.run_state]),
+            sheet.start([branching.button.click], asked, inputs, begun=sheet.branched),
         ]
 
 

@@ -129,12 +129,6 @@ def last_choice(run: Run) -> str | None:
     return next((key for _, key in reversed(_choices(run))), None)
 
 
-def choice_of(run: Run, chain: str, step: str) -> str | None:
-    """Return the choice for the row of the table that has these numbers, None if there is no such row."""
-    key = f"{chain}.{step}"
-    return key if run.find_step(key) else None
-
-
 def _choices(run: Run) -> list[tuple[str, str]]:
     steps = [(chain, step) for chain in run.chains for step in chain.own_steps if step.finished]
     several = len(run.chains) > 1
@@ -160,9 +154,7 @@ def _branching(context: PageContext) -> Branching:
         elem_classes="bonsai-begin",
         info=translatable("An edited question takes the place of this step's; a candidate is asked after it"),
     )
-    question = gr.Textbox(
-        label=translatable("Question"), lines=2, max_lines=6, max_length=20_000, elem_classes="bonsai-branch-question"
-    )
+    question = gr.Textbox(label=translatable("Question"), lines=2, max_lines=6, elem_classes="bonsai-branch-question")
     with gr.Row():
         prompt = gr.Dropdown(
             list(context.variants), value=context.prompt, label=translatable("Prompt variant"), filterable=False

@@ -1,4 +1,4 @@
-"""The tab of a method, drawn and tied together: form, live step, results, and the steps one by one."""
+"""The tab of a method, drawn and tied together: form, conversation, results, and the steps one by one."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,8 @@ from bonsai.ui.locales.translate import translatable
 from bonsai.ui.method_tab import form, step_section
 from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_events import StepEvents
-from bonsai.ui.views import live_step, results
+from bonsai.ui.views import conversation, results, status
+from bonsai.ui.views.run_events import RunButtons
 
 
 def draw(context: PageContext, method: str, options: Mapping[str, Component]) -> MethodTab:
@@ -19,13 +20,28 @@ def draw(context: PageContext, method: str, options: Mapping[str, Component]) ->
     with gr.Row(elem_classes="bonsai-desk"):
         with gr.Column(min_width=300):
             drawn = form.draw(context, options)
-            status = gr.HTML(live_step.status_line(translatable(live_step.READY)))
+            line = gr.HTML(status.line(translatable(status.READY)))
         with gr.Column(min_width=300):
-            step = gr.HTML(live_step.idle_step())
-    shown = results.draw(method, example)
+            rows = results.page_report(example).rows if example else []
+            panel = conversation.draw(conversation.turns(rows, "en"), filters=method == "qtq")
+    shown = results.draw(method, example, panel)
     looked_at = step_section.draw(context, method, example) if method != "single" else None
     run_state = gr.State(RunState(example, begun=True) if example else None)
-    sheet = MethodTab(context, method, drawn, status, step, shown, looked_at, run_state)
+    buttons = RunButtons(drawn.run, drawn.stop, drawn.clear, shown.downloads.opened)
+    sheet = MethodTab(
+        context=context,
+        key=method,
+        question=drawn.question,
+        buttons=buttons,
+        status=line,
+        conversation=panel,
+        token=shown.downloads.token,
+        run_state=run_state,
+        accepted=gr.State(True),
+        form=drawn,
+        results=shown,
+        steps=looked_at,
+    )
     at_work = [sheet.connect()]
     if looked_at:
         at_work += StepEvents(sheet, looked_at).connect()

@@ -1,12 +1,11 @@
 """The results of a tab: a note, a summary, table, report and picture, and the downloads of exactly what is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from bonsai.reports.exports import draw as draw_report
 from bonsai.reports.exports import summary_markdown
@@ -15,19 +14,21 @@ from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
 from bonsai.ui.views import downloads, picture
+from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import Downloads
 from bonsai.ui.views.picture import Picture
+from bonsai.ui.views.table import rows_table, table_box
 
 # Pixels; together they fill the page. Measures against earlier steps apply only where there can be some.
 COLUMNS: dict[str, dict[str, int]] = {
     "single": {"step": 60, "question": 340, "answer": 600, "flags": 120, "seconds": 94},
     "two-step": {"step": 60, "question": 250, "reasoning": 350, "answer": 350, "flags": 110, "seconds": 94},
     "qtq": {
-        "chain": 58,
-        "step": 54,
+        "chain": 68,
+        "step": 62,
         "question": 162,
-        "reasoning": 224,
-        "answer": 224,
+        "reasoning": 215,
+        "answer": 215,
         "next_question": 162,
         "similarity": 102,
         "new_content": 116,
@@ -44,19 +45,21 @@ MAX_ROWS = 2000
 class Results:
     """The places in which a run is shown, and how; only chains of several steps have a picture."""
 
-    columns: Sequence[str]
+    columns: Mapping[str, int]
     note: gr.HTML
     summary: gr.Markdown
-    table: gr.Dataframe
+    table: gr.HTML
     report: gr.Markdown
     picture: Picture | None
     downloads: Downloads
+    conversation: Conversation
 
     @property
     def places(self) -> list[Any]:
         """All components that `show` and `empty` give values for."""
         drawn = self.picture.places if self.picture else []
-        return [self.note, self.summary, self.table, self.report, *drawn, *self.downloads.places]
+        told = [self.note, self.summary, self.table, self.report, self.conversation.turns]
+        return [*told, *drawn, *self.downloads.places]
 
     def show(self, run: Run, language: str, folder: Path) -> dict[Any, Any]:
         """Return the values that show the finished steps of a run and offer them as files in a folder."""
@@ -69,40 +72,36 @@ class Results:
         values = {
             self.note: note_line(note),
             self.summary: summary_markdown(report),
-            self.table: table_of(report, self.columns),
+            self.table: rows_table(self.columns, report.rows),
             self.report: _markdown(report),
         }
-        return values | (self.picture.show(run, language) if self.picture else {}) | self.downloads.show(report, folder)
+        values |= self.conversation.show(report.rows, language) | self.downloads.show(report, folder)
+        return values | (self.picture.show(run, language) if self.picture else {})
+
+    def tell(self, example: Run, language: str) -> dict[Any, Any]:
+        """Return the values that tell an example in a visitor's language."""
+        report = page_report(example, tongue_of(language))
+        told = {self.summary: summary_markdown(report)} | self.conversation.show(report.rows, language)
+        return told | (self.picture.show(example, language) if self.picture else {})
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
-        nothing = pd.DataFrame(columns=list(self.columns))
-        values = {self.note: note_line(translatable(EMPTY)), self.summary: "", self.table: nothing, self.report: ""}
-        return values | (self.picture.show(None, "en") if self.picture else {}) | self.downloads.empty()
+        nothing = {self.summary: "", self.table: rows_table(self.columns, []), self.report: ""}
+        values = {self.note: note_line(translatable(EMPTY)), **nothing}
+        values |= self.conversation.empty() | self.downloads.empty()
+        return values | (self.picture.show(None, "en") if self.picture else {})
 
 
-def draw(method: str, example: Run | None) -> Results:
+def draw(method: str, example: Run | None, conversation: Conversation) -> Results:
     """Return the results of a method; until the first run they show the example, if there is one."""
     widths = COLUMNS[method]
-    columns = list(widths)
     report = page_report(example) if example else None
     with gr.Column(elem_classes="bonsai-results"):
         note = gr.HTML(note_line(translatable(EXAMPLE if example else EMPTY)))
         summary = summary_box(report)
         with gr.Tabs():
             with gr.Tab(translatable("Table")):
-                table = gr.Dataframe(
-                    table_of(report, columns) if report else pd.DataFrame(columns=columns),
-                    datatype="str",
-                    column_widths=list(widths.values()),
-                    wrap=True,
-                    interactive=False,
-                    show_search="search",
-                    buttons=["fullscreen", "copy"],
-                    max_height=640,
-                    show_label=False,
-                    elem_classes="bonsai-table",
-                )
+                table = table_box(rows_table(widths, report.rows if report else []))
             with gr.Tab(translatable("Report")):
                 shown = gr.Markdown(
                     _markdown(report) if report else "",
@@ -112,7 +111,7 @@ def draw(method: str, example: Run | None) -> Results:
                 )
             drawn = picture.draw(example) if method == "qtq" else None
         files = downloads.draw()
-    return Results(columns, note, summary, table, shown, drawn, files)
+    return Results(widths, note, summary, table, shown, drawn, files, conversation)
 
 
 def page_report(run: Run, language: Language = Language.EN, axis: str = "", side_by_side: bool = False) -> Report:
@@ -130,22 +129,8 @@ def summary_box(report: Report | None) -> gr.Markdown:
     )
 
 
-def in_language(summary: gr.Markdown, example: Run | None, language: str) -> dict[Any, Any]:
-    """Return the value that tells an example in a visitor's language; none where the page does it already."""
-    told = tongue_of(language)
-    if example is None or told == Language.EN:
-        return {}
-    return {summary: summary_markdown(Report.of(example, ReportOptions(told)))}
-
-
 def _markdown(report: Report) -> str:
     return "".join(map(str, draw_report(report, Format.MARKDOWN, report.chains())))
-
-
-def table_of(report: Report, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of a report as the page shows them: some of the columns, all as text."""
-    texts = [["" if row[name] is None else str(row[name]) for name in columns] for row in report.rows]
-    return pd.DataFrame(texts, columns=list(columns), dtype=object)
 
 
 def note_line(sentence: str) -> str:

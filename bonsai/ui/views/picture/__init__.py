@@ -7,9 +7,10 @@ import gradio as gr
 
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import translatable, translate
-from bonsai.ui.views.charts import line_chart
+from bonsai.ui.views.picture.charts import line_chart
 from bonsai.ui.views.picture.drawing import draw_tree
 from bonsai.ui.views.picture.tree import lines, tree
+from bonsai.ui.views.table import PICKS_STEP
 
 _LEGEND = (
     "Arrows lead to the next question, dotted ones to the question that is repeated. ✗ marks what was proposed but not "
@@ -40,7 +41,7 @@ def draw(example: Run | None) -> Picture:
     """Draw the picture as a tab of the results."""
     with gr.Tab(translatable("Picture")), gr.Row(elem_classes="bonsai-picture"):
         with gr.Column(min_width=300, scale=3):
-            drawn = gr.HTML(_tree(example, "en"), elem_classes="bonsai-tree")
+            drawn = gr.HTML(_tree(example, "en"), js_on_load=PICKS_STEP, elem_classes="bonsai-tree")
         with gr.Column(min_width=300, scale=2):
             plot = gr.HTML(_lines(example, "en"), elem_classes="bonsai-lines")
             gr.HTML(f'<p class="bonsai-note">{translatable(_LEGEND)}</p>')

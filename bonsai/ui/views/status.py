@@ -1,4 +1,4 @@
-"""The live step, and the sentence for each state: what is written now, as plain text that no browser takes for HTML."""
+"""The sentence for each state of a run, in the visitor's language."""
 
 import logging
 from html import escape
@@ -6,8 +6,7 @@ from html import escape
 import gradio as gr
 
 from bonsai.chains.chain import Chain
-from bonsai.chains.outcomes import ENDINGS, Method, Role, StopReason
-from bonsai.chains.step import Step
+from bonsai.chains.outcomes import ENDINGS, Role, StopReason
 from bonsai.errors import BonsaiError
 from bonsai.runs.journal.progress import Progress
 from bonsai.ui.locales.translate import translatable, translate, translate_error
@@ -28,12 +27,6 @@ _WRITING = {
     Role.REASONING: "Writing the Reasoning.",
     Role.ANSWER: "Writing the answer.",
     Role.NEXT_QUESTION: "Writing the next question.",
-}
-_PARTS = {
-    Role.REASONING: ("reasoning", "Reasoning"),
-    Role.ANSWER: ("answer", "Answer"),
-    Role.SINGLE: ("answer", "Answer"),
-    Role.NEXT_QUESTION: ("next_question", "Next question"),
 }
 _MOODS = {"": "busy", StopReason.DONE: "good", StopReason.ERROR: "bad"}
 
@@ -65,13 +58,13 @@ def mood_of(chain: Chain) -> str:
 def failure(error: Exception, language: str) -> str:
     """Return the status line of a run that an error ended; what nobody expected goes to the log."""
     if isinstance(error, BonsaiError):
-        return status_line(translate_error(language, error), "bad")
+        return line(translate_error(language, error), "bad")
     if isinstance(error, gr.Error):
         # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.
         gr.Warning(error.message, title=translate(language, "The run ended"))
-        return status_line(translatable(ENDED), "bad")
+        return line(translatable(ENDED), "bad")
     _log.error("A run ended with an error that was not expected.", exc_info=error)
-    return status_line(translatable(FAILED), "bad")
+    return line(translatable(FAILED), "bad")
 
 
 def waiting(seconds: int, ready: bool, language: str) -> str:
@@ -80,27 +73,16 @@ def waiting(seconds: int, ready: bool, language: str) -> str:
     It tells the GPU seconds that the run asks for, 0 for none.
     """
     if not ready:
-        return status_line(translatable(LOADING), "busy")
+        return line(translatable(LOADING), "busy")
     if not seconds:
-        return status_line(translatable(WAITING), "busy")
-    return status_line(
-        translate(language, "{} It asks for {} GPU seconds.", translate(language, WAITING), seconds), "busy"
-    )
+        return line(translatable(WAITING), "busy")
+    return line(translate(language, "{} It asks for {} GPU seconds.", translate(language, WAITING), seconds), "busy")
 
 
-def status_line(sentence: str, mood: str = "") -> str:
+def line(sentence: str, mood: str = "") -> str:
     """Return the status line with a sentence; a screen reader speaks it when it changes."""
     # Quotes stay: between tags they do no harm, and a mark of `t` needs its own.
     return f'<div class="bonsai-status {mood}" role="status" aria-live="polite">{escape(sentence, quote=False)}</div>'
-
-
-def live_step(chain: Chain, seconds: float, language: str) -> str:
-    """Return the step that is being written, or was written last, with its number and the seconds gone by."""
-    step = chain.steps[-1]
-    place = translate(language, "Step {} of {}", step.number, chain.length)
-    clock = translate(language, "{} s", f"{seconds:.1f}")
-    head = f'<div class="head"><span>{escape(place)}</span><span class="clock">{escape(clock)}</span></div>'
-    return _panel(head, [_part("Question", step.question, False, language), *_parts(chain.method, step, language)])
 
 
 def progress_of(now: Progress, ready: bool, language: str) -> str:
@@ -119,46 +101,3 @@ def progress_of(now: Progress, ready: bool, language: str) -> str:
     if now.failed:
         parts.append(translate(language, "{} failed", f"{now.failed:,}"))
     return translate(language, "Writing: {}.", ", ".join(parts))
-
-
-def watched_step(now: Progress, language: str) -> str:
-    """Return the step of the chain to watch, under a bar that says how far all chains are."""
-    chain = now.chain
-    step = chain.steps[-1]
-    place = translate(language, "Chain {}, step {} of {}", chain.number, step.number, chain.length)
-    clock = translate(language, "{} s", f"{now.seconds:.1f}")
-    bar = f'<i style="width: {now.share:.1%}"></i>'
-    head = (
-        f'<div class="head"><span>{escape(place)}</span><span class="clock">{escape(clock)}</span></div>'
-        f'<div class="bar" role="progressbar" aria-valuenow="{100 * now.share:.0f}">{bar}</div>'
-    )
-    asked = _part("Question", f"{step.question}\n{chain.prompt.name}", False, language)
-    return _panel(head, [asked, *_parts(chain.method, step, language)])
-
-
-def idle_step() -> str:
-    """Return the panel before anything is written, in the visitor's language."""
-    return _panel("", [f'<p class="hint">{translatable("The step being written appears here.")}</p>'])
-
-
-def _parts(method: Method, step: Step, language: str) -> list[str]:
-    return [
-        _part(name, getattr(step, field) or _thought(step, role), step.writing == role, language)
-        for role in method.roles
-        for field, name in [_PARTS[role]]
-    ]
-
-
-def _thought(step: Step, role: Role) -> str:
-    """Return what the model thinks before the text of a role, while there is nothing else of it to see."""
-    return next((one.text for one in reversed(step.thoughts) if one.role == role == step.writing), "")
-
-
-def _part(name: str, text: str, writing: bool, language: str) -> str:
-    kind = "part writing" if writing else "part"
-    return f'<section class="{kind}"><h4>{escape(translate(language, name))}</h4><p>{escape(text)}</p></section>'
-
-
-def _panel(head: str, parts: list[str]) -> str:
-    # The scrolling box is upside down, so that it follows the text at its end while the text grows.
-    return f'<div class="bonsai-live">{head}<div class="scroll"><div>{"".join(parts)}</div></div></div>'

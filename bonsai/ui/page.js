@@ -1,0 +1,55 @@
+/* The conversation in the browser: which turns are shown, and which Reasonings a visitor has opened. */
+window.bonsai = {
+  /* Keep filters and opened Reasonings when the turns are drawn anew. */
+  keep(element, watch) {
+    const opened = new Set();
+    element.addEventListener('toggle', (event) => {
+      const turn = event.target.closest('[data-key]');
+      if (turn) opened[event.target.open ? 'add' : 'delete'](turn.dataset.key);
+    }, true);
+    watch('value', () => {
+      for (const turn of element.querySelectorAll('[data-key]')) {
+        const reasoning = turn.querySelector('details');
+        if (reasoning && opened.has(turn.dataset.key)) reasoning.open = true;
+      }
+      bonsai.apply(element.closest('.bonsai-live'));
+    });
+  },
+
+  /* Show only the turns that have what is wanted: text, chain, step, flag. */
+  filter(id, wanted) {
+    const panel = document.getElementById(id);
+    if (!panel) return;
+    panel.wanted = wanted.map((value) => String(value ?? '').trim().toLowerCase());
+    bonsai.apply(panel);
+  },
+
+  apply(panel) {
+    if (!panel?.wanted) return;
+    const [text, chain, number, flag] = panel.wanted;
+    let found = 0;
+    const turns = panel.querySelectorAll('.turn[data-key]');
+    for (const turn of turns) {
+      const { chain: ownChain, number: ownNumber, flags } = turn.dataset;
+      const fits = (!chain || chain === ownChain) && (!number || number === ownNumber)
+        && (!flag || flags.split(' ').includes(flag)) && (!text || turn.textContent.toLowerCase().includes(text));
+      turn.hidden = !fits;
+      found += fits;
+    }
+    const none = panel.querySelector('.none');
+    if (none) none.hidden = found > 0 || turns.length === 0;
+  },
+
+  /* Tell a sentence, given as HTML, for some seconds or until it is clicked. */
+  toast(told) {
+    const parsed = new DOMParser().parseFromString(told, 'text/html');
+    const toast = document.createElement('div');
+    toast.className = 'bonsai-toast';
+    toast.setAttribute('role', 'alert');
+    toast.textContent = parsed.body.textContent;
+    toast.addEventListener('click', () => toast.remove());
+    document.querySelectorAll('.bonsai-toast').forEach((old) => old.remove());
+    (document.querySelector('.gradio-container') ?? document.body).append(toast);
+    setTimeout(() => toast.remove(), 8000);
+  },
+};
