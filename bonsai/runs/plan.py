@@ -1,6 +1,7 @@
 """Plans: all that decides what the texts of a run are, as one value that is saved, loaded and compared."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -120,7 +121,8 @@ class Plan:
         """Return a sentence part for each setting that is another one in `other`: "seed: 1, now 2"."""
         found = []
         for name in ("model", "adapter", "engine", "measure"):
-            found += _changed(name, getattr(self, name), getattr(other, name))
+            before, now = getattr(self, name), getattr(other, name)
+            found += [] if _same_folder(before, now) else _changed(name, before, now)
         for item in fields(SamplingParams):
             if item.name != "seed":
                 found += _changed(item.name, getattr(self.sampling, item.name), getattr(other.sampling, item.name))
@@ -130,7 +132,9 @@ class Plan:
         for item in fields(Grid):
             if item.name not in ("questions", "prompts"):
                 name = _GRID_NAMES.get(item.name, item.name)
-                found += _changed(name, getattr(ours, item.name), getattr(theirs, item.name))
+                before, now = getattr(ours, item.name), getattr(theirs, item.name)
+                same = item.name == "adapters" and len(before) == len(now) and all(map(_same_folder, before, now))
+                found += [] if same else _changed(name, before, now)
         return found
 
 
@@ -184,6 +188,13 @@ def _settings(chain: Chain) -> tuple[object, ...]:
     """Return what a plan decides of a chain; its seed alone may be another one, if it was asked again."""
     others = ("steps", "stop_reason", "seed", "conclusion")
     return tuple(getattr(chain, item.name) for item in fields(Chain) if item.name not in others)
+
+
+def _same_folder(one: str, other: str) -> bool:
+    """Say whether two names are of one folder, or would be if it were there: ./m and m."""
+    if one == other or not (one and other):
+        return one == other
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _changed(name: str, before: object, now: object) -> list[str]:

@@ -1,6 +1,8 @@
 """Journals: what was kept is kept, whatever ended the writing, and nothing of it is written twice."""
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from bonsai.errors import BonsaiError, RunFileError, UsageError
 from bonsai.reports.exports import write_files
 from bonsai.reports.formats import Format
 from bonsai.reports.report import Report
-from bonsai.runs.journal import Journal, begin_journal, open_journal, resume_journal
+from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved, resume_journal
 from bonsai.runs.journal.progress import record
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
@@ -328,7 +330,8 @@ def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
         for progress in record(journal, advance_each(engine, journal.unfinished(), PLAN.sampling)):
             assert progress.chains == count
         files = {form: tmp_path / f"run{form.suffix}" for form in Format if form != Format.LLM_COMPARATOR}
-        del files[Format.STATISTICS]
+        # A workbook takes long to write while memory is traced.
+        del files[Format.STATISTICS], files[Format.XLSX]
         write_files(Report.of(journal.run), files)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -379,3 +382,77 @@ def test_a_conclusion_is_kept_and_written_after_an_interruption(tmp_path: Path) 
         (chain.questions, chain.conclusion.text) for chain in whole if chain.conclusion
     ]
     assert again.finished == 2
+
+
+def test_one_writer_at_a_time_and_readers_need_no_access(tmp_path: Path) -> None:
+    file = tmp_path / "j.jsonl"
+    first = begin_journal(file, PLAN)
+    growing = record(first, advance_each(EchoEngine(), first.unfinished(), PLAN.sampling))
+    next(growing)
+    with pytest.raises(UsageError, match=r"j\.jsonl is being written by another command; wait until it ends"):
+        resume_journal(file, PLAN)
+    reader = open_journal(file)
+    assert reader is not None
+    with pytest.raises(UsageError, match="is being written by another command"):
+        next(record(reader, advance_each(EchoEngine(), reader.unfinished(), PLAN.sampling)))
+    growing.close()
+    # The one that waited takes in what the other wrote meanwhile.
+    for _ in record(reader, advance_each(EchoEngine(), reader.unfinished(), PLAN.sampling)):
+        pass
+    assert (reader.finished, reader.failures) == (len(PLAN.grid), 0)
+    again = resume_journal(file, PLAN)
+    assert list(again) == list(reader)
+    again.release()
+    resume_journal(file, PLAN).release()
+    file.chmod(0o444)
+    assert list(read_saved(file).chains) == list(reader)
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    file = tmp_path / "j.jsonl"
+    begin_journal(file, PLAN)
+    script = (
+        f"import fcntl, sys; f = open({str(file)!r}, 'r+b'); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); "
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"1\n"
+        with pytest.raises(UsageError, match="is being written by another command"):
+            resume_journal(file, PLAN)
+        other.kill()
+    resume_journal(file, PLAN).release()
+
+
+def test_a_journal_that_an_editor_saved_is_read_or_its_encoding_named(tmp_path: Path) -> None:
+    file = tmp_path / "j.jsonl"
+    journal = begin_journal(file, PLAN)
+    for _ in record(journal, advance_each(EchoEngine(), journal.unfinished(), PLAN.sampling)):
+        pass
+    whole = list(journal)
+    file.write_bytes(b"\xef\xbb\xbf" * 2 + file.read_bytes())
+    assert list(read_saved(file).chains) == whole
+    resumed = resume_journal(file, PLAN)
+    assert list(resumed) == whole
+    resumed.release()
+    text = file.read_text(encoding="utf-8-sig")
+    for data in (text.encode("utf-16"), text.encode("utf-16-le")):
+        file.write_bytes(data)
+        with pytest.raises(RunFileError, match=r"j\.jsonl is in UTF-16; save it in UTF-8"):
+            resume_journal(file, PLAN)
+        with pytest.raises(RunFileError, match="is in UTF-16; save it in UTF-8"):
+            read_saved(file)
+
+
+def test_a_folder_has_many_names_and_a_difference_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    names = [f"{tmp_path}/m", f"{tmp_path}/m/", f"{tmp_path}/./m", f"{tmp_path}/x/../m"]
+    grid = replace(PLAN.grid, adapters=(names[0],))
+    plan = replace(PLAN, model=names[0], adapter=names[0], grid=grid)
+    for name in names:
+        other = replace(plan, model=name, adapter=name, grid=replace(grid, adapters=(name,)))
+        assert plan.differences(other) == []
+    assert plan.differences(replace(plan, model=f"{tmp_path}/n")) == [f"model: {names[0]}, now {tmp_path}/n"]
+    file = tmp_path / "j.jsonl"
+    begin_journal(file, PLAN)
+    with pytest.raises(UsageError, match="give those that it was begun with, or name another journal"):
+        resume_journal(file, plan)

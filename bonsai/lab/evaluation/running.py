@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -197,7 +197,11 @@ class _Adapter:
             return sum(journal.done * len(journal) for journal in journals)
 
         before = chains_done()
-        with closing(advance_each(self._engine, unfinished(), sampling, self._evaluation.measure)) as growing:
+        with ExitStack() as held:
+            for journal in journals:
+                held.enter_context(journal.writing())
+            growing = advance_each(self._engine, unfinished(), sampling, self._evaluation.measure)
+            held.enter_context(closing(growing))
             for place, chain in growing:
                 if owners[place].append(chain):
                     seconds, done = time.monotonic() - began, chains_done()

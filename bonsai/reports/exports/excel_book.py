@@ -1,23 +1,33 @@
 """The table of a run as an Excel workbook, with the summary and the statistics on sheets of their own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from bonsai.reports.report import ChainReport, Report
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.run import Run
-from bonsai.runs.tables.excel_files import MAX_CELL, utf16_length, workbook
+from bonsai.runs.tables.excel_files import MAX_CELL, Workbook, utf16_length
 
 
 def excel_parts(report: Report, chains: Iterator[ChainReport]) -> Iterator[bytes]:
     """Yield the parts of a workbook: a sheet of all steps, with one row each, one of the summary, one of statistics."""
-    sheets: dict[str, Iterator[tuple[object, ...]]] = {
-        "steps": _steps(chains),
-        "summary": iter([("name", "text"), *report.summary]),
-    }
-    if report.statistics:
-        records = report.statistics.records()
-        sheets["statistics"] = iter([tuple(one) for one in records[:1]] + [_plain(one.values()) for one in records])
-    yield from workbook(sheets)
+    book = Workbook()
+    book.add_sheet("steps", COLUMNS)
+    for chain in chains:
+        for row in chain.rows:
+            book.add_row(tuple(row.values()))
+        # A part for each chain, so that files that are made at the same time wait for none that is far ahead.
+        yield b""
+    book.add_sheet("summary", ("name", "text"))
+    for line in report.summary:
+        book.add_row(line)
+    records = report.statistics.records() if report.statistics else []
+    if records:
+        book.add_sheet("statistics", tuple(records[0]))
+    for record in records:
+        book.add_row(
+            [value if isinstance(value, str | int | float | None) else str(value) for value in record.values()]
+        )
+    yield from book.parts()
 
 
 def texts_too_long(run: Run) -> list[str]:
@@ -28,14 +38,3 @@ def texts_too_long(run: Run) -> list[str]:
         for step in chain.own_steps
         if any(utf16_length(text) > MAX_CELL for text in (step.question, step.reasoning, step.answer))
     ]
-
-
-def _plain(values: Iterable[object]) -> tuple[object, ...]:
-    return tuple(value if isinstance(value, str | int | float | None) else str(value) for value in values)
-
-
-def _steps(chains: Iterator[ChainReport]) -> Iterator[tuple[object, ...]]:
-    yield COLUMNS
-    for chain in chains:
-        for row in chain.rows:
-            yield tuple(row.values())

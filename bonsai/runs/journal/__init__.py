@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from bonsai.errors import BonsaiError, RunFileError, UsageError
 from bonsai.runs.journal.journal import Journal
 from bonsai.runs.journal.lines import line_bytes
+from bonsai.runs.journal.lock import WriterLock
 from bonsai.runs.json_values import as_json, from_json, parse
 from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, read_run
@@ -14,6 +16,8 @@ __all__ = ["Journal", "begin_journal", "open_journal", "read_saved", "resume_jou
 
 FORMAT = 1
 _KIND = "bonsai journal"
+_MARK = b"\xef\xbb\xbf"
+_LONGEST_HEAD = 100
 _HEAD = f'{{"kind": "{_KIND}"'.encode()
 
 
@@ -22,7 +26,7 @@ def begin_journal(file: Path, plan: Plan) -> Journal:
 
     Raises UsageError if the file exists already, and RunFileError if it cannot be made.
     """
-    head = line_bytes({"kind": _KIND, "format": FORMAT, "plan": as_json(plan)})
+    head = _head(plan)
     try:
         with file.open("xb") as new:
             new.write(head)
@@ -36,7 +40,11 @@ def begin_journal(file: Path, plan: Plan) -> Journal:
         raise RunFileError(
             "The journal {file} cannot be written: {reason}.", file=file, reason=error.strerror
         ) from error
-    return Journal(file, plan)
+    return Journal(file, plan, len(head))
+
+
+def _head(plan: Plan) -> bytes:
+    return line_bytes({"kind": _KIND, "format": FORMAT, "plan": as_json(plan)})
 
 
 def open_journal(file: Path) -> Journal | None:
@@ -46,12 +54,7 @@ def open_journal(file: Path) -> Journal | None:
     """
     try:
         with file.open("rb") as opened:
-            head = opened.readline()
-            if not head.endswith(b"\n") and (head.startswith(_HEAD) or _HEAD.startswith(head)):
-                return None
-            journal = Journal(file, _plan(head, file))
-            journal.read_steps(opened)
-            return journal
+            return _read(file, opened)
     except OSError as error:
         raise RunFileError("The journal {file} cannot be read: {reason}.", file=file, reason=error.strerror) from error
 
@@ -60,7 +63,8 @@ def read_saved(file: Path) -> Run:
     """Return the run that was saved in a file as JSON, or that a journal keeps; raise RunFileError if it is neither."""
     try:
         with file.open("rb") as opened:
-            kept = opened.read(len(_HEAD)) == _HEAD
+            # In whatever encoding it was saved since.
+            kept = _HEAD in opened.read(_LONGEST_HEAD).replace(b"\x00", b"")
     except OSError as error:
         raise RunFileError("{file} cannot be read: {reason}.", file=file, reason=error.strerror) from error
     journal = open_journal(file) if kept else None
@@ -68,22 +72,54 @@ def read_saved(file: Path) -> Run:
 
 
 def resume_journal(file: Path, plan: Plan) -> Journal:
-    """Return the journal of a plan in `file`, as far as it came; a new one if there is none.
+    """Return the journal of a plan in `file`, as far as it came, kept from other writers; a new one if there is none.
 
-    Raises UsageError, naming what is different, if the file is the journal of another plan, and RunFileError if it is
-    none or damaged.
+    Raises UsageError, naming what is different, if the file is the journal of another plan, or if another one writes
+    it, and RunFileError if it is no journal, damaged, or cannot be written.
     """
-    journal = open_journal(file) if file.exists() else None
-    if journal is None:
-        file.unlink(missing_ok=True)
+    if not os.path.lexists(file):
         return begin_journal(file, plan)
-    if differences := journal.plan.differences(plan):
-        raise UsageError(
-            "The journal {file} is of other settings, so it cannot be resumed with these:{differences}",
-            file=file,
-            differences="".join(f"\n  {difference}" for difference in differences),
-        )
+    lock = WriterLock(file)
+    opened = lock.acquire()
+    try:
+        journal = _read(file, opened)
+        if journal is None:
+            opened.truncate(0)
+            opened.seek(0)
+            opened.write(_head(plan))
+            opened.flush()
+            journal = Journal(file, plan, opened.tell())
+        elif differences := journal.plan.differences(plan):
+            raise UsageError(
+                "The journal {file} is of other settings, so it cannot be resumed with these (give those that it "
+                "was begun with, or name another journal):{differences}",
+                file=file,
+                differences="".join(f"\n  {difference}" for difference in differences),
+            )
+    except BaseException:
+        lock.release()
+        raise
+    journal.lock = lock
     return journal
+
+
+def _read(file: Path, opened: BinaryIO) -> Journal | None:
+    head = opened.readline()
+    if b"\x00" in head and _HEAD in head.replace(b"\x00", b""):
+        raise RunFileError("The journal {file} is in UTF-16; save it in UTF-8, as it was written.", file=file)
+    head = _without_mark(head)
+    if not head.endswith(b"\n") and (head.startswith(_HEAD) or _HEAD.startswith(head)):
+        return None
+    journal = Journal(file, _plan(head, file))
+    journal.read_steps(opened)
+    return journal
+
+
+def _without_mark(head: bytes) -> bytes:
+    """Return the head of a file without the byte order marks that an editor put before it."""
+    while head.startswith(_MARK):
+        head = head[len(_MARK) :]
+    return head
 
 
 def _plan(head: bytes, file: Path) -> Plan:

@@ -1,7 +1,9 @@
 """The journal of one run: its chains as they are kept in a file, readable at any time."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
@@ -15,6 +17,7 @@ from bonsai.chains.step import Step
 from bonsai.errors import BonsaiError, Note, RunFileError
 from bonsai.runs.journal.index import JournalIndex
 from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, line_at, line_bytes, parse_line
+from bonsai.runs.journal.lock import WriterLock
 from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, StoredChains
 
@@ -26,9 +29,13 @@ class Journal(StoredChains):
     numbers, each read from the file when it is asked for; so a long run takes no more memory than a short one.
     """
 
-    def __init__(self, file: Path, plan: Plan) -> None:
+    def __init__(self, file: Path, plan: Plan, end: int = 0) -> None:
+        """`end` is where its first line ends, if nothing else is in the file."""
         self.file, self.plan = file, plan
         self._index = JournalIndex()
+        self.lock = WriterLock(file)
+        # Where what is known of the file ends.
+        self._end = end
         # Where the last whole line ends, if a torn one follows it.
         self._torn_at: int | None = None
 
@@ -136,13 +143,39 @@ class Journal(StoredChains):
             self._index.end(chain.number, chain.stop_reason, _awaits(chain, chain.stop_reason))
         return len(new)
 
-    def read_steps(self, file: BinaryIO) -> None:
-        """Find the steps in an open file, behind its first line.
+    def hold(self) -> None:
+        """Keep other writers away until `release`, and take in what they wrote before.
+
+        Raises UsageError if another one is writing, and RunFileError if the file cannot be written.
+        """
+        if self.lock.held:
+            return
+        file = self.lock.acquire()
+        if self._end and file.seek(0, os.SEEK_END) > self._end:
+            file.seek(self._end)
+            self.read_steps(file)
+
+    def release(self) -> None:
+        """Let others write."""
+        self.lock.release()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the journal for as long as the context lasts; see `hold`."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def read_steps(self, file: BinaryIO, first_line: int = 2) -> None:
+        """Find the steps in an open file, from where it stands: behind its first line, or what was read before.
 
         A torn last line counts as not written. Raises RunFileError for a line that is no step.
         """
-        end = file.tell()
-        for count, line in enumerate(file, start=2):
+        end = self._end = file.tell()
+        self._torn_at = None
+        for count, line in enumerate(file, start=first_line):
             if not line.endswith(b"\n"):
                 self._torn_at = end
                 break
@@ -158,6 +191,7 @@ class Journal(StoredChains):
                     reason=reason,
                 ) from error
             end += len(line)
+            self._end = end
 
     def _take(self, line: Line, place: int) -> None:
         """Take in what a line at a place of the file says; raise RunFileError if it does not fit."""
@@ -180,22 +214,27 @@ class Journal(StoredChains):
 
     def _append(self, items: Sequence[Line]) -> list[int]:
         """Write lines to the end of the file, onto the disk, and return where each begins."""
+        if not self.lock.held:
+            with self.writing():
+                return self._append(items)
         lines = [line_bytes(item) for item in items]
+        file = self.lock.acquire()
         try:
+            if not self.file.exists():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             if self._torn_at is not None:
-                os.truncate(self.file, self._torn_at)
+                file.truncate(self._torn_at)
                 self._torn_at = None
-            with self.file.open("ab") as file:
-                file.write(b"".join(lines))
-                file.flush()
-                os.fsync(file.fileno())
-                end = file.tell()
+            begin = file.seek(0, os.SEEK_END)
+            file.write(b"".join(lines))
+            file.flush()
+            os.fsync(file.fileno())
+            self._end = file.tell()
         except OSError as error:
             raise RunFileError(
                 "The journal {file} cannot be written: {reason}.", file=self.file, reason=error.strerror
             ) from error
-        starts = accumulate(map(len, lines), initial=end - sum(map(len, lines)))
-        return list(starts)[:-1]
+        return list(accumulate(map(len, lines), initial=begin))[:-1]
 
     def _chains(self, numbers: Iterable[int]) -> Iterator[Chain]:
         try:

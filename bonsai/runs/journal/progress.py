@@ -35,12 +35,13 @@ def record(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) 
     """Keep each finished step in the journal while its chains grow, and yield how far the run is.
 
     `growing` yields (place, chain) as `bonsai.chains.advance.advance_each` does. Closing the iterator ends the work.
+    Raises UsageError if another one writes the journal.
     """
     began = time.monotonic()
-    # What was done before is known too, so that the pace is that of this run alone.
-    before = journal.done
     watched: Chain | None = None
-    with closing(growing):
+    with journal.writing(), closing(growing):
+        # What was done before is known too, so that the pace is that of this run alone.
+        before = journal.done
         for _, chain in growing:
             if watched is None or watched.finished or watched.number == chain.number:
                 watched = chain

@@ -1,13 +1,13 @@
 """Excel workbooks, read and written row by row: neither a cell far away nor a long list takes much memory."""
 
 import io
+import math
 import re
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, time
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -99,44 +99,54 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def workbook(sheets: Mapping[str, Iterable[Sequence[object]]]) -> Iterator[bytes]:
-    """Yield the parts of a workbook: the rows of each sheet, the first of which is its header.
+class Workbook:
+    """A workbook that is written row by row; the rows before are in a file already.
 
     Texts stay texts, whatever they begin with, and numbers are numbers. A text that is too long for a cell is cut, and
     the last sheet tells which.
     """
-    book = openpyxl.Workbook(write_only=True)
-    cut: list[tuple[str, str]] = []
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        sheet.freeze_panes = "A2"
-        for number, row in enumerate(rows, start=1):
-            cells = [_cell(sheet, value) for value in row]
-            places = enumerate(zip(row, cells, strict=True), start=1)
-            cut += [
-                (f"{get_column_letter(column)}{number}", name)
-                for column, (value, cell) in places
-                if isinstance(value, str) and utf16_length(value) > MAX_CELL
-            ]
-            sheet.append(cells)
-    if cut:
-        sheet = book.create_sheet("cut")
-        sheet.append(["cell", "sheet", f"Excel holds {MAX_CELL:,} characters in a cell; these texts are longer."])
-        for place in cut:
-            sheet.append(place)
-    with tempfile.TemporaryFile() as file:
-        book.save(file)
-        file.seek(0)
-        yield from iter(lambda: file.read(2**16), b"")
+
+    def __init__(self) -> None:
+        self._book = openpyxl.Workbook(write_only=True)
+        self._sheet: Any = None
+        self._rows = 0
+        self._cut: list[tuple[str, str]] = []
+
+    def add_sheet(self, name: str, header: Sequence[object]) -> None:
+        """Begin a sheet, to which rows are added from now on."""
+        self._sheet, self._rows = self._book.create_sheet(name), 0
+        self._sheet.freeze_panes = "A2"
+        self.add_row(header)
+
+    def add_row(self, row: Sequence[object]) -> None:
+        """Add a row to the last sheet."""
+        self._rows += 1
+        self._sheet.append([_cell(self._sheet, value) for value in row])
+        for column, value in enumerate(row, start=1):
+            if isinstance(value, str) and utf16_length(value) > MAX_CELL:
+                self._cut.append((f"{get_column_letter(column)}{self._rows}", self._sheet.title))
+
+    def parts(self) -> Iterator[bytes]:
+        """End the workbook and yield its file, part by part."""
+        if self._cut:
+            sheet = self._book.create_sheet("cut")
+            sheet.append(["cell", "sheet", f"Excel holds {MAX_CELL:,} characters in a cell; these texts are longer."])
+            for place in self._cut:
+                sheet.append(place)
+        with tempfile.TemporaryFile() as file:
+            self._book.save(file)
+            file.seek(0)
+            yield from iter(lambda: file.read(2**16), b"")
 
 
 def as_workbook(sheet: Sheet, numbers: Collection[str] = ()) -> Iterator[bytes]:
     """Yield the parts of a workbook with the rows of a sheet; cells of the columns `numbers` as numbers."""
-    rows = (
-        [_number(cell) if name in numbers else cell_text(cell) for name, cell in zip(sheet.names, row, strict=True)]
-        for row in sheet.rows
-    )
-    return workbook({"rows": chain([sheet.header], rows)})
+    book = Workbook()
+    book.add_sheet("rows", sheet.header)
+    for row in sheet.rows:
+        pairs = zip(sheet.names, row, strict=True)
+        book.add_row([_number(cell) if name in numbers else cell_text(cell) for name, cell in pairs])
+    yield from book.parts()
 
 
 def _number(cell: str) -> float | int | str:
@@ -155,7 +165,7 @@ def utf16_length(text: str) -> int:
 
 def _cell(sheet: Any, value: object) -> Any:
     if not isinstance(value, str):
-        return WriteOnlyCell(sheet, value)
+        return WriteOnlyCell(sheet, None if isinstance(value, float) and not math.isfinite(value) else value)
     cell = WriteOnlyCell(sheet)
     # Set as a value, one that begins with = would be a formula, and one with escapes would be cut once more.
     cell._value, cell.data_type = _escaped(_fitting(value)), "s"
