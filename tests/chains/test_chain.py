@@ -163,9 +163,9 @@ def test_candidates_use_one_seed_after_the_other_and_few_tokens() -> None:
 
 def test_a_candidate_that_repeats_an_earlier_question_is_not_asked() -> None:
     engine = EchoEngine(
-        replies={"Ask one deeper question": "Why has productivity stopped growing?", QUESTION: "Because."}
+        replies={"Write one short, deeper question": "Why has productivity stopped growing?", QUESTION: "Because."}
     )
-    engine.replies["Ask one deeper question"] = "Why exactly did productivity stop growing?"
+    engine.replies["Write one short, deeper question"] = "Why exactly did productivity stop growing?"
     (chain,) = run(engine, qtq(3, candidates=2))
     assert len(chain.steps) == 1
     assert chain.stop_reason == "tautology"
@@ -173,14 +173,14 @@ def test_a_candidate_that_repeats_an_earlier_question_is_not_asked() -> None:
 
 
 def test_rejected_candidates_are_named_in_the_new_try() -> None:
-    engine = CountingEngine(replies={"Ask one deeper question": QUESTION})
+    engine = CountingEngine(replies={"Write one short, deeper question": QUESTION})
     run(engine, qtq(2, candidates=1))
     second_try = engine.calls[3][0][0]
     assert second_try.count(f"Asked before: {QUESTION}") == 1
 
 
 def test_a_chain_without_a_real_question_says_so() -> None:
-    (chain,) = run(EchoEngine(replies={"Ask one deeper question": "Productivity grows."}), qtq(3))
+    (chain,) = run(EchoEngine(replies={"Write one short, deeper question": "Productivity grows."}), qtq(3))
     assert chain.stop_reason == "no-question"
     assert "not-a-question" in chain.steps[0].flags
 
@@ -267,7 +267,7 @@ def test_a_failed_step_ends_its_chain_and_spares_the_others() -> None:
 
 
 def test_a_failure_at_the_next_question_keeps_the_answer() -> None:
-    (chain,) = run(EchoEngine(fail_on="Ask one deeper question"), qtq(3))
+    (chain,) = run(EchoEngine(fail_on="Write one short, deeper question"), qtq(3))
     assert chain.steps[0].answer
     assert chain.stop_reason == "error"
 

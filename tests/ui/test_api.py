@@ -292,7 +292,8 @@ def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> Non
     with served(EchoEngine(replies={**replies, "<|response|>": said}), SETTINGS) as address:
         client = Client(address, verbose=False)
         ended, gone_on = (
-            client.predict(QUESTION, steps=4, stop_without_progress=stops, api_name="/qtq") for stops in (True, False)
+            client.predict(QUESTION, prompt="creator", steps=4, stop_without_progress=stops, api_name="/qtq")
+            for stops in (True, False)
         )
         client.close()
     assert [row["question"] for row in ended] == asked[:3]
