@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -116,18 +117,14 @@ class LlamaServer:
     @property
     def device(self) -> str:
         """What the model runs on, in words."""
-        # A platform without it uses another engine.
-        from xllamacpp import get_device_info, ggml_backend_dev_type
-
-        others = [one for one in get_device_info() if one["type"] != ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU]
+        library = _library()
+        cpu = library.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
+        others = [one for one in library.get_device_info() if one["type"] != cpu]
         return str(others[0]["description"]) if others else "CPU"
 
 
 def start(room: Room, adapter: Path | None, key: str, verbosity: int) -> Any:
     """Return xllamacpp's server with a model, and perhaps an adapter; raise RuntimeError if it cannot be had."""
-    # A platform without it uses another engine.
-    from xllamacpp import CommonAdapterLoraInfo, Server
-
     params = _params(room, verbosity)
     params.api_keys = [key]
     params.ui = params.endpoint_slots = False
@@ -138,31 +135,34 @@ def start(room: Room, adapter: Path | None, key: str, verbosity: int) -> Any:
     # A prompt that shares but its beginning with another text leaves the slot to that one, which will go on.
     params.slot_prompt_similarity = 0.5
     if adapter:
-        lora = CommonAdapterLoraInfo()
+        lora = _library().CommonAdapterLoraInfo()
         lora.path, lora.scale = str(adapter), 1.0
         params.lora_adapters = [lora]
-    return Server(params)
+    return _library().Server(params)
 
 
 def start_as_usual(room: Room) -> Any:
     """Return xllamacpp's server with a model, as it is without any settings, to be measured beside ours."""
-    from xllamacpp import Server
-
     params = _params(room, _SILENT)
     params.n_ctx = room.context_length
-    return Server(params)
+    return _library().Server(params)
 
 
 def _params(room: Room, verbosity: int) -> Any:
     """Return what every server has: the model, a free port of the loopback, as many threads as are good."""
-    from xllamacpp import CommonParams
-
-    params = CommonParams()
+    params = _library().CommonParams()
     params.model.path = str(room.model.path)
     params.hostnames, params.port = ["127.0.0.1"], 0
     params.verbosity = verbosity
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     return params
+
+
+def _library() -> ModuleType:
+    # A platform without it uses another engine.
+    import xllamacpp
+
+    return xllamacpp
 
 
 def _threads() -> int:
