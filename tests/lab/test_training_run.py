@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from bonsai.chains.prompts import load_variants
 from bonsai.cli.main import main
 from bonsai.engines.base import Prompt
+from bonsai.engines.gguf.header import read_gguf
+from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.errors import EngineError, UsageError
 from bonsai.lab.records import NextQuestion, Record
 from bonsai.lab.training.data.rows import Row, TokenTree
@@ -27,6 +29,8 @@ from bonsai.lab.training.model import TrainedModel, open_trained
 from bonsai.lab.training.result.folder import AdapterFolder
 from bonsai.lab.training.train import TrainingJob, train
 from bonsai.settings import ROOT, Settings
+from tests.gguf_models import write_llama
+from tests.models import make_llama, make_tokenizer
 
 pytestmark = pytest.mark.model
 
@@ -328,6 +332,17 @@ def test_the_command_says_how_it_went(
     assert f"The adapter is in {out}" in told.err
     assert "Warning" not in told.err
     assert math.isfinite(sum(one.sum().item() for one in weights(out).values()))
+
+
+def test_an_adapter_for_a_gguf_model_is_written_as_gguf_too(job: TrainingJob, tmp_path: Path) -> None:
+    write_llama(make_llama(), make_tokenizer(), tmp_path / "llama.gguf")
+    settings = replace(job.settings, model=str(tmp_path / "llama.gguf"), dtype="bfloat16")
+    train(replace(job, settings=settings))
+    adapter = read_gguf(job.out / "adapter_model.gguf")
+    assert adapter.metadata["general.type"] == "adapter"
+    assert find_adapter(str(job.out / "adapter_model.gguf"), read_gguf(tmp_path / "llama.gguf"))
+    sizes = [(job.out / f"adapter_model.{ending}").stat().st_size for ending in ("gguf", "safetensors")]
+    assert max(sizes) < 1.5 * min(sizes)
 
 
 def test_texts_of_people_are_no_special_tokens(job: TrainingJob) -> None:

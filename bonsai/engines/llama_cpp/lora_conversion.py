@@ -56,12 +56,18 @@ def convert(folder: Path, base: GgufFile, out: Path) -> None:
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     for name, pair in pairs.items():
         # llama.cpp multiplies by alpha and divides by the rank.
-        writer.add_tensor(f"{name}.lora_a", np.ascontiguousarray(pair.a))
-        writer.add_tensor(f"{name}.lora_b", np.ascontiguousarray(pair.b * (pair.scale * len(pair.a) / alpha)))
+        writer.add_tensor(f"{name}.lora_a", _stored(pair.a))
+        writer.add_tensor(f"{name}.lora_b", _stored(pair.b * (pair.scale * len(pair.a) / alpha)))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _stored(values: Array) -> np.ndarray[Any, np.dtype[np.floating[Any]]]:
+    """Return values as they are kept: in 16 bits, as llama.cpp's own converter has them, unless they are too large."""
+    wide = np.abs(values).max(initial=0) > np.finfo(np.float16).max
+    return np.ascontiguousarray(values, np.float32 if wide else np.float16)
 
 
 def _config(folder: Path) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import torch
 
 from bonsai.chains.formats import PromptFormat, format_of
 from bonsai.chains.prompts import PromptVariant, to_yaml
+from bonsai.engines.gguf.finding import find_model, is_gguf
 from bonsai.lab.records import Record
 from bonsai.lab.training.data.prepare import TrainingData, prepare
 from bonsai.lab.training.data.rows import Row, TokenTree
@@ -143,7 +144,9 @@ def _finish(
         "README.md": card(job.base, form.name, names, job.records, held_out, job.how, state),
         CURVE: curve(state.points),
     }
-    folder.finish(model.model, texts, notes, halve=model.dtype == torch.bfloat16)
+    base = job.settings.model
+    gguf_base = find_model(base, job.settings.revision) if is_gguf(base) else None
+    folder.finish(model.model, texts, notes, halve=model.dtype == torch.bfloat16, gguf_base=gguf_base)
 
 
 def _digest(text: str) -> str:

@@ -15,13 +15,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from bonsai.engines.gguf.header import read_gguf
+from bonsai.engines.llama_cpp.lora_conversion import convert
 from bonsai.engines.model.loading import quiet
 from bonsai.errors import EngineError, UsageError, first_line
 from bonsai.lab.training.loop import State
 
 NOTES = "bonsai.json"
 """What Bonsai knows of an adapter: its prompt format, its base, how it was trained."""
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_CONFIG, _WEIGHTS, _GGUF = "adapter_config.json", "adapter_model.safetensors", "adapter_model.gguf"
 
 
 class AdapterFolder:
@@ -61,17 +63,23 @@ class AdapterFolder:
         except (OSError, RuntimeError) as error:
             raise EngineError(f"The state of the training cannot be written to {file}: {first_line(error)}") from error
 
-    def finish(self, model: Any, texts: Mapping[str, str], notes: Mapping[str, Any], *, halve: bool) -> None:
+    def finish(
+        self, model: Any, texts: Mapping[str, str], notes: Mapping[str, Any], *, halve: bool, gguf_base: Path | None
+    ) -> None:
         """Write the adapter with its notes and other files, and remove the state.
 
-        `halve` stores its weights in 16 bits, which is what a base in bfloat16 can make use of.
+        `halve` stores its weights in 16 bits, which is what a base in bfloat16 can make use of. Beside them it is
+        written as GGUF, if `gguf_base` is the file of its base.
         """
         new = self._unfinished / "adapter"
         try:
             with quiet():
-                model.save_pretrained(new)
+                # Embeddings are not trained; PEFT would ask the hub whether they were.
+                model.save_pretrained(new, save_embedding_layers=False)
             if halve:
                 _halve(new / _WEIGHTS)
+            if gguf_base:
+                convert(new, read_gguf(gguf_base), new / _GGUF)
             # PEFT adds a model card that is an empty form.
             (new / "README.md").unlink(missing_ok=True)
             for name, text in texts.items():
