@@ -11,6 +11,7 @@ from bonsai.lab.records import read_records
 from bonsai.lab.training.check import check
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.progress import Progress
+from bonsai.lab.training.train import TrainingJob, train
 from bonsai.settings import Settings
 
 _SECONDS_BETWEEN_LINES = 30.0
@@ -61,9 +62,6 @@ def _check(options: argparse.Namespace, variants: Sequence[PromptVariant], how: 
 def _train(
     options: argparse.Namespace, settings: Settings, variants: Sequence[PromptVariant], how: Hyperparameters
 ) -> int:
-    # Only now: torch takes seconds, which a check need not wait for.
-    from bonsai.lab.training.train import TrainingJob, train
-
     records = [record for file in options.data for record in read_records(file)]
     line = ProgressLine(_SECONDS_BETWEEN_LINES)
     settings = replace(settings, model=options.base, quantization=options.quantization or settings.quantization)
