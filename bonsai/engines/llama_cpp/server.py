@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -158,7 +157,7 @@ def _params(room: Room, verbosity: int) -> Any:
     return params
 
 
-def _library() -> ModuleType:
+def _library() -> Any:
     # A platform without it uses another engine.
     import xllamacpp
 
