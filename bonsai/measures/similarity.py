@@ -3,32 +3,20 @@
 `docs/measures.md` has the figures that the numbers here were chosen by.
 """
 
-import os
-import threading
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bonsai.measures.contrast import Contrast, contrast, share_only_topic, shared, topic
 from bonsai.measures.encoded import Embedder, Encoded
-from bonsai.measures.terms import (
-    Contrast,
-    content_words,
-    contrast,
-    has_no_word_breaks,
-    parse_question,
-    share_only_topic,
-    shared,
-    topic,
-)
+from bonsai.measures.encodings import Encodings
+from bonsai.measures.terms import content_words, has_no_word_breaks, parse_question
 
 # A step that adds less than this share of new content words adds next to nothing.
 NO_PROGRESS = 0.15
 # Earlier questions that are looked at closely; the others are too far by their sentence vectors alone.
 CLOSEST = 16
-# Bytes of what is kept of texts that were read: about 1.5 KB for each word.
-MEMORY = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -83,59 +71,22 @@ BY_WORDS = Rule(0.79, 0.62, **_WORDS_APART)
 # Parts of the likeness by meaning: the whole question's vector, and its worst understood word.
 WHOLE, WEAKEST, OPPOSED = 0.77, 0.23, 0.08
 OFF_TOPIC = 0.2
-_NO_CONTENT = frozenset(
-    (
-        "?",
-        ".",
-        ",",
-        "!",
-        "'",
-        '"',
-        "-",
-        ":",
-        ";",
-        "(",
-        ")",
-        "a",
-        "an",
-        "the",
-        "is",
-        "are",
-        "was",
-        "were",
-        "do",
-        "does",
-        "did",
-        "to",
-        "of",
-        "in",
-        "on",
-        "for",
-        "and",
-        "it",
-        "i",
-        "you",
-        "my",
-        "your",
-    )
-)
 
 
 @dataclass(frozen=True)
 class EarlierMatch:
-    """What a look back at the earlier questions of a chain finds; step numbers count from 1.
-
-    `similarity` (0 to 1) is to the most similar question, that of step `nearest`, the latest of equals; None if there
-    is no earlier one. `sameness` is the highest of what the thresholds are held against. `repeated` is the step
-    that the question repeats by the strict rule of flags, or None; `rejected` the one that it comes too near by the
-    guard's wider rule.
-    """
+    """How a question stands to the earlier ones of its chain; step numbers count from 1."""
 
     similarity: float | None = None
+    """To the most similar question, 0 to 1; None if there is no earlier one."""
     nearest: int | None = None
+    """The step with the most similar question, the latest of equals."""
     repeat_score: float | None = None
+    """The highest score over the earlier questions; flags and guard compare it with their thresholds."""
     repeated: int | None = None
+    """The step that the question repeats by the strict rule of flags."""
     rejected: int | None = None
+    """The step that it comes too near by the guard's wider rule."""
 
 
 class Measure:
@@ -147,18 +98,12 @@ class Measure:
 
     def __init__(self, embedder: Embedder | None = None) -> None:
         self.name = "words" if embedder is None else embedder.name
-        self._embedder = embedder
-        self._known: OrderedDict[str, Encoded] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
-        if embedder is not None:
-            # ZeroGPU's workers are forked, perhaps while another thread holds the lock.
-            os.register_at_fork(after_in_child=self._start_anew)
+        self._encodings = None if embedder is None else Encodings(embedder)
 
     def read(self, questions: Iterable[str], answers: Iterable[str] = ()) -> None:
         """Encode many texts in one go; what was read lately is kept. Without an embedder there is nothing to do."""
-        if self._embedder is not None:
-            self._encode(
+        if self._encodings is not None:
+            self._encodings.read(
                 [*(parse_question(question).normalised for question in questions), *filter(str.strip, answers)]
             )
 
@@ -203,9 +148,6 @@ class Measure:
         )
         return all(self._cosine(plain, text) < OFF_TOPIC for text in texts)
 
-    def _start_anew(self) -> None:
-        self._lock = threading.Lock()
-
     def _compare_all(self, question: str, earlier: Sequence[str]) -> list[tuple[float, float, Rule, int]]:
         """Return likeness, sameness, rule and number of the earlier questions that come near."""
         self.read([question, *earlier])
@@ -229,20 +171,20 @@ class Measure:
     def _rule(self, *texts: str) -> Rule:
         if any(map(has_no_word_breaks, texts)):
             return BY_CHARACTERS
-        return BY_WORDS if self._embedder is None else BY_MEANING
+        return BY_WORDS if self._encodings is None else BY_MEANING
 
     def _glance(self, question: str, other: str) -> float:
         return (
             shared(parse_question(question), parse_question(other))
-            if self._embedder is None
+            if self._encodings is None
             else self._cosine(parse_question(question).normalised, parse_question(other).normalised)
         )
 
     def _meaning(self, question: str, other: str) -> float:
         """Return the likeness of two questions as wholes, mixed with that of the word that has the least like it."""
         ours, theirs = (
-            self._encoded(parse_question(question).normalised),
-            self._encoded(parse_question(other).normalised),
+            self._vectors(parse_question(question).normalised),
+            self._vectors(parse_question(other).normalised),
         )
         whole = float(ours.vector @ theirs.vector)
         if not len(ours.token_vectors) or not len(theirs.token_vectors):
@@ -251,37 +193,11 @@ class Measure:
         return min(1.0, WHOLE * whole + WEAKEST * float(min(tokens.max(axis=0).min(), tokens.max(axis=1).min())))
 
     def _cosine(self, text: str, other: str) -> float:
-        return float(self._encoded(text).vector @ self._encoded(other).vector)
+        return float(self._vectors(text).vector @ self._vectors(other).vector)
 
-    def _encoded(self, text: str) -> Encoded:
-        key = _key(text)
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        encoded = self._encode([text])
-        # Another thread may have been quicker.
-        return encoded[key] if key in encoded else self._encoded(text)
-
-    def _encode(self, texts: Iterable[str]) -> dict[str, Encoded]:
-        """Keep what the texts are to the embedder, and return it for those that were not known."""
-        with self._lock:
-            new = [text for text in dict.fromkeys(map(_key, texts)) if text not in self._known]
-        if self._embedder is None or not new:
-            return {}
-        encoded = dict(zip(new, map(_without_small_tokens, self._embedder.encode(new)), strict=True))
-        with self._lock:
-            for text, item in encoded.items():
-                self._keep(text, item)
-        return encoded
-
-    def _keep(self, text: str, item: Encoded) -> None:
-        if text not in self._known:
-            self._known[text] = item
-            self._size += _bytes(item)
-        while self._size > MEMORY and len(self._known) > 1:
-            _, oldest = self._known.popitem(last=False)
-            self._size -= _bytes(oldest)
+    def _vectors(self, text: str) -> Encoded:
+        assert self._encodings is not None
+        return self._encodings.of(text)
 
 
 WORDS = Measure()
@@ -295,24 +211,5 @@ def new_content(text: str, earlier: Sequence[str]) -> float:
 
 
 @lru_cache(maxsize=8192)
-def _key(text: str) -> str:
-    """Return what a text is known by: case and spaces aside, so that a question and its plain form are one."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-@lru_cache(maxsize=8192)
 def _plain(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum()) or text
-
-
-def _bytes(item: Encoded) -> int:
-    return 2000 + item.vector.nbytes + item.token_vectors.nbytes
-
-
-def _without_small_tokens(item: Encoded) -> Encoded:
-    kept = [place for place, token in enumerate(item.tokens) if token not in _NO_CONTENT] or list(
-        range(len(item.tokens))
-    )
-    kept = kept[:64]
-    tokens = tuple(item.tokens[place] for place in kept)
-    return Encoded(item.vector, tokens, item.token_vectors[kept])

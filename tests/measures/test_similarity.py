@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bonsai.measures import similarity
+from bonsai.measures import encodings
 from bonsai.measures.embedder import Embedder
 from bonsai.measures.similarity import CLOSEST, WORDS, EarlierMatch, Measure, new_content
 
@@ -126,7 +126,7 @@ def test_new_content_is_the_share_of_words_that_no_earlier_text_has() -> None:
 
 
 def test_what_was_read_is_kept_within_bounds(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similarity, "MEMORY", 50_000)
+    monkeypatch.setattr(encodings, "MEMORY", 50_000)
     measure = Measure(embedder)
     questions = [f"What is number {number}?" for number in range(40)]
     measure.read(questions)

@@ -9,7 +9,8 @@ import snowballstemmer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bonsai.measures.terms import ParsedQuestion, content_words, contrast, parse_question, shared
+from bonsai.measures.contrast import contrast, shared
+from bonsai.measures.terms import ParsedQuestion, content_words, parse_question
 
 ANY_TEXT = st.text() | st.sampled_from(["", "🌱", "a", "?", "\x00\x1b", "なぜ", "What is Ωμέγα か 🌱?", "\ud83c"])
 

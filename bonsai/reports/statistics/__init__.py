@@ -176,11 +176,13 @@ def _corrected(figures: Sequence[Figure]) -> list[Figure]:
     tested = [figure.p for figure in figures if figure.p is not None]
     if not tested:
         return list(figures)
-    # It takes a second to import, which a run without a comparison need not wait for.
-    from scipy import stats
-
-    corrected = iter(stats.false_discovery_control(tested))
-    return [figure if figure.p is None else replace(figure, p=_rounded(next(corrected))) for figure in figures]
+    order = np.argsort(tested)[::-1]
+    ranks = np.arange(len(tested), 0, -1)
+    corrected = np.empty(len(tested))
+    # Benjamini and Hochberg (1995): from the largest on, none is more than the one before it.
+    corrected[order] = np.minimum.accumulate(np.minimum(1, np.array(tested)[order] * len(tested) / ranks))
+    values = iter(corrected)
+    return [figure if figure.p is None else replace(figure, p=_rounded(next(values))) for figure in figures]
 
 
 def _rounded(value: Any) -> float:
