@@ -7,12 +7,28 @@ window.bonsai = {
       const turn = event.target.closest('[data-key]');
       if (turn) opened[event.target.open ? 'add' : 'delete'](turn.dataset.key);
     }, true);
+    let first = element.querySelector('[data-key]')?.textContent;
     watch('value', () => {
+      const panel = element.closest('.bonsai-live');
+      const other = element.querySelector('[data-key]')?.textContent;
+      if (other !== first && !panel.querySelector('.now')) {
+        // Another run, which nobody writes: it is read from its beginning.
+        delete panel.dataset.follows;
+        panel.querySelector('.bonsai-scroll').scrollTop = 0;
+      }
+      first = other;
       for (const turn of element.querySelectorAll('[data-key]')) {
         const reasoning = turn.querySelector('details');
         if (reasoning && opened.has(turn.dataset.key)) reasoning.open = true;
       }
-      bonsai.apply(element.closest('.bonsai-live'));
+      bonsai.apply(panel);
+    });
+  },
+
+  /* Stay at the end of what is being written. */
+  follow(element, watch) {
+    watch('value', () => {
+      if (element.querySelector('.now')) element.closest('.bonsai-live').dataset.follows = '';
     });
   },
 

@@ -128,7 +128,10 @@ class GridTab(RunEvents[GridRunState]):
     def stopped(self, state: GridRunState, language: str) -> Values:
         """Return the values that show at once that the run was stopped."""
         state = replace(state, is_stopped=True)
-        told = {self.status: status.line(_ending(state, language)), self.run_state: state}
+        told = {
+            self.status: status.line(status.ending_of(state.journal, state.seconds, language)),
+            self.run_state: state,
+        }
         return told | self.at_work(False, state)
 
     def end(self, state: GridRunState, language: str, told: str = "") -> Values:
@@ -139,7 +142,10 @@ class GridTab(RunEvents[GridRunState]):
         if not state.journal.file.is_file():
             return self.blank(told or status.line(translate(language, _NOT_KEPT), "bad"))
         mood = "bad" if state.journal.failures else "good" if state.over and not state.is_stopped else ""
-        shown = {self.status: told or status.line(_ending(state, language), mood), self.run_state: state}
+        shown = {
+            self.status: told or status.line(status.ending_of(state.journal, state.seconds, language), mood),
+            self.run_state: state,
+        }
         return shown | self.conversation.rest() | self._shown(state, language) | self.at_work(False, state)
 
     def failed(self, error: Exception, state: GridRunState, language: str) -> Values:
@@ -228,19 +234,6 @@ class GridTab(RunEvents[GridRunState]):
     def _look(self, file: str | None, column: str | None, request: gr.Request) -> Values:
         upload = self.form.upload
         return upload.look(file, column, self.context.settings.max_questions, language_of(request)) if upload else {}
-
-
-def _ending(state: GridRunState, language: str) -> str:
-    """Return the sentence for the end of a run: how far it came, how long it took, what failed."""
-    journal = state.journal
-    if journal.finished < len(journal):
-        sentence = "Stopped. {} of {} chains are finished; Go on takes up the rest."
-        return translate(language, sentence, f"{journal.finished:,}", f"{len(journal):,}")
-    told = translate(language, "Done in {} s.", f"{state.seconds:.1f}")
-    if journal.failures:
-        failed = translate(language, "{} chains failed; ask them again, or see the flags.", f"{journal.failures:,}")
-        told += f" {failed}"
-    return told
 
 
 def journal_of(run: Run) -> Journal | None:

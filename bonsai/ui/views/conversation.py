@@ -78,10 +78,9 @@ def draw(example: str, filters: bool) -> Conversation:
         head = gr.HTML(elem_classes="bonsai-live-head")
         if filters:
             _filters(panel)
-        # Upside down, so that it follows the text at its end while the text grows, until a visitor scrolls.
         with gr.Column(elem_classes="bonsai-scroll"), gr.Column(elem_classes="bonsai-turns"):
             shown = gr.HTML(example or _hint(), js_on_load="bonsai.keep(element, watch)")
-            step = gr.HTML()
+            step = gr.HTML(js_on_load="bonsai.follow(element, watch)")
     return Conversation(head, shown, step)
 
 
@@ -122,7 +121,7 @@ def _text(row: Row, name: str) -> str:
 def _written(chain: Chain, language: str) -> str:
     """Return the step or conclusion that is being written; "" when all is finished and stands among the turns."""
     if chain.concluding and chain.conclusion:
-        return f'<article class="turn">{_part("Conclusion", chain.conclusion.sentence, True, language)}</article>'
+        return f'<article class="turn now">{_part("Conclusion", chain.conclusion.sentence, True, language)}</article>'
     step = chain.steps[-1]
     if step.finished:
         return ""

@@ -8,6 +8,7 @@ import gradio as gr
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import ENDINGS, Role, StopReason
 from bonsai.errors import BonsaiError
+from bonsai.runs.journal import Journal
 from bonsai.runs.journal.progress import Progress
 from bonsai.ui.locales.translate import translatable, translate, translate_error
 
@@ -101,3 +102,15 @@ def progress_of(now: Progress, ready: bool, language: str) -> str:
     if now.failed:
         parts.append(translate(language, "{} failed", f"{now.failed:,}"))
     return translate(language, "Writing: {}.", ", ".join(parts))
+
+
+def ending_of(journal: Journal, seconds: float, language: str) -> str:
+    """Return the sentence for the end of a run of many chains: how far it came, how long it took, what failed."""
+    if journal.finished < len(journal):
+        sentence = "Stopped. {} of {} chains are finished; Go on takes up the rest."
+        return translate(language, sentence, f"{journal.finished:,}", f"{len(journal):,}")
+    told = translate(language, "Done in {} s.", f"{seconds:.1f}")
+    if journal.failures:
+        failed = translate(language, "{} chains failed; ask them again, or see the flags.", f"{journal.failures:,}")
+        told += f" {failed}"
+    return told
