@@ -101,15 +101,16 @@ def _joined(text: str) -> list[str]:
 
 def _bare(line: str) -> tuple[str, bool]:
     """Return a line without what a model puts around a question, and whether it was labelled as one."""
-    bare, labelled = _EMPHASIS.sub(r"\2", _CLOSING_TAGS.sub("", " ".join(line.split()))), False
+    bare, labelled = _CLOSING_TAGS.sub("", " ".join(line.split())), False
     while True:
+        before, bare = bare, _EMPHASIS.sub(r"\2", bare)
         if found := _LABEL.match(bare):
             labelled = labelled or bool(re.search(_WORD, found[0], re.IGNORECASE))
         elif found := _PREFACE.match(bare):
             labelled = labelled or bool(_SPEAKS_OF_A_QUESTION.search(found[0]))
-        if not found or not found[0]:
-            return _unwrapped(bare), labelled
-        bare = _EMPHASIS.sub(r"\2", bare[found.end() :].lstrip("*_ "))
+        bare = bare[found.end() :].lstrip("*_ ") if found else _unwrapped(bare)
+        if bare == before:
+            return bare, labelled
 
 
 def _up_to_mark(line: str) -> str:
@@ -164,7 +165,8 @@ def _unwrapped(text: str) -> str:
     bare = text.strip()
     while bare and bare[0] in _QUOTES:
         other = _PAIRS.get(bare[0], bare[0])
-        if bare.endswith(other) and len(bare) > 1 and other not in bare[1:-1]:
+        twice = bare[1:2] == bare[0] and bare[:1:-1].startswith(other * 2)
+        if bare.endswith(other) and len(bare) > 1 and (twice or other not in bare[1:-1]):
             bare = bare[1:-1].strip()
         elif other not in bare[1:]:
             bare = bare[1:].strip()
