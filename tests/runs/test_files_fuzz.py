@@ -205,7 +205,8 @@ AROUND = st.lists(
         ]
         + ["You could ask: {}", "# {}", "Certainly! {}", "“{}”"]
     ),
-    max_size=3,
+    max_size=2,
+    unique=True,
 )
 ASKED = st.text("abc xyz", min_size=4, max_size=30).map(lambda text: "Why do " + " ".join(text.split()) + " grow?")
 
