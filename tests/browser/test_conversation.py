@@ -47,6 +47,7 @@ def test_finished_steps_are_turns_and_the_step_being_written_stands_at_their_end
     expect(status(page)).to_contain_text("Done in")
     expect(turns(page)).to_have_count(3)
     expect(conversation(page).locator(".writing, .now")).to_have_count(0)
+    expect(page.locator(".bonsai-toast")).to_have_count(0)
     # What a visitor has opened stays open.
     expect(first.locator("details p")).to_be_visible()
     rows = table(page)

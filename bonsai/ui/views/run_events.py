@@ -20,7 +20,8 @@ from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import NO_MORE, QUIET, RUNS, Values
 
 NO_FILE = "There is no file to open."
-_TOAST = "(accepted, told) => { if (!accepted) bonsai.toast(told); }"
+# What is said of a refusal, and of nothing else that may stand in the status line by then.
+_TOAST = "(told) => { if (told?.includes('bonsai-status bad')) bonsai.toast(told); }"
 
 
 class State(Protocol):
@@ -158,7 +159,7 @@ class RunEvents(ABC, Generic[Shown]):
 
         checked = gr.on(list(triggers), begin, inputs, self.places, queue=False, **QUIET)
         # The status line may be out of sight.
-        checked.then(None, [self.accepted, self.status], None, js=_TOAST, **QUIET)
+        checked.then(None, self.status, None, js=_TOAST, **QUIET)
         taken = [self.accepted, self.run_state, *work_inputs]
         working = checked.success(go, taken, self.places, concurrency_id=RUNS, **QUIET)
         working.failure(self.give_up, [self.accepted, self.run_state], self.places, queue=False, **QUIET)
