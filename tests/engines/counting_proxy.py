@@ -1,6 +1,7 @@
 """What stands between an engine and a server in a test: it counts the pieces of text, and refuses some requests."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ class CountingProxy:
     """Requests with these bytes are refused."""
     pieces: int = 0
     """How many pieces of text have come back."""
+    read: int = 0
+    """How many tokens of prompts were read, and not found in a slot."""
     address: str = ""
 
     @contextmanager
@@ -65,6 +68,7 @@ class CountingProxy:
         with suppress(OSError):
             while data := server.recv(_ABOUT_A_PIECE):
                 self.pieces += data.count(b'"text":')
+                self.read += sum(map(int, re.findall(rb'"prompt_n":(\d+)', data)))
                 # A tiny model would have written its text before the next request is there.
                 threading.Event().wait(_SECONDS_FOR_A_PIECE)
                 client.sendall(data)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from bonsai.engines.llama_cpp import adapter_file, server
 from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.llama_cpp.engine import LlamaCppEngine
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
+from bonsai.engines.llama_cpp.shared_prefix import alike
 from bonsai.engines.model.loading import quiet
 from bonsai.errors import EngineError, SettingError
 from bonsai.settings import SMOLLM2, Settings
 from tests import gguf_models, models
+from tests.engines.counting_proxy import CountingProxy
 
 QUANTISATIONS = ("phi-2.Q2_K.gguf", "phi-2.Q4_K_M.gguf", "phi-2.Q4_K_S.gguf", "README.md", "mmproj-phi-2.gguf")
 
@@ -292,3 +295,23 @@ def test_what_looks_like_a_special_token_in_a_text_stays_text(llama_server: Llam
     assert engine.count_tokens(end) == 1
     assert engine.count_tokens(Prompt(("", end))) > 1
     assert engine.count_tokens(Prompt((end, "Why?", end))) == 2 + engine.count_tokens("Why?")
+
+
+def test_prompts_that_begin_alike_share_what_is_read_once() -> None:
+    begin, other = list(range(100)), list(range(200, 300))
+    assert alike([[*begin, 1], [*begin, 2, 3], other, [*begin, 9]]) == [(begin, 3)]
+    assert alike([begin, begin[:20], other]) == []
+    assert alike([[*begin, *other], [*begin[:70], *other]]) == [], "less than half of them"
+
+
+def test_candidates_that_differ_at_their_ends_are_read_once(llama_server: LlamaServer) -> None:
+    server = copy(llama_server)
+    with CountingProxy(int(server.address.rpartition(":")[2]), b"nothing is refused").running() as between:
+        server.address = between.address
+        engine = LlamaCppEngine(server, EngineInfo("llama-cpp", "tiny", context_length=256, max_batch_size=8))
+        prompts = ["Who keeps the garden in order?\n" * 6 + end for end in ("Why?", "How?", "Who gains?")]
+        tokens = engine.count_tokens(prompts[0])
+        assert tokens > 64
+        last = dict(engine.generate(prompts, SamplingParams(max_new_tokens=4)))
+        assert all(completion.finish_reason == "length" for completion in last.values())
+        assert tokens < between.read < 1.5 * tokens

@@ -1,6 +1,6 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -11,6 +11,7 @@ from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
+from bonsai.engines.llama_cpp.shared_prefix import SharedPrefix
 from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
@@ -107,6 +108,9 @@ class LlamaCppEngine(RemoteEngine):
         super().__init__(settings, dialect=Dialect(fields=fields, encode=self._encode))
         self._llama, self._special = server, room.model.special_tokens
         self._tokenised = lru_cache(4096)(self._tokenise)
+        self._lora = fields.get("lora")
+        self._shared = SharedPrefix(self._read_once)
+        self._server.before = self._before
         self.info = replace(info, adapter_id=info.adapter_id if scale else "", device=server.device)
 
     def count_tokens(self, prompt: Prompt | str) -> int:
@@ -120,6 +124,15 @@ class LlamaCppEngine(RemoteEngine):
     def without_adapter(self) -> Engine:
         """Return an engine that asks the same server, with the adapter left out."""
         return LlamaCppEngine(self._llama, self.info, scale=0.0)
+
+    async def _before(self, rows: Sequence[StreamedCompletion]) -> None:
+        """Wait until what the rows' prompt shares with others has been read."""
+        await self._shared.ready(self._tokenised(rows[0].request.prompt))
+
+    async def _read_once(self, tokens: list[int], count: int) -> None:
+        """Have the server read tokens once, into as many slots as there are prompts that go on from them."""
+        body = {"prompt": tokens, "n": count, "max_tokens": 1, "temperature": 0.0}
+        await self._server.warm_up(body | ({"lora": self._lora} if self._lora else {}))
 
     def _encode(self, row: StreamedCompletion) -> list[int]:
         """Return the tokens that are to be completed: those of the prompt, and of what was written of the text."""
