@@ -108,6 +108,8 @@ def test_a_branch_of_a_branch_is_drawn_whole(saved: Path, capsys: pytest.Capture
     assert main(["show", str(saved)]) == 0
     titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("## ")]
     assert titles == [
+        "## Questions not asked yet",
+        "## Table",
         "## Chain 1, step 1",
         "## Chain 1, step 2",
         "## Chain 1, step 3",
