@@ -1,6 +1,8 @@
 """What the batching engine does beyond the contract of all engines: draws, sharing, crashes, and how it ends."""
 
 import gc
+import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -266,6 +268,15 @@ def test_more_than_the_cache_holds_is_completed_all_the_same(
     small = batching.load(Settings(model=str(model_folder)))
     assert small._batch._pages() * small._batch._page < 300
     assert texts(small, prompts, params) == wanted
+
+
+def test_a_model_of_millions_of_tokens_is_given_what_there_is_memory_for(model_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "long")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2**23}))
+    engine = batching.load(Settings(model=str(folder), concurrency=1))
+    assert engine.info.context_length == 32_768
+    assert last(engine, [QUESTION])[0].finish_reason in ("stop", "length")
 
 
 def in_the_batch(engine: BatchingEngine) -> int:

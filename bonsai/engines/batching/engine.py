@@ -46,6 +46,7 @@ class BatchingEngine(Engine):
         penalty = set() if self._batch.supports_repetition_penalty else {"repetition_penalty"}
         self.info = replace(
             loaded.info("batching"),
+            context_length=self._batch.context_length,
             options=DEFAULT_OPTIONS - penalty,
             max_batch_size=max_batch_size,
             max_concurrent_runs=max_batch_size,

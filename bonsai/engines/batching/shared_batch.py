@@ -20,6 +20,9 @@ from bonsai.errors import EngineError, first_line
 _PASS = {"cpu": 256, "cuda": 2048}
 _PAGE = {"cpu": 4, "cuda": 256}
 _CPU_CACHE_BYTES = 512 * 2**20
+# Models of today say that they read a million tokens; on a CPU nobody waits for so many.
+_LONGEST_ON_CPU = 32_768
+_SHORTEST_CUT = 8192
 _SHARE_OF_FREE_GPU = 0.6
 _SECONDS_TO_STOP = 10.0
 
@@ -70,6 +73,9 @@ class SharedBatch:
         self._failure = ""
         self._restarted = self._stopping = False
         use_cpu_passes(loaded.model)
+        most = _LONGEST_ON_CPU if loaded.model.device.type == "cpu" else loaded.context_length
+        self.context_length = min(loaded.context_length, most, max(self._affordable_tokens(), _SHORTEST_CUT))
+        """Tokens that a request may have: not all that a model could read, if that would take all the memory."""
         self._manager = self._open()
         self._watcher = threading.Thread(target=self._supervise, name="bonsai-batch", daemon=True)
         self._watcher.start()
@@ -140,9 +146,9 @@ class SharedBatch:
             ) from error
         return manager
 
-    def _pages(self) -> int:
-        """Return the size of the cache in pages: the context of every row, if there is memory for it."""
-        model, context = self._loaded.model, self._loaded.context_length
+    def _affordable_tokens(self) -> int:
+        """Return how many tokens there is memory for in the cache."""
+        model = self._loaded.model
         config = model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -150,9 +156,13 @@ class SharedBatch:
         memory = float(_CPU_CACHE_BYTES)
         if model.device.type == "cuda":
             memory = torch.cuda.mem_get_info()[0] * _SHARE_OF_FREE_GPU
-        tokens = min(self._rows * context, int(memory / bytes_per_token))
+        return int(memory / bytes_per_token)
+
+    def _pages(self) -> int:
+        """Return the size of the cache in pages: the context of every row, if there is memory for it."""
+        tokens = min(self._rows * self.context_length, self._affordable_tokens())
         # One request of full length must always find room.
-        return -(-max(tokens, context) // self._page) + 1
+        return -(-max(tokens, self.context_length) // self._page) + 1
 
     def _begin(self, asked: _PendingRequest) -> None:
         """Add a request, after another one with its prompt has read that, if there is one."""
