@@ -133,7 +133,7 @@ def remote_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 @contextmanager
 def remote_echo_subject(_request: pytest.FixtureRequest) -> Iterator[Subject]:
     """The remote engine with a server that has everything, and takes its time for each word."""
-    echo = EchoEngine(context_length=250, pause=lambda: threading.Event().wait(0.003))
+    echo = EchoEngine(context_length=250, pause=lambda: threading.Event().wait(0.01))
     with SmallServer(echo, poison=POISON, counts=True, max_model_len=250).running() as server:
         engine = RemoteEngine(Settings(base_url=server.url))
         start = server.pieces
