@@ -15,7 +15,7 @@ from bonsai.runs.tables.text_files import read_text_file
 _SEPARATORS = ",;\t|"
 # The line by which Excel is told the separator.
 _TOLD_SEPARATOR = re.compile(r'\s*"?sep=(.)"?[ \t]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
-_ROWS_LOOKED_AT = 200
+_ROWS_LOOKED_AT, _LETTERS_LOOKED_AT = 200, 2**15
 
 
 class _OpenQuoteError(ValueError):
@@ -90,12 +90,15 @@ def _separator(text: str, names: Sequence[str], usual: str) -> str:
 
 def _look(text: str, separator: str, names: Sequence[str]) -> _Look:
     rows: list[Row] = []
+    head = text[:_LETTERS_LOOKED_AT]
+    cut, closed = len(head) < len(text), True
     try:
-        rows.extend(islice(_rows(text, separator), _ROWS_LOOKED_AT))
+        rows.extend(islice(_rows(head, separator), _ROWS_LOOKED_AT))
     except _OpenQuoteError:
-        closed = False
-    else:
-        closed = True
+        closed = cut
+    if cut and 1 < len(rows) < _ROWS_LOOKED_AT:
+        # The last one is not whole.
+        rows.pop()
     if not rows:
         return _Look(False, closed, False, 0)
     place = find_header(rows, names)
