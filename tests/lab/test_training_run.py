@@ -208,7 +208,9 @@ def test_what_is_too_long_is_told_by_its_line_and_nothing_to_learn_is_refused(jo
     train(replace(job, records=[long, *RECORDS[1:]]), said.append)
     assert any(sentence.startswith("records.jsonl, line 7: the answer is left out: ") for sentence in said)
     assert any(sentence.startswith("records.jsonl, line 7: the next question is left out: ") for sentence in said)
-    with pytest.raises(UsageError, match="There is nothing to train. records.jsonl, line 7: the single is left out"):
+    with pytest.raises(
+        UsageError, match="There is nothing to train. records.jsonl, line 7: the single answer is left out"
+    ):
         train(replace(job, records=[long], how=replace(HOW, max_tokens=20), out=job.out.with_name("none")))
 
 

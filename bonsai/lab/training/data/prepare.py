@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bonsai.chains.formats import PromptFormat
+from bonsai.chains.outcomes import Role
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.model.loading import LoadedModel
 from bonsai.errors import UsageError
@@ -13,6 +14,7 @@ from bonsai.lab.training.data.rows import Row, rows
 from bonsai.lab.training.hyperparameters import Hyperparameters
 
 _FEWEST_HELD_OUT = 20
+_NAMES = {Role.SINGLE: "single answer", Role.NEXT_QUESTION: "next question", Role.REASONING: "Reasoning"}
 
 
 @dataclass
@@ -46,7 +48,7 @@ def prepare(
                 fitting.append(row)
             else:
                 data.left_out.append(
-                    f"{record.where}: the {row.role.replace('_', ' ')} is left out: with its prompt it has "
+                    f"{record.where}: the {_NAMES.get(row.role, row.role)} is left out: with its prompt it has "
                     f"{len(row):,} tokens, and at most {longest:,} are trained (--max-tokens)."
                 )
         if fitting:
