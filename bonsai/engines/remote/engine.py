@@ -3,8 +3,8 @@
 import asyncio
 import threading
 import weakref
-from collections.abc import Coroutine
-from concurrent.futures import Future
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from queue import Empty, SimpleQueue
@@ -35,6 +35,7 @@ from bonsai.settings import NO_ADAPTER, Settings
 _USUAL_CONTEXT = 2048
 _SIGN_OF_LIFE_SECONDS = 0.1
 _SECONDS_TO_END = 5.0
+_COUNTED_AT_ONCE = 8
 
 Result = TypeVar("Result")
 
@@ -128,8 +129,9 @@ class RemoteEngine(Engine):
         taken = 0
         try:
             while queue or running:
-                while queue and len(running) < self.info.max_batch_size:
-                    together = self._take(queue, self.info.max_batch_size - len(running))
+                batches = self._take_all(queue, self.info.max_batch_size - len(running))
+                self._count_ahead([batch[0].prompt for batch in batches])
+                for together in batches:
                     rows = [self._row(taken + place, request) for place, request in enumerate(together)]
                     taken += len(rows)
                     if rows[0].last.finished:
@@ -143,6 +145,20 @@ class RemoteEngine(Engine):
         finally:
             for future in work:
                 future.cancel()
+
+    def _take_all(self, queue: RequestQueue, room: int) -> list[list[Request]]:
+        """Take the requests for which there is room out of the queue, together what is asked for together."""
+        batches: list[list[Request]] = []
+        while queue and room > 0:
+            batches.append(self._take(queue, room))
+            room -= len(batches[-1])
+        return batches
+
+    def _count_ahead(self, prompts: Sequence[Prompt]) -> None:
+        """Have several prompts counted at once, lest the first text is finished before the last is begun."""
+        if len(prompts) > 1 and not self._known:
+            with ThreadPoolExecutor(_COUNTED_AT_ONCE) as pool:
+                list(pool.map(self.count_tokens, prompts))
 
     def _take(self, queue: RequestQueue, room: int) -> list[Request]:
         """Return the next request, and with it those that a server gives for one prompt: with one seed after the other.
