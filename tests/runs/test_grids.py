@@ -259,8 +259,12 @@ def test_a_journal_of_other_settings_is_refused_with_the_differences(
     assert main([*COMMAND, "--journal", journal]) == 2
     assert "exists already; go on with its run by --resume" in capsys.readouterr().err
     assert main([*COMMAND[:-2], "--seed", "4", "--temperature", "0.9", "--journal", journal, "--resume"]) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        f"bonsai: The journal {journal} is of other settings, so it cannot be resumed with these:",
+    told, *differences = capsys.readouterr().err.splitlines()
+    assert told == (
+        f"bonsai: The journal {journal} is of other settings, so it cannot be resumed with these (give those that it "
+        "was begun with, or name another journal):"
+    )
+    assert differences == [
         "  temperature: 0.3, now 0.9",
         "  prompt variants: assistant logician, now assistant",
         "  seeds: 1, now 4",
