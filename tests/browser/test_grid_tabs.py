@@ -398,4 +398,4 @@ def test_a_japanese_browser_is_answered_in_japanese(visit: Visit) -> None:
     page.locator(".bonsai-prompts:visible input").nth(0).uncheck()
     page.locator(".bonsai-prompts:visible input").nth(3).uncheck()
     button(page, "実行").click()
-    expect(status(page)).to_contain_text("プロンプトの種類が選ばれていません。")
+    expect(status(page)).to_contain_text("プロンプトが選ばれていません。")

@@ -65,10 +65,13 @@ class CountingProxy:
             back.join()
 
     def _bring_back(self, server: socket.socket, client: socket.socket) -> None:
+        unread = b""
         with suppress(OSError):
             while data := server.recv(_ABOUT_A_PIECE):
                 self.pieces += data.count(b'"text":')
-                self.read += sum(map(int, re.findall(rb'"prompt_n":(\d+)', data)))
+                # A number may come in two pieces.
+                *counts, unread = re.split(rb'"prompt_n":(\d+)[,}]', unread + data)
+                self.read += sum(map(int, counts[1::2]))
                 # A tiny model would have written its text before the next request is there.
                 threading.Event().wait(_SECONDS_FOR_A_PIECE)
                 client.sendall(data)

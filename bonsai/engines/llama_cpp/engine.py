@@ -125,6 +125,12 @@ class LlamaCppEngine(RemoteEngine):
         """Return an engine that asks the same server, with the adapter left out."""
         return LlamaCppEngine(self._llama, self.info, scale=0.0)
 
+    def _count_ahead(self, prompts: Sequence[Prompt]) -> None:
+        """Leave prompts to be counted as they begin.
+
+        That takes no time here, and of prompts that begin in the same instant one was seen to be read anew.
+        """
+
     async def _before(self, rows: Sequence[StreamedCompletion]) -> None:
         """Wait until what the rows' prompt shares with others has been read."""
         await self._shared.ready(self._tokenised(rows[0].request.prompt))
