@@ -141,28 +141,9 @@ def branch(
         raise UsageError(
             "A {method} chain has one step and no next question; begin its step again.", method=chain.method
         )
-    length = max(chain.length, keep + 1) if length is None else length
-    if length <= keep:
-        raise UsageError(
-            "A branch after step {keep} has at least {least} steps in all, not {length}.",
-            keep=keep,
-            least=keep + 1,
-            length=length,
-        )
-    new = replace(
-        chain,
-        number=number,
-        parent=chain.number,
-        shared=keep,
-        length=length,
-        stop_reason="",
-        conclusion=None,
-        model="",
-        adapter="",
-        steps=(*chain.steps[:keep], Step(keep + 1, question, chain.method.roles[0])),
-        prompt=prompt or chain.prompt,
-        seed=chain.seed if seed is None else seed,
-    )
+    first = Step(keep + 1, question, chain.method.roles[0])
+    new = _branched(chain, number, keep, first, _branch_length(chain, keep, length), seed)
+    new = replace(new, prompt=prompt or chain.prompt)
     if (new.questions, new.prompt, new.seed) == (chain.questions[: keep + 1], chain.prompt, chain.seed):
         raise UsageError("This branch would be the chain again; change the question, candidate, variant or seed.")
     return new
@@ -188,32 +169,42 @@ def branch_in_direction(
             finished=finished,
             step=step,
         )
-    length = max(chain.length, step + 1) if length is None else length
-    if length <= step:
-        raise UsageError(
-            "A branch after step {step} has at least {least} steps in all, not {length}.",
-            step=step,
-            least=step + 1,
-            length=length,
-        )
+    length = _branch_length(chain, step, length)
     kept = chain.steps[step - 1]
     texts = replace(Step(kept.number, kept.question, Role.NEXT_QUESTION), reasoning=kept.reasoning, answer=kept.answer)
     again = replace(
         texts, reasoning_state=kept.reasoning_state, flags=tuple(flag for flag in kept.flags if flag == Flag.TRUNCATED)
     )
+    return replace(_branched(chain, number, step - 1, again, length, seed), moves=moves)
+
+
+def _branch_length(chain: Chain, keep: int, length: int | None) -> int:
+    """Return the steps in all of a branch after step `keep`; raise UsageError if there is no room for another one."""
+    length = max(chain.length, keep + 1) if length is None else length
+    if length <= keep:
+        raise UsageError(
+            "A branch after step {keep} has at least {least} steps in all, not {length}.",
+            keep=keep,
+            least=keep + 1,
+            length=length,
+        )
+    return length
+
+
+def _branched(chain: Chain, number: int, shared: int, first: Step, length: int, seed: int | None) -> Chain:
+    """Return a chain that shares steps with another one and goes on with its own `first` step."""
     return replace(
         chain,
         number=number,
         parent=chain.number,
-        shared=step - 1,
+        shared=shared,
         length=length,
         stop_reason="",
         conclusion=None,
         model="",
         adapter="",
-        steps=(*chain.steps[: step - 1], again),
+        steps=(*chain.steps[:shared], first),
         seed=chain.seed if seed is None else seed,
-        moves=moves,
     )
 
 

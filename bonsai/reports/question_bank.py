@@ -53,10 +53,6 @@ class QuestionBank:
         """Return the best entries, without those that repeat a question of their chain or a better entry."""
         return list(islice(self._distinct(), most))
 
-    def __bool__(self) -> bool:
-        """Say whether any question is left."""
-        return next(self._distinct(), None) is not None
-
     def _keep(self, entry: BankEntry, chain: Chain) -> None:
         self._seen += 1
         # Of equals the first one comes first.

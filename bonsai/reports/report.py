@@ -8,7 +8,7 @@ from bonsai.chains.outcomes import Axis
 from bonsai.reports.comparison import Comparison, SideBySide, columns_axis, values
 from bonsai.reports.formats import Language
 from bonsai.reports.markdown import TextTable
-from bonsai.reports.question_bank import SHOWN, QuestionBank, bank_table
+from bonsai.reports.question_bank import SHOWN, BankEntry, QuestionBank, bank_table
 from bonsai.reports.sections import Section, chain_sections
 from bonsai.reports.statistics import ItemMeans, Statistics, tables
 from bonsai.reports.summary import Counts, summary
@@ -61,8 +61,8 @@ class Report:
     """The first rows of the table, as many as were asked for."""
     statistics: Statistics | None
     """None if there is nothing to compare."""
-    bank: QuestionBank
-    """The good questions that were not asked."""
+    bank: Sequence[BankEntry]
+    """The good questions that were not asked, best first."""
     comparison: Comparison | None
     """The steps side by side; None if nobody asked for it, and there are many or nothing to compare."""
 
@@ -89,7 +89,7 @@ class Report:
             summary(run, counts, axes, options.language),
             rows[: options.rows],
             means.statistics() if means else None,
-            bank,
+            bank.entries(),
             compared.comparison() if compared else None,
         )
 
@@ -106,7 +106,7 @@ class Report:
         best questions that were not asked.
         """
         few = self.comparison if self.statistics and len(self.run.chains) <= MAX_SIDE_BY_SIDE else None
-        left = self.bank.entries(SHOWN)
+        left = self.bank[:SHOWN]
         return [
             *([few.table("answer")] if few else []),
             *(tables(self.statistics) if self.statistics else []),

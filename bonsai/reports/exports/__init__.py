@@ -137,7 +137,7 @@ def _statistics(report: Report, chains: Chains) -> Iterator[str]:
 
 
 def _questions(report: Report, chains: Chains) -> Iterator[Part]:
-    yield question_list(report.bank.entries())
+    yield question_list(report.bank)
 
 
 _PARTS: dict[Format, Callable[[Report, Chains], Iterator[Part]]] = {
