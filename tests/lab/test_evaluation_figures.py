@@ -6,11 +6,12 @@ import pytest
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.guard import Candidate
-from bonsai.chains.outcomes import Method, Verdict
+from bonsai.chains.outcomes import Flag, Method, Verdict
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.step import Step
 from bonsai.lab.evaluation.answers import is_whole, names_topic, repeats_itself
-from bonsai.lab.evaluation.figures import EVERY, NOTHING, Observation
+from bonsai.lab.evaluation.counts import NOTHING, Observation
+from bonsai.lab.evaluation.figures import EVERY
 from bonsai.lab.evaluation.intervals import Count, Wins, difference, ratio
 from bonsai.lab.evaluation.reasoning_use import Control, is_used, uptake, wanted_controls
 from bonsai.measures.reasoning import ReasoningState
@@ -89,6 +90,7 @@ def test_candidates_count_at_their_first_try() -> None:
         replace(STEP, candidates=candidates(repeats, Verdict.NOT_A_QUESTION, accepted)),
     )
     assert count("candidates accepted at first try", seen) == (1, 6)
+    assert count("candidates accepted at every try", seen) == (4, 9)
     assert count("... that are a question", seen) == (4, 6)
     assert count("... that repeat nothing", seen) == (2, 4)
     assert count("... that are on topic", seen) == (1, 2)
@@ -98,6 +100,14 @@ def test_a_chain_reaches_a_step_that_it_answers() -> None:
     seen = chain(STEP, STEP, replace(STEP, answer=""))
     assert [count(f"chains that reach step {number}", seen) for number in (2, 3)] == [(True, 1), (False, 1)]
     assert count("chains that reach step 5", replace(seen, length=4)) == NOTHING
+
+
+def test_a_chain_goes_somewhere_if_no_step_up_to_the_fifth_repeats_one() -> None:
+    name, repeat = "chains that reach step 5 without a repeat", replace(STEP, flags=(Flag.CIRCULAR,))
+    assert count(name, chain(*[STEP] * 5)) == (True, 1)
+    assert count(name, chain(STEP, STEP, repeat, STEP, STEP)) == count(name, chain(*[STEP] * 4)) == (False, 1)
+    assert count(name, chain(*[STEP] * 5, repeat, length=6)) == (True, 1), "What comes later is not asked for."
+    assert count(name, chain(*[STEP] * 4, length=4)) == NOTHING
 
 
 def test_what_a_chain_adds_and_where_it_goes() -> None:

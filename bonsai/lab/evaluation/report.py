@@ -94,10 +94,10 @@ def _counts(figure: Figure, seen: Observed) -> list[Count]:
     return figure.counts(seen.facts if figure is FACTS_RIGHT else seen.chains)
 
 
-def _table(systems: Systems, only_changes: bool = False) -> list[str]:
+def _table(systems: Systems, only_telling: bool = False) -> list[str]:
     """Return a row for each figure that one of the systems has: values, and differences to the first system.
 
-    With `only_changes` figures are left out in which the systems do not differ.
+    With `only_telling` figures are left out in which the systems do not differ and of which nothing is wanted.
     """
     first, *others = systems
     head = ["figure", "wanted", first]
@@ -108,7 +108,7 @@ def _table(systems: Systems, only_changes: bool = False) -> list[str]:
         counts = {name: _counts(figure, seen) for name, seen in systems.items()}
         values = {name: ratio(one) for name, one in counts.items()}
         differ = len({estimate and estimate.value for estimate in values.values()}) > 1
-        if any(values.values()) and (differ or not only_changes):
+        if any(values.values()) and (differ or figure.wanted is not None or not only_telling):
             cells = [figure.name, _wanted(figure), _shown(values[first], figure.is_share)]
             for name in others:
                 change = difference(counts[name], counts[first])
@@ -152,7 +152,7 @@ def _guard_and_moves(evaluation: Evaluation, results: Results) -> Iterator[list[
             for name, seen in results.observed.items():
                 found = {one.way: one for one in seen}
                 systems = {f"guard {'on' if w.guarded else 'off'}, moves {w.moves}": found[w] for w in ways}
-                yield ["", f"## Guard and moves: {name}, prompt {prompt}", "", *_table(systems, only_changes=True)]
+                yield ["", f"## Guard and moves: {name}, prompt {prompt}", "", *_table(systems, only_telling=True)]
 
 
 def _meanings() -> list[str]:
@@ -196,7 +196,7 @@ def _public(model: str) -> str:
 
 def _wanted(figure: Figure) -> str:
     if figure.wanted is not None:
-        return f"{figure.wanted:.0%}"
+        return f"{figure.wanted:.0%}" if figure.is_share else f"{figure.wanted:g}"
     if figure.wanted_change is not None:
         return f"{100 * -figure.wanted_change:.0f} points below at most"
     return ""
