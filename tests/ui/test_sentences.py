@@ -14,7 +14,7 @@ from bonsai.settings import ROOT
 from bonsai.ui.locales.translate import JAPANESE, SENTENCES, translate_error
 
 # Where visitors meet errors; those of settings, models and commands are told to who starts the program.
-MET = ("chains", "measures", "reports", "runs", "ui", "engines/base.py", "engines/deferred.py")
+MET = ("chains", "measures", "reports", "runs", "ui", "engines/base", "engines/deferred.py")
 # Sentences of the start of the page, which is told on the terminal.
 NOT_MET = ("The {kind} {source} is not a folder", "The page cannot be opened")
 KINDS = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, BonsaiError)}
