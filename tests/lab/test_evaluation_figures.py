@@ -9,9 +9,9 @@ from bonsai.chains.guard import Candidate
 from bonsai.chains.outcomes import Flag, Method, Verdict
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.step import Step
-from bonsai.lab.evaluation.answers import is_whole, names_topic, repeats_itself
-from bonsai.lab.evaluation.counts import NOTHING, Observation
 from bonsai.lab.evaluation.figures import EVERY
+from bonsai.lab.evaluation.figures.answers import is_whole, names_topic, repeats_itself
+from bonsai.lab.evaluation.figures.counts import NOTHING, Observation
 from bonsai.lab.evaluation.intervals import Count, Wins, difference, ratio
 from bonsai.lab.evaluation.reasoning_use import Control, is_used, uptake, wanted_controls
 from bonsai.measures.reasoning import ReasoningState

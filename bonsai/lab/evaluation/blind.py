@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bonsai.errors import UsageError
-from bonsai.lab.evaluation.counts import Observation
+from bonsai.lab.evaluation.figures.counts import Observation
 from bonsai.lab.evaluation.intervals import Wins
 from bonsai.runs.tables.csv_files import read_csv
 from bonsai.runs.tables.output_files import write_whole

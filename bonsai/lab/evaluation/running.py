@@ -14,7 +14,7 @@ from bonsai.chains.outcomes import Role
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import Engine, EngineInfo
 from bonsai.errors import RunFileError, UsageError
-from bonsai.lab.evaluation.counts import Observation
+from bonsai.lab.evaluation.figures.counts import Observation
 from bonsai.lab.evaluation.questions import Fact
 from bonsai.lab.evaluation.reasoning_use import Controls, answered_controls, read_controls
 from bonsai.lab.evaluation.systems import ALONE, Way, file_name, request_of, short_name, table_names

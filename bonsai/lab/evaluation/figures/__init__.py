@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bonsai.chains.outcomes import Verdict
-from bonsai.lab.evaluation import counts
-from bonsai.lab.evaluation.answers import is_whole, names_topic, repeats_itself
-from bonsai.lab.evaluation.counts import Observation, share
+from bonsai.lab.evaluation.figures import counts
+from bonsai.lab.evaluation.figures.answers import is_whole, names_topic, repeats_itself
+from bonsai.lab.evaluation.figures.counts import Observation, share
 from bonsai.lab.evaluation.intervals import Count
 from bonsai.lab.evaluation.reasoning_use import has_own_reasoning
 from bonsai.measures.reasoning import ReasoningState
