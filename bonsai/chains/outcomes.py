@@ -1,4 +1,4 @@
-"""The closed sets of words in chains: methods, roles, verdicts, flags and stop reasons, with the sentences for them.
+"""The closed sets of words in chains: methods, roles, verdicts, flags, stop reasons, with the sentences for them.
 
 Each member is its own text, in JSON and tables too: `Method.QTQ == "qtq"`. Nothing heavy is imported here, so that
 the command line can offer these words at once.
@@ -108,6 +108,18 @@ ENDINGS = {
 
 REASONING_TEST = "Without it the answer changes by {without}, with its words shuffled by {shuffled}."
 """What page and files say of a Reasoning that was tested; the two values are percentages."""
+
+
+class Judgement(StrEnum):
+    """What a person says of a step: alone, or beside the same step of another chain."""
+
+    GOOD = "good"
+    BAD = "bad"
+    BETTER = "better"
+    WORSE = "worse"
+    TIE = "tie"
+    NONE = "none"
+    """What was said before is taken back."""
 
 
 class Axis(StrEnum):

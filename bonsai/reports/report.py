@@ -95,9 +95,8 @@ class Report:
 
     def chains(self) -> Iterator[ChainReport]:
         """Yield what is said of each chain; the chains of the run are read once."""
-        several = len(self.run.chains) > 1
         for chain in self.run.chains:
-            yield ChainReport(chain, chain_rows(self.run, chain), chain_sections(chain, several))
+            yield ChainReport(chain, chain_rows(self.run, chain), chain_sections(self.run, chain))
 
     def tables(self) -> list[TextTable]:
         """Return the tables that come before that of all steps.

@@ -8,6 +8,8 @@ from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, Role, StopReason, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
+from bonsai.reports.table import verdict_of
+from bonsai.runs.run import Run
 
 _THOUGHT_NAMES = {
     Role.SINGLE: "Thoughts before the answer",
@@ -31,24 +33,25 @@ class Section:
     """(name, text) of what the model thought before its texts, to be opened."""
 
 
-def chain_sections(chain: Chain, several: bool) -> list[Section]:
+def chain_sections(run: Run, chain: Chain) -> list[Section]:
     """Return a section for each finished step of a chain; a branch has no more than those that it does not share.
 
     Where a run has several chains the titles name theirs.
     """
+    several = len(run.chains) > 1
     finished = [step for step in chain.own_steps if step.finished]
     concluded = chain.conclusion and not chain.concluding
     return [
-        *_step_sections(chain, finished, several),
+        *_step_sections(run, chain, finished),
         *([_conclusion(chain, several)] if concluded else []),
     ]
 
 
-def _step_sections(chain: Chain, finished: Sequence[Step], several: bool) -> Iterator[Section]:
+def _step_sections(run: Run, chain: Chain, finished: Sequence[Step]) -> Iterator[Section]:
     return (
         Section(
-            f"{_title(chain)}, step {step.number}" if several else f"Step {step.number}",
-            tuple(_parts(chain, step)),
+            f"{_title(chain)}, step {step.number}" if len(run.chains) > 1 else f"Step {step.number}",
+            tuple(_parts(run, chain, step)),
             ending(chain) if step is finished[-1] else "",
             tuple((thought_name(one.role), one.text) for one in step.thoughts),
         )
@@ -82,7 +85,7 @@ def ending(chain: Chain) -> str:
     return sentence
 
 
-def _parts(chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
+def _parts(run: Run, chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
     parts = {
         "Question": step.question,
         "Reasoning": step.reasoning,
@@ -94,6 +97,7 @@ def _parts(chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
         "Rejected": _rejected(step) if chain.guarded else "",
         "Flags": " ".join(step.flags),
         "Error": step.error,
+        "Verdict": verdict_of(run, chain, step),
     }
     return ((name, text) for name, text in parts.items() if text)
 

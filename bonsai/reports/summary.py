@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.conclusion import conclusion_text
-from bonsai.chains.outcomes import Flag
+from bonsai.chains.outcomes import Flag, Judgement
 from bonsai.chains.step import Step
 from bonsai.reports.formats import Language
 from bonsai.runs.run import Run
+from bonsai.runs.run.verdicts import StepVerdict
 
 _MAX_NAMED = 3
 _MAX_PLACES = 8
@@ -40,6 +41,8 @@ _JAPANESE = {
     ),
     "Failed": "失敗",
     "chain {}: {}": "連鎖 {}: {}",
+    "Verdicts": "判定",
+    "good {}, bad {}, pairs {}": "良い {}、悪い {}、比較した組 {}",
 }
 
 
@@ -103,6 +106,7 @@ def summary(
         "Reasoning missing or copied": _places(language, counts.without),
         "Went deepest": _deepest(language, counts.deepest),
         "Failed": _failures(language, counts.failures),
+        "Verdicts": _verdicts(language, run.verdicts),
     }
     return [(_say(language, name), text) for name, text in lines.items() if text]
 
@@ -156,6 +160,14 @@ def _places(language: Language, places: Sequence[tuple[int, int]]) -> str:
 
 def _failures(language: Language, failures: Sequence[tuple[int, str]]) -> str:
     return _first(language, [_say(language, "chain {}: {}", *failure) for failure in failures], _MAX_NAMED, " / ")
+
+
+def _verdicts(language: Language, verdicts: Sequence[StepVerdict]) -> str:
+    if not verdicts:
+        return ""
+    counts = Counter(one.judgement for one in verdicts)
+    pairs = sum(bool(one.other) for one in verdicts)
+    return _say(language, "good {}, bad {}, pairs {}", counts[Judgement.GOOD], counts[Judgement.BAD], pairs)
 
 
 def _deepest(language: Language, deepest: tuple[int, float, int, str, str]) -> str:

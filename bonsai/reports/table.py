@@ -32,6 +32,7 @@ COLUMNS = (
     "seconds",
     "move",
     "conclusion",
+    "verdict",
 )
 Row = Mapping[str, str | int | float | None]
 
@@ -87,7 +88,13 @@ def _row(run: Run, chain: Chain, step: Step) -> Row:
         "seconds": round(step.seconds, 3),
         "move": step.move,
         "conclusion": _conclusion(chain, step),
+        "verdict": verdict_of(run, chain, step),
     }
+
+
+def verdict_of(run: Run, chain: Chain, step: Step) -> str:
+    """Return what people say of a step of a run: "good: clear; better than 2.1", "" if nobody judged it."""
+    return printable("; ".join(one.told_of(chain.number) for one in run.verdicts_of(chain, step)))
 
 
 def _conclusion(chain: Chain, step: Step) -> str:

@@ -27,7 +27,9 @@ _KINDS = {
 }
 # Fields that earlier versions had not. They are left out while they are empty, so that the ids and files of runs that
 # make no use of them stay as they were.
-_ADDED_LATER = frozenset({"roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion"})
+_ADDED_LATER = frozenset(
+    {"roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion", "verdicts", "other"}
+)
 
 
 def as_json(value: Any) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _place(path: Sequence[int | str]) -> str:
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = {name: value for name, value in pairs if value or name not in _ADDED_LATER}
-    if "verdict" in data:
+    if isinstance(data.get("verdict"), str):
         # A candidate: its verdict is written in words, "repeats step 2".
         repeats = data.pop("repeats")
         data["verdict"] += "" if repeats is None else f" step {repeats}"

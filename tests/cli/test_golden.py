@@ -77,7 +77,7 @@ def without_seconds(text: str) -> str:
     # The seconds of a row stand between two counts of tokens and the move, which ends the row.
     counts = r"(?<![.\d])(?:(?:\d+,){2}|(?:\d+ \| ){2}|(?:\d+</td><td>){2})"
     text = re.sub(
-        rf"({counts})\d+\.\d+(?=,[a-z ]*,\r\n| \| [a-z ]*\|  \|\n|</td><td>[a-z ]*</td><td></td></tr>)",
+        rf"({counts})\d+\.\d+(?=,[a-z ]*,,\r\n| \| [a-z ]*\|  \|  \|\n|</td><td>[a-z ]*</td><td></td><td></td></tr>)",
         r"\g<1>0.0",
         text,
     )

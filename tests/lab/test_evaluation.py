@@ -13,7 +13,6 @@ from bonsai.engines.base import Engine
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
 from bonsai.lab.evaluation.blind import key_of, read_judged, write_sheet
-from bonsai.lab.evaluation.intervals import Wins
 from bonsai.lab.evaluation.questions import FACTS, QUESTIONS, Fact, read_facts
 from bonsai.lab.evaluation.report import blind_section, report, with_section
 from bonsai.lab.evaluation.running import Evaluation, Results, evaluate
@@ -23,6 +22,7 @@ from bonsai.measures.embedder import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.question_lists import read_questions
 from bonsai.runs.requests import GridRequest
+from bonsai.runs.run.wins import Wins
 from bonsai.runs.tables.csv_files import read_csv
 from bonsai.settings import NO_ADAPTER, ROOT
 from bonsai.ui.views.adapter_changes import adapter_changes

@@ -12,9 +12,10 @@ from bonsai.chains.step import Step
 from bonsai.lab.evaluation.figures import EVERY
 from bonsai.lab.evaluation.figures.answers import is_whole, names_topic, repeats_itself
 from bonsai.lab.evaluation.figures.counts import NOTHING, Observation
-from bonsai.lab.evaluation.intervals import Count, Wins, difference, ratio
+from bonsai.lab.evaluation.intervals import Count, difference, ratio
 from bonsai.lab.evaluation.reasoning_use import Control, is_used, uptake, wanted_controls
 from bonsai.measures.reasoning import ReasoningState
+from bonsai.runs.run.wins import Wins
 from bonsai.settings import ROOT
 
 VARIANT = load_variants(ROOT / "prompts")["assistant"]

@@ -56,7 +56,7 @@ def markdown_rows(text: str) -> list[list[str]]:
 def test_columns_are_the_contract() -> None:
     expected = (
         "run chain step method prompt question reasoning answer next_question similarity nearest new_content flags "
-        "model adapter seed prompt_tokens completion_tokens seconds move conclusion"
+        "model adapter seed prompt_tokens completion_tokens seconds move conclusion verdict"
     )
     assert " ".join(COLUMNS) == expected
     assert [list(row) for row in rows(run_of(step()))] == [list(COLUMNS)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bonsai.errors import UsageError
 from bonsai.lab.evaluation.figures.counts import Observation
-from bonsai.lab.evaluation.intervals import Wins
+from bonsai.runs.run.wins import Wins
 from bonsai.runs.tables.csv_files import read_csv
 from bonsai.runs.tables.output_files import write_whole
 from bonsai.runs.tables.sheet import Sheet

@@ -1,25 +1,16 @@
-"""Numbers with their 95% intervals: of one system, of the difference between two, and of a blind comparison."""
+"""Numbers with their 95% intervals: of one system, and of the difference between two."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-LEVEL, RESAMPLES, SEED = 0.95, 2000, 0
+from bonsai.runs.run.wins import LEVEL, Estimate
+
+RESAMPLES, SEED = 2000, 0
 
 Count = tuple[float, float]
 """What one question adds to a figure: how much (or how many), and among how many."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and the bounds of its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def ratio(counts: Sequence[Count]) -> Estimate | None:
@@ -48,29 +39,3 @@ def _bootstrap(columns: Sequence[Sequence[Count]], statistic: Callable[..., Any]
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values[np.isfinite(values)], [tail, 1 - tail])
     return Estimate(float(statistic(*counts.sum(axis=1))), float(low), float(high))
-
-
-@dataclass(frozen=True)
-class Wins:
-    """How a blind comparison went."""
-
-    wins: int
-    losses: int
-    ties: int
-
-    @property
-    def share(self) -> Estimate | None:
-        """The share of wins among pairs that were decided, with its exact interval; None if none was decided."""
-        decided = self.wins + self.losses
-        if not decided:
-            return None
-        interval = stats.binomtest(self.wins, decided).proportion_ci(LEVEL)
-        return Estimate(self.wins / decided, float(interval.low), float(interval.high))
-
-    @property
-    def p_value(self) -> float:
-        """The chance of a result as uneven if both were as good: that of a two-sided sign test, ties left out."""
-        decided = self.wins + self.losses
-        if not decided:
-            return 1.0
-        return float(stats.binomtest(self.wins, decided).pvalue)

@@ -9,9 +9,10 @@ from bonsai.engines.base import SamplingParams
 from bonsai.lab.evaluation import intervals
 from bonsai.lab.evaluation.examples import examples
 from bonsai.lab.evaluation.figures import EVERY, FACTS_RIGHT, Figure
-from bonsai.lab.evaluation.intervals import Count, Estimate, Wins, difference, ratio
+from bonsai.lab.evaluation.intervals import Count, difference, ratio
 from bonsai.lab.evaluation.running import Evaluation, Observed, Results
 from bonsai.lab.evaluation.systems import ALONE, Way
+from bonsai.runs.run.wins import Estimate, Wins
 
 TITLE = "# The faults, measured"
 CHANGES = "What the adapter changes"

@@ -4,11 +4,12 @@ The format is that of https://github.com/PAIR-code/llm-comparator (Kahng et al. 
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from bonsai.reports.comparison import Cell, Line
+from bonsai.chains.outcomes import Judgement
+from bonsai.reports.comparison import Entry, Line
 from bonsai.reports.report import Report
+from bonsai.runs.run import Run
 
 _FIELDS = {
     "step": "number",
@@ -20,12 +21,14 @@ _FIELDS = {
     "flags": "per_model_category",
 }
 
+_SCORES = {Judgement.BETTER: 1.0, Judgement.WORSE: -1.0, Judgement.TIE: 0.0}
+
 
 def comparator_json(report: Report) -> str:
     """Return a run as the JSON that LLM Comparator reads: an example for each step that the first two columns share.
 
-    Nobody has judged the answers, so every score is null. The report must hold the steps side by side, in two columns
-    at least.
+    The score of those that people judged is 1 where the first is better, -1 where the second is, and 0 for a tie; of
+    others it is null. The report must hold the steps side by side, in two columns at least.
     """
     run, comparison = report.run, report.comparison
     assert comparison is not None
@@ -36,32 +39,29 @@ def comparator_json(report: Report) -> str:
             "custom_fields_schema": [{"name": name, "type": kind} for name, kind in _FIELDS.items()],
         },
         "models": [{"name": column} for column in pair],
-        "examples": [example for line in comparison.lines for example in _examples(line, pair)],
+        "examples": [
+            _example(run, line, *entries) for line in comparison.lines for entries in comparison.pairs(line, *pair)
+        ],
     }
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 
-def _examples(line: Line, pair: tuple[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield an example for each seed of a line that both columns have."""
-    ours, theirs = (_by_seed(line.cells[column]) for column in pair)
-    for seed, one in ours.items():
-        if seed not in theirs:
-            continue
-        other = theirs[seed]
-        yield {
-            "input_text": one.question if line.step == 1 else f"{one.question} / {other.question}",
-            "tags": [text for name, text in line.labels.items() if name != "question"],
-            "output_text_a": one.answer,
-            "output_text_b": other.answer,
-            "score": None,
-            "individual_rater_scores": [],
-            "custom_fields": {
-                "step": line.step,
-                **{name: [getattr(one, name), getattr(other, name)] for name in list(_FIELDS)[1:-1]},
-                "flags": [" ".join(one.flags), " ".join(other.flags)],
-            },
-        }
-
-
-def _by_seed(cell: Cell) -> dict[int, Any]:
-    return {entry.chain.seed: entry.step for entry in cell.entries}
+def _example(run: Run, line: Line, ours: Entry, theirs: Entry) -> dict[str, Any]:
+    one, other = ours.step, theirs.step
+    verdict = next((said for said in run.verdicts_of(ours.chain, one) if said.is_beside(theirs.chain.number)), None)
+    score = verdict and _SCORES[verdict.judgement_of(ours.chain.number)]
+    return {
+        "input_text": one.question if line.step == 1 else f"{one.question} / {other.question}",
+        "tags": [text for name, text in line.labels.items() if name != "question"],
+        "output_text_a": one.answer,
+        "output_text_b": other.answer,
+        "score": score,
+        "individual_rater_scores": [{"is_flipped": False, "score": score, "rationale": verdict.reason}]
+        if verdict
+        else [],
+        "custom_fields": {
+            "step": line.step,
+            **{name: [getattr(one, name), getattr(other, name)] for name in list(_FIELDS)[1:-1]},
+            "flags": [" ".join(one.flags), " ".join(other.flags)],
+        },
+    }

@@ -15,6 +15,7 @@ from bonsai.chains.step import Step
 from bonsai.reports.comparison import value_of
 from bonsai.reports.markdown import TextTable
 from bonsai.reports.statistics.resampling import Array, intervals, p_values
+from bonsai.reports.statistics.verdict_wins import ColumnWins, column_wins, wins_table
 from bonsai.runs.run import Run
 from bonsai.runs.tables.formulas import escape_formula
 
@@ -22,6 +23,7 @@ FEWEST = 15
 TOO_FEW = "too few"
 MEASURES = ("similarity", "new_content", "completion_tokens")
 FLAG = "flag "
+WINS = "wins"
 # Of more columns not every pair is compared, but each with the first one: the pairs would be too many to read.
 MAX_PAIRED_COLUMNS = 20
 
@@ -31,22 +33,28 @@ class Figure:
     """A number of a comparison: of one column, or of one less another."""
 
     quantity: str
-    """A measure, averaged, or a flag, as the share of steps that have it."""
+    """A measure, averaged; a flag, as the share of steps that have it; or WINS, by the verdicts of people."""
     column: str
     other: str
-    """The column that is subtracted; "" for a figure of one column."""
+    """The column that is subtracted, or won against; "" for a figure of one column."""
     items: int
-    """How many questions or seeds it is taken over."""
+    """How many questions or seeds it is taken over; of WINS those that are no ties."""
     value: float | None
     """The mean over the items; None for a difference over fewer than FEWEST items, and for no item."""
     low: float | None = None
-    """The lower end of the 95% interval (percentile bootstrap over items); None over fewer than FEWEST items."""
+    """The lower end of the 95% interval; None over fewer than FEWEST items.
+
+    A percentile bootstrap over items; of WINS the exact interval, of however few.
+    """
     high: float | None = None
     """Its upper end."""
     p: float | None = None
-    """Of a difference: two-sided sign-flip test, corrected for all of the table (Benjamini and Hochberg 1995)."""
+    """Of a difference: two-sided sign-flip test, corrected for all differences (Benjamini and Hochberg 1995).
+
+    Of WINS: two-sided sign test, corrected for all pairs of columns that were judged.
+    """
     note: str = ""
-    """TOO_FEW where that is so."""
+    """TOO_FEW where that is so; of WINS the number of ties."""
 
 
 COLUMNS = tuple(item.name for item in fields(Figure))
@@ -63,6 +71,8 @@ class Statistics:
     figures: tuple[Figure, ...]
     dropped: Mapping[str, tuple[str, ...]]
     """The items that some columns lack, with these columns: no difference takes them in."""
+    wins: tuple[ColumnWins, ...] = ()
+    """How columns fared that people judged beside each other."""
 
     def records(self) -> list[dict[str, Any]]:
         """Return the figures as objects for JSON."""
@@ -81,12 +91,14 @@ class ItemMeans:
         self._unit = "question" if axis != "question" and len(values["question"]) > 1 else "seed"
         # For each quantity, and the steps themselves, the sum and the count of each (column, item).
         self._sums: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0]))
+        self._places: dict[int, tuple[str, str]] = {}
 
     def add(self, chain: Chain) -> None:
         """Take in a chain; branches do not count, since they were not asked as the others were."""
         if not chain.is_root:
             return
         key = value_of(self._run, chain, self._axis), value_of(self._run, chain, self._unit)
+        self._places[chain.number] = key
         for step in filter(_counts, chain.steps):
             for name in MEASURES:
                 if (value := getattr(step, name)) is not None:
@@ -107,12 +119,14 @@ class ItemMeans:
             for name in means
             for one, other in _pairs(columns)
         ]
+        wins = column_wins(self._run.verdicts, self._places, columns)
         return Statistics(
             self._axis,
             f"{self._unit}s",
             columns,
-            (*_figures(own), *_corrected(_figures(paired))),
+            (*_figures(own), *_corrected(_figures(paired)), *_corrected([_wins_figure(one) for one in wins])),
             {item: lacking for item in items if (lacking := self._lacking(counted, item))},
+            wins,
         )
 
     def _add(self, quantity: str, key: tuple[str, str], value: float) -> None:
@@ -172,6 +186,15 @@ def _figures(samples: Sequence[_Sample]) -> list[Figure]:
     return found
 
 
+def _wins_figure(found: ColumnWins) -> Figure:
+    won, share = found.wins, found.wins.share
+    figure = Figure(WINS, found.column, found.other, won.decided, None, note=f"{won.ties} ties" if won.ties else "")
+    if share is None:
+        return figure
+    value, low, high = map(_rounded, (share.value, share.low, share.high))
+    return replace(figure, value=value, low=low, high=high, p=won.p_value)
+
+
 def _corrected(figures: Sequence[Figure]) -> list[Figure]:
     tested = [figure.p for figure in figures if figure.p is not None]
     if not tested:
@@ -191,13 +214,15 @@ def _rounded(value: Any) -> float:
 
 
 def tables(figures: Statistics) -> list[TextTable]:
-    """Return the figures as tables of texts: the means, the differences, and the items that these leave out."""
+    """Return the figures as tables of texts: verdicts, means, differences, and the items that these leave out."""
     own = [figure for figure in figures.figures if not figure.other]
-    paired = [figure for figure in figures.figures if figure.other]
+    paired = [figure for figure in figures.figures if figure.other and figure.quantity != WINS]
+    judged = [figure.p for figure in figures.figures if figure.quantity == WINS]
     head = ("quantity", figures.axis, "items", "mean", "95% interval")
     means = [(one.quantity, one.column, *_cells(one)) for one in own]
     differences = [(one.quantity, f"{one.column} - {one.other}", *_cells(one), _number(one.p)) for one in paired]
     found = [
+        *([wins_table(figures.wins, figures.unit, judged)] if judged else []),
         TextTable(f"Means over {figures.unit}", head, tuple(means)),
         TextTable(f"Differences, paired over {figures.unit}", (*head, "p, corrected"), tuple(differences)),
     ]

@@ -1,7 +1,10 @@
-"""What a journal knows of its file without reading it again: where steps are, and which chains ended."""
+"""What a journal knows of its file without reading it again: where steps are, how chains ended, and verdicts."""
+
+from collections.abc import Sequence
 
 from bonsai.chains.outcomes import StopReason
-from bonsai.errors import RunFileError
+from bonsai.errors import RunFileError, UsageError
+from bonsai.runs.run.verdicts import StepVerdict, merged
 
 
 class JournalIndex:
@@ -18,6 +21,8 @@ class JournalIndex:
         """Where in the file the conclusions are."""
         self.seeds: dict[int, int] = {}
         """The seeds of chains that were restarted with another one than the plan's."""
+        self.verdicts: tuple[StepVerdict, ...] = ()
+        """What people say of the steps that are kept."""
         self.steps = 0
         """Steps that are kept."""
         self.open_steps = 0
@@ -38,7 +43,26 @@ class JournalIndex:
             raise RunFileError("Chain {chain} has no step before step {step}.", chain=number, step=step)
         self.reopen(number)
         self._count(step - len(kept))
+        self._forget_verdicts(number, step)
         kept[step - 1 :] = [place]
+
+    def judge(self, verdicts: Sequence[StepVerdict]) -> None:
+        """Note what a person says of steps; raise UsageError if there is no such step."""
+        self.check(verdicts)
+        self.verdicts = merged(self.verdicts, verdicts)
+
+    def check(self, verdicts: Sequence[StepVerdict]) -> None:
+        """Raise UsageError, naming the steps that are kept, if verdicts are of others."""
+        for one in verdicts:
+            for number in filter(None, (one.chain, one.other)):
+                steps = range(1, len(self.places(number)) + 1)
+                if one.step not in steps:
+                    raise UsageError(
+                        "Chain {chain} has no step {step}; there is {found}.",
+                        chain=number,
+                        step=one.step,
+                        found=", ".join(map(str, steps)) or "none",
+                    )
 
     def end(self, number: int, reason: StopReason, awaiting: bool = False) -> None:
         """Note that all steps of a chain are written, and whether it awaits its conclusion."""
@@ -66,13 +90,22 @@ class JournalIndex:
     def drop_last(self, number: int) -> None:
         """Forget the last step of a chain that goes on."""
         self._places[number].pop()
+        self._forget_verdicts(number, len(self._places[number]) + 1)
         self._count(-1)
 
     def restart(self, number: int, seed: int) -> None:
         """Forget all steps of a chain: it begins again with another seed."""
         self.reopen(number)
         self._count(-len(self._places.pop(number, ())))
+        self._forget_verdicts(number, 1)
         self.seeds[number] = seed
+
+    def _forget_verdicts(self, number: int, step: int) -> None:
+        """Forget what was said of the steps of a chain from one on, which will be others."""
+        if self.verdicts:
+            self.verdicts = tuple(
+                one for one in self.verdicts if one.step < step or number not in (one.chain, one.other)
+            )
 
     def _count(self, more: int) -> None:
         self.steps += more

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, overload
@@ -16,10 +15,20 @@ from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.errors import BonsaiError, Note, RunFileError
 from bonsai.runs.journal.index import JournalIndex
-from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, line_at, line_bytes, parse_line
+from bonsai.runs.journal.lines import (
+    ConclusionLine,
+    Line,
+    SeedLine,
+    StepLine,
+    VerdictLine,
+    line_at,
+    line_bytes,
+    parse_line,
+)
 from bonsai.runs.journal.lock import WriterLock
 from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, StoredChains
+from bonsai.runs.run.verdicts import StepVerdict
 
 
 class Journal(StoredChains):
@@ -38,11 +47,14 @@ class Journal(StoredChains):
         self._end = end
         # Where the last whole line ends, if a torn one follows it.
         self._torn_at: int | None = None
+        self._run: Run | None = None
 
-    @cached_property
+    @property
     def run(self) -> Run:
-        """The run, whose chains are those of the journal at any time."""
-        return Run.of_plan(self.plan, self)
+        """The run, whose chains are those of the journal at any time, with the verdicts up to now."""
+        if self._run is None or self._run.verdicts is not self._index.verdicts:
+            self._run = Run.of_plan(self.plan, self, self._index.verdicts)
+        return self._run
 
     @property
     def finished(self) -> int:
@@ -112,6 +124,19 @@ class Journal(StoredChains):
         """
         self._append([SeedLine(number, seed)])
         self._restart(number, seed)
+
+    def judge(self, verdicts: Iterable[StepVerdict]) -> None:
+        """Keep what a person says of steps that are kept; of the same step the last verdict counts.
+
+        Raises UsageError if there is no such chain or step, or if another one writes the journal, and RunFileError if
+        the file cannot be written.
+        """
+        new = [one for one in map(StepVerdict.ordered, verdicts) if one not in self._index.verdicts]
+        if new:
+            with self.writing():
+                self._index.check(new)
+                self._append([VerdictLine(one.chain, one) for one in new])
+                self._index.judge(new)
 
     def append(self, chain: Chain) -> int:
         """Keep the steps of a chain that were finished since it was kept last; return how many these were.
@@ -203,6 +228,9 @@ class Journal(StoredChains):
         if isinstance(line, ConclusionLine):
             self._index.conclude(line.chain, place)
             return
+        if isinstance(line, VerdictLine):
+            self._index.judge([line.verdict])
+            return
         self._index.add(line.chain, line.step.number, place)
         if line.stop_reason:
             self._index.end(line.chain, line.stop_reason, _awaits(self._begun(line.chain), line.stop_reason))
@@ -210,7 +238,7 @@ class Journal(StoredChains):
     def _restart(self, number: int, seed: int) -> None:
         self._index.restart(number, seed)
         # Its id depends on the seeds.
-        self.__dict__.pop("run", None)
+        self._run = None
 
     def _append(self, items: Sequence[Line]) -> list[int]:
         """Write lines to the end of the file, onto the disk, and return where each begins."""

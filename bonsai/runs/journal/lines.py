@@ -8,6 +8,7 @@ from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.runs.json_values import as_json, from_json, parse
+from bonsai.runs.run.verdicts import StepVerdict
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,16 @@ class SeedLine:
     seed: int
 
 
-Line = StepLine | ConclusionLine | SeedLine
+@dataclass(frozen=True)
+class VerdictLine:
+    """What a person says of a step that was kept before."""
+
+    chain: int
+    """The chain of the verdict."""
+    verdict: StepVerdict
+
+
+Line = StepLine | ConclusionLine | SeedLine | VerdictLine
 _Kind = TypeVar("_Kind", StepLine, ConclusionLine)
 
 
@@ -59,6 +69,8 @@ def parse_line(text: bytes) -> Line:
         return from_json(SeedLine, data)
     if "conclusion" in keys:
         return from_json(ConclusionLine, data)
+    if "verdict" in keys:
+        return from_json(VerdictLine, data)
     return from_json(StepLine, data)
 
 

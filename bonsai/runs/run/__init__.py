@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from bonsai.errors import BonsaiError, Note, RunFileError, UsageError, first_lin
 from bonsai.measures.similarity import WORDS
 from bonsai.runs.json_values import as_json, from_json, parse
 from bonsai.runs.plan import Plan, infer_plan
+from bonsai.runs.run.verdicts import StepVerdict, by_step, merged
 from bonsai.runs.tables.encodings import DamagedTextError, decode
 
 FORMAT = 1
@@ -41,11 +42,13 @@ class Run:
     measure: str = WORDS.name
     plan: Plan | None = None
     """What was planned, if the chains are those of a grid; older files do not say it."""
+    verdicts: tuple[StepVerdict, ...] = ()
+    """What people say of the steps; see `with_verdicts`."""
 
     @classmethod
-    def of_plan(cls, plan: Plan, chains: Sequence[Chain]) -> "Run":
+    def of_plan(cls, plan: Plan, chains: Sequence[Chain], verdicts: tuple[StepVerdict, ...] = ()) -> "Run":
         """Return the run of a plan with its chains as they stand now."""
-        return cls(chains, plan.sampling, plan.model, plan.adapter, plan.engine, plan.measure, plan)
+        return cls(chains, plan.sampling, plan.model, plan.adapter, plan.engine, plan.measure, plan, verdicts)
 
     def find_plan(self) -> Plan | None:
         """Return the plan whose chains the run has, all of them and in their order; None if it is no such run."""
@@ -56,7 +59,7 @@ class Run:
     def id(self) -> str:
         """Eight hexadecimal digits that depend on what was asked of what, and not on answers, branches or the time."""
         # Chain by chain: a run may have more of them than should be in memory at a time.
-        rest = {**_but_chains(self), "chains": None}
+        rest = {**_but_chains(replace(self, verdicts=())), "chains": None}
         before, after = json.dumps(rest, sort_keys=True, ensure_ascii=False).split('"chains": null')
         digest = hashlib.sha256(f'{before}"chains": ['.encode())
         for place, chain in enumerate(self.begun()):
@@ -87,6 +90,29 @@ class Run:
         """Return the same run with its chains as they stand now."""
         return replace(self, chains=chains)
 
+    def with_verdicts(self, new: Iterable[StepVerdict]) -> "Run":
+        """Return the same run with what a person says of its steps; of the same step the last verdict counts.
+
+        Of a step that a branch shares the verdict is kept for the chain that it came from. Raises UsageError, naming
+        those that there are, if there is no such chain or step.
+        """
+        chains = {one.number: one for one in self.chains}
+        found = []
+        for one in new:
+            for number in filter(None, (one.chain, one.other)):
+                self.step_at(number, one.step)
+            owners = {number: _owner(chains, number, one.step) for number in (one.chain, one.other) if number}
+            found.append(replace(one, chain=owners[one.chain], other=owners.get(one.other, 0)))
+        return replace(self, verdicts=merged(self.verdicts, found))
+
+    @cached_property
+    def _verdicts_by_step(self) -> Mapping[tuple[int, int], Sequence[StepVerdict]]:
+        return by_step(self.verdicts)
+
+    def verdicts_of(self, chain: Chain, step: Step) -> Sequence[StepVerdict]:
+        """Return what is said of a chain's own step, what was said of it alone first."""
+        return self._verdicts_by_step.get((chain.number, step.number), ())
+
     def step_at(self, chain: int, step: int) -> tuple[Chain, Step]:
         """Return a chain and one of its finished steps by their numbers, steps that it shares included.
 
@@ -101,6 +127,14 @@ class Run:
             found = ", ".join(map(str, steps)) or "none"
             raise UsageError("Chain {chain} has no step {step}; there is {found}.", chain=chain, step=step, found=found)
         return chains[chain], steps[step]
+
+
+def _owner(chains: Mapping[int, Chain], number: int, step: int) -> int:
+    """Return the number of the chain that has a step as its own: the one itself, or one that it branches from."""
+    # A branch has a higher number than its parent; a file that was edited may say otherwise.
+    while step <= chains[number].shared and 0 < chains[number].parent < number:
+        number = chains[number].parent
+    return number
 
 
 def step_key(chain: Chain, step: Step) -> str:
@@ -150,6 +184,7 @@ def loads(text: str, source: str = "This file") -> Run:
         run = from_json(Run, {item.name: data[item.name] for item in fields(Run) if item.name in data})
         if not all(chain.steps for chain in run.chains):
             raise RunFileError("There is a chain without steps.")
+        run = replace(run, verdicts=()).with_verdicts(run.verdicts)
     except BonsaiError as error:
         raise RunFileError("{file} is not a saved run. {reason}", file=source, reason=error) from error
     return run.with_chains(tuple(run.chains))

@@ -67,6 +67,15 @@ class Comparison:
     labels: tuple[str, ...]
     lines: tuple[Line, ...]
 
+    def pairs(self, line: Line, column: str, other: str) -> list[tuple[Entry, Entry]]:
+        """Return the steps of two columns in a line that belong together: those of the same seed."""
+        ours, theirs = (self._by_seed(line.cells[name]) for name in (column, other))
+        return [(entry, theirs[seed]) for seed, entry in ours.items() if seed in theirs]
+
+    def _by_seed(self, cell: Cell) -> dict[int, Entry]:
+        # Where the seeds are the columns, a cell has one step.
+        return {0 if self.axis == Axis.SEED else entry.chain.seed: entry for entry in cell.entries}
+
     def table(self, field: str, only_differences: bool = False) -> TextTable:
         """Return the texts of a field of the steps, line by line, or only the lines whose columns differ in it."""
         lines = [line for line in self.lines if not only_differences or line.differs(field)]

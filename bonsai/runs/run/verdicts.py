@@ -1,0 +1,97 @@
+"""What people say of a run's steps: one is good or bad, or better or worse than the same step of another chain."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from bonsai.chains.outcomes import Judgement
+from bonsai.errors import UsageError
+
+MAX_REASON = 10_000
+ALONE = (Judgement.GOOD, Judgement.BAD)
+_REVERSED = {Judgement.BETTER: Judgement.WORSE, Judgement.WORSE: Judgement.BETTER}
+_BESIDE = {
+    Judgement.BETTER: "better than {other}",
+    Judgement.WORSE: "worse than {other}",
+    Judgement.TIE: "as good as {other}",
+}
+
+Key = tuple[int, int, int]
+"""The chain and the step that a verdict is of, and the chain whose step is beside it, 0 for none."""
+
+
+@dataclass(frozen=True)
+class StepVerdict:
+    """What a person says of one step.
+
+    Raises UsageError if the judgement and `other` do not go together, or if the reason is too long.
+    """
+
+    chain: int
+    """The number of the chain that has the step of its own."""
+    step: int
+    judgement: Judgement
+    reason: str = ""
+    """Why, in the person's words."""
+    other: int = 0
+    """The chain whose step of the same number it was judged beside; 0 if it was judged alone."""
+
+    def __post_init__(self) -> None:
+        if self.other == self.chain:
+            raise UsageError("A step is judged beside that of another chain, not of its own.")
+        if self.judgement in ALONE and self.other:
+            raise UsageError("A step is good or bad alone; beside another one it is better, worse or a tie.")
+        if self.judgement in _BESIDE and not self.other:
+            raise UsageError(
+                "To say that a step is {judgement}, name the other chain, whose step it is beside.",
+                judgement=self.judgement,
+            )
+        if len(self.reason) > MAX_REASON:
+            raise UsageError(
+                "The reason has {length:,} characters; at most {limit:,} are kept.",
+                length=len(self.reason),
+                limit=MAX_REASON,
+            )
+
+    @property
+    def key(self) -> Key:
+        """What the verdict is of: of the same key the last verdict counts."""
+        return self.chain, self.step, self.other
+
+    def ordered(self) -> "StepVerdict":
+        """Return the verdict as it is kept: that of a pair is of the chain with the lower number."""
+        if not self.other or self.chain < self.other:
+            return self
+        return replace(self, chain=self.other, other=self.chain, judgement=self.judgement_of(self.other))
+
+    def is_beside(self, chain: int) -> bool:
+        """Say whether the verdict is of a pair of which one step is a chain's."""
+        return bool(self.other) and chain in (self.chain, self.other)
+
+    def judgement_of(self, chain: int) -> Judgement:
+        """Return what is said of the step of one of the two chains."""
+        return self.judgement if chain == self.chain else _REVERSED.get(self.judgement, self.judgement)
+
+    def told_of(self, chain: int) -> str:
+        """Return the verdict in words, as it is said of one of its two chains: "good: clear", "worse than 1.2"."""
+        judgement = self.judgement_of(chain)
+        other = self.other if chain == self.chain else self.chain
+        said = _BESIDE.get(judgement, str(judgement)).format(other=f"{other}.{self.step}")
+        return f"{said}: {self.reason}" if self.reason else said
+
+
+def merged(verdicts: Iterable[StepVerdict], new: Iterable[StepVerdict]) -> tuple[StepVerdict, ...]:
+    """Return verdicts with new ones in the place of those of the same key; NONE takes one back."""
+    found = {one.key: one for one in verdicts}
+    for one in map(StepVerdict.ordered, new):
+        found[one.key] = one
+    return tuple(one for one in found.values() if one.judgement != Judgement.NONE)
+
+
+def by_step(verdicts: Iterable[StepVerdict]) -> Mapping[tuple[int, int], list[StepVerdict]]:
+    """Return the verdicts of each chain and step; that of a pair is of both its steps."""
+    found: dict[tuple[int, int], list[StepVerdict]] = {}
+    # What was said of a step alone comes first.
+    for one in sorted(verdicts, key=lambda verdict: verdict.other):
+        for chain in filter(None, (one.chain, one.other)):
+            found.setdefault((chain, one.step), []).append(one)
+    return found
