@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from bonsai.engines.base import Completion, Message, Prompt, Request, RequestQueue, SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
+from bonsai.engines.remote.wire.proxies import proxy_for
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
 from bonsai.errors import EngineError, SettingError
@@ -293,6 +295,11 @@ GIVEN_UP: dict[str, tuple[Reply, str]] = {
         error(501, {"error": {"message": "This server has no completions", "type": "not_supported_error"}}),
         "failed with 501: This server has no completions.",
     ),
+    "500, of roles": (
+        error(500, {"error": {"message": "Only user and assistant roles are supported!"}}),
+        "failed with 500: Only user and assistant roles are supported! Its own log may say why.",
+    ),
+    "500, undefined": (error(500, {"error": "'dict object' is undefined"}), "failed with 500: 'dict object' is undef"),
     "500, said to be final": (error(500, {"error": "tired"}, x_should_retry="false"), "failed with 500: tired."),
     "301": (moved(301), "redirects to http://127.0.0.1:"),
     "302": (moved(302), "/moved/v1. Set BONSAI_BASE_URL to where it is now."),
@@ -335,6 +342,49 @@ def test_what_passes_is_asked_for_again(name: str) -> None:
         server.faults.extend([PASSING[name]] * 2)
         assert [done.text for done in ask(engine, QUESTION)] == [TEXT]
         assert (len(server.asked), len(WAITS)) == (3, 2)
+
+
+UNEXPLAINED: dict[str, Reply] = {
+    "nothing": body("", None, 500),
+    "text": body("Internal Server Error", "text/plain", 500),
+    "page": body("<html><title>500 Internal Server Error</title></html>", "text/html", 500),
+    "error": error(500, {"error": {"message": "Unknown error", "type": "server_error", "code": 500}}),
+    "apology": error(500, {"error": {"message": "The server had an error processing your request. Sorry about that!"}}),
+    "in the stream": body('data: {"error": {"message": "Compute error.", "code": 500}}\n\n'),
+    "507": error(507, {"detail": "Insufficient storage"}),
+}
+
+
+@pytest.mark.parametrize("name", UNEXPLAINED)
+def test_a_failure_without_a_reason_is_not_asked_for_long(name: str) -> None:
+    with serving(UNEXPLAINED[name]) as server:
+        done = ask(open_engine(server), QUESTION)[0]
+        assert done.finish_reason == "error"
+        assert (len(server.asked), len(WAITS)) == (3, 2)
+        assert sum(WAITS) < 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(500, {"error": "tired"}, Retry_After="2"),
+        error(500, {"error": "tired"}, retry_after_ms="2000"),
+        error(503, {"error": "tired"}, Retry_After="2"),
+        error(429, {"error": "tired"}, Retry_After="2"),
+    ],
+)
+def test_a_server_that_asks_to_wait_is_asked_again_when_it_says(reply: Reply) -> None:
+    with serving(reply) as server:
+        assert ask(open_engine(server), QUESTION)[0].error
+        assert (len(server.asked), len(WAITS)) == (6, 5)
+        assert all(wait >= 2 for wait in WAITS)
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    with serving(error(503, {"error": "tired"}, Retry_After="86400"), always=True) as server:
+        with pytest.raises(EngineError, match="failed with 503: tired"):
+            open_engine(server)
+        assert len(server.asked) == 1
 
 
 def test_a_text_that_ends_at_the_same_place_twice_is_taken_for_whole() -> None:
@@ -551,18 +601,73 @@ def test_what_is_no_address_or_key_is_refused_at_once(setting: str, value: str, 
         Settings(**{setting: value})
 
 
-def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+PROXY = "http://proxy.example:3128"
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names no proxy."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+def proxy_of(address: str) -> str:
+    proxy = proxy_for(httpx.URL(address))
+    return str(proxy.url) if proxy else ""
+
+
+@pytest.mark.parametrize("case", [str.upper, str.lower])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "localhost", "my.localhost", "[::1]", "0.0.0.0"])
+def test_a_server_of_this_machine_is_asked_without_a_proxy(
+    no_proxies: pytest.MonkeyPatch, case: Callable[[str], str], host: str
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        no_proxies.setenv(case(name), PROXY)
+    assert proxy_of(f"http://{host}:8000/v1") == proxy_of(f"https://{host}/v1") == ""
+    assert proxy_of("http://models.example:8000/v1") == proxy_of("https://models.example/v1") == PROXY
+
+
+def test_an_engine_reaches_its_server_whatever_proxy_is_set(no_proxies: pytest.MonkeyPatch) -> None:
+    no_proxies.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    no_proxies.setenv("all_proxy", "socks5://127.0.0.1:9")
     with serving(usual) as server:
-        with pytest.raises(
-            SettingError, match=r"\(socks5\), and only HTTP proxies can be used. Set NO_PROXY to 127.0.0.1"
-        ):
-            open_engine(server)
-        monkeypatch.setenv("ALL_PROXY", server.url.split("/")[2])
-        assert ask(open_engine(server), QUESTION)[0].text == TEXT, "it is taken for an HTTP proxy"
-        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         assert ask(open_engine(server), QUESTION)[0].text == TEXT
+
+
+@pytest.mark.parametrize("case", [str.upper, str.lower])
+@pytest.mark.parametrize(
+    ("excepted", "host", "past"),
+    [
+        ("models.example", "models.example", True),
+        ("models.example:8000", "models.example", True),
+        ("models.example:9000", "models.example", False),
+        (".example", "models.example", True),
+        ("ample", "models.example", False),
+        ("a.example, models.example", "models.example", True),
+        ("*", "models.example", True),
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "11.1.2.3", False),
+        ("10.1.2.3", "10.1.2.3", True),
+        ("fd00::/8", "[fd00::7]", True),
+        ("", "models.example", False),
+    ],
+)
+def test_no_proxy_names_what_is_asked_directly(
+    no_proxies: pytest.MonkeyPatch, case: Callable[[str], str], excepted: str, host: str, past: bool
+) -> None:
+    no_proxies.setenv(case("http_proxy"), "proxy.example:3128")
+    no_proxies.setenv(case("no_proxy"), excepted)
+    assert proxy_of(f"http://{host}:8000/v1") == ("" if past else PROXY)
+
+
+def test_a_proxy_that_cannot_be_used_is_named(no_proxies: pytest.MonkeyPatch) -> None:
+    no_proxies.setenv("ALL_PROXY", "socks5://proxy.example:1080")
+    with pytest.raises(
+        SettingError, match=r"\(socks5\), and only HTTP proxies can be used. Set NO_PROXY to models.example"
+    ):
+        RemoteEngine(Settings(base_url="http://models.example/v1"), POLICY)
 
 
 def test_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ import torch
 from peft import PeftModel
 
 from bonsai import engines
+from bonsai.chains.advance import advance
+from bonsai.chains.chain import new_chain
+from bonsai.chains.outcomes import Role
+from bonsai.chains.prompts import load_variants
+from bonsai.chains.roles import next_prompt
 from bonsai.engines import engine_name, open_base_engine, open_engine
 from bonsai.engines.base import Engine, EngineInfo, Prompt, SamplingParams
 from bonsai.engines.gguf import finding
@@ -315,3 +321,21 @@ def test_candidates_that_differ_at_their_ends_are_read_once(llama_server: LlamaS
         last = dict(engine.generate(prompts, SamplingParams(max_new_tokens=4)))
         assert all(completion.finish_reason == "length" for completion in last.values())
         assert tokens < between.read < 1.5 * tokens
+
+
+@pytest.mark.model
+def test_an_answer_whose_reasoning_was_just_written_reads_no_more_than_what_is_new() -> None:
+    box = LlamaServer(Room(read_gguf(find_model(SMOLLM2)), 4), None)
+    info = EngineInfo("llama-cpp", SMOLLM2, chat_template=box.room.model.chat_template, context_length=1024)
+    question, variant = "How do I choose a good school for my child?", load_variants(Settings().prompts)["assistant"]
+    with CountingProxy(int(box.address.rpartition(":")[2]), b"nothing is refused").running() as between:
+        box.address = between.address
+        engine = LlamaCppEngine(box, info)
+        sampling = SamplingParams(max_new_tokens=32, temperature=0)
+        *_, (chain,) = advance(engine, [new_chain(question, "two-step", variant)], sampling)
+        (step,) = chain.steps
+        written = step.reasoning_tries * sampling.max_new_tokens
+        before = replace(chain, stop_reason="", steps=(replace(step, writing=Role.ANSWER),))
+        prompt = engine.count_tokens(next_prompt(engine, before, sampling)[0])
+        assert step.answer and prompt > 100, "there is something to read"
+        assert between.read - (prompt - written) < prompt / 10

@@ -243,7 +243,7 @@ def test_a_wait_is_read_as_seconds_or_as_a_date() -> None:
 
 
 def test_waits_grow_and_differ_and_end() -> None:
-    patience, trouble = RetryPolicy(tries=9, first_wait=1, longest_wait=10), ServerError(Trouble.REFUSED, 500)
+    patience, trouble = RetryPolicy(tries=9, first_wait=1, longest_wait=10), ServerError(Trouble.REFUSED, 503)
     waits = [[patience.pause(trouble, tries) or 0 for tries in range(1, 9)] for _ in range(20)]
     for wait in waits:
         assert all(0.75 * 2**place <= pause <= 1.25 * 2**place for place, pause in enumerate(wait[:4]))

@@ -59,7 +59,7 @@ async def _try_basic(completions: Completions) -> ServerError | None:
 
 async def _try(completions: Completions, offered: frozenset[str], tries: int = 1) -> ServerError | None:
     """Ask for a token with these options; return why it was not to be had, None if it was."""
-    tried = 0
+    tried, end = 0, _now() + completions.policy.deadline
     while True:
         each = [SamplingParams(max_new_tokens=1, seed=seed, stop=_STOPS) for seed in (1, 2)[: 1 + ("n" in offered)]]
         requests = [Request(_PROMPT, params) for params in each]
@@ -68,6 +68,12 @@ async def _try(completions: Completions, offered: frozenset[str], tries: int = 1
         )
         tried += 1
         pause = completions.policy.pause(error, tried) if error else None
-        if error is None or pause is None or (tried >= tries and error.status not in _BUSY):
+        if error is None or pause is None or _now() + pause >= end:
+            return error
+        if tried >= tries and error.status not in _BUSY:
             return error
         await completions.policy.sleep(pause)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

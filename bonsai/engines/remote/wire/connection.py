@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import httpx
 
 from bonsai.engines.remote.wire.frames import END, Frame, FrameReader, Mark
+from bonsai.engines.remote.wire.proxies import proxy_for
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble, message_in, refusal, retry_after
 from bonsai.errors import SettingError, first_line
@@ -127,7 +127,7 @@ class Connection:
         except (ValueError, RecursionError):
             body = text
         error = refusal(Trouble.REFUSED, body, self.key, response.status_code, retry_after(response.headers))
-        error.final = response.headers.get("x-should-retry", "").lower() == "false"
+        error.should_retry = {"true": True, "false": False}.get(response.headers.get("x-should-retry", "").lower())
         return error
 
 
@@ -148,35 +148,13 @@ async def _beginning(response: httpx.Response) -> str:
 
 
 def _transport_for(url: httpx.URL) -> httpx.AsyncHTTPTransport:
-    proxy, limits = _proxy_for(url), httpx.Limits(max_keepalive_connections=64)
+    proxy, limits = proxy_for(url), httpx.Limits(max_keepalive_connections=64)
     try:
         return httpx.AsyncHTTPTransport(proxy=proxy, limits=limits)
     except OSError as error:
         raise SettingError(
             f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ({first_line(error)})."
         ) from error
-
-
-def _proxy_for(url: httpx.URL) -> httpx.Proxy | None:
-    """Return the proxy that the environment names for an address; raise SettingError if it cannot be used."""
-    if urllib.request.proxy_bypass(url.host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy:
-        return None
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    kind = proxy.partition("://")[0].lower()
-    if kind not in ("http", "https"):
-        raise SettingError(
-            f"The environment names a proxy for {url.host} ({kind}), and only HTTP proxies can be used. Set NO_PROXY "
-            f"to {url.host}, or unset {'ALL_PROXY' if 'all' in proxies else f'{url.scheme.upper()}_PROXY'}."
-        )
-    try:
-        return httpx.Proxy(proxy)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise SettingError(f"The proxy of the environment cannot be used: {first_line(error)}.") from error
 
 
 def _trouble(error: httpx.HTTPError) -> ServerError:

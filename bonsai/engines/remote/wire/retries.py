@@ -13,6 +13,8 @@ class RetryPolicy:
     """How long a completion is waited for, in seconds, and how often it is asked for."""
 
     tries: int = 6
+    tries_unexplained: int = 3
+    """How often what a server fails at without saying why: a fault of its own would be the same again."""
     first_wait: float = 0.5
     longest_wait: float = 20.0
     silence: float = 120.0
@@ -25,7 +27,8 @@ class RetryPolicy:
 
     def pause(self, trouble: ServerError, tries: int) -> float | None:
         """Return how long to wait after so many tries before the next one, or None if there is to be none."""
-        if not trouble.passing or tries >= self.tries:
+        most = min(self.tries, self.tries_unexplained) if trouble.unexplained else self.tries
+        if not trouble.passing or tries >= most or trouble.wait > self.deadline:
             return None
         # Not all who were turned away come back at the same moment.
         usual: float = min(self.longest_wait, self.first_wait * 2 ** (tries - 1)) * random.uniform(0.75, 1.25)

@@ -28,6 +28,8 @@ class AskedServer:
         no_endpoint = trouble.kind is Trouble.SAID and "endpoint" in trouble.message.lower()
         if not self.models and (no_endpoint or trouble.kind in (Trouble.PAGE, Trouble.UNREADABLE)):
             words += f" {_USUAL_END}"
+        if said.endswith(("!", "?", "。")):
+            words = words.replace("{said}.", "{said}")
         return f"The server at {self.address} {words.replace('{said}', said)}"
 
     def sentence_at_start(self, trouble: ServerError) -> str:

@@ -10,15 +10,18 @@ from enum import StrEnum
 from typing import Any
 
 _PASSING = (408, 409, 425, 429)
+# Of the failures of a server's own those that routers and services give while there is too much to do, or nobody.
+_BUSY = (502, 503, 504, 520, 521, 522, 523, 524, 529)
 _LONGEST_MESSAGE = 300
 _MESSAGE_KEYS = ("message", "msg", "detail", "error", "errors", "error_message", "error_msg", "error_description")
 _CODE_KEYS = ("code", "status", "status_code", "statusCode", "error")
 _WAITS = r"try again|retry|temporar|overload|busy|timed? ?out|loading|starting|unavailable|capacity|upstream|connect"
 _LASTS = (
     r"not support|unsupported|not implement|invalid|malformed|exceed|too (?:long|large|big)|template|jinja|pars[ei]"
-    r"|context (?:size|length|window)|tokeniz|not found|no such|not exist|unknown|requires? more|cannot|can't|unable to"
-    r"|failed to load|must|expected|missing|not (?:allowed|permitted|enabled|callable|available)|retryable=false"
-    r"|incompatible|maximum context|empty|no models? (?:is |are )?loaded"
+    r"|context (?:size|length|window)|tokeniz|not found|no such|not exist|unknown (?!error)|requires? more"
+    r"|cannot|can't|unable to|failed to load|must|expected|missing"
+    r"|not (?:allowed|permitted|enabled|callable|available)|retryable=false"
+    r"|incompatible|maximum context|empty|no models? (?:is |are )?loaded|does(?: not|n't)|undefined|denied|\bonly\b"
     r"|(?:key|value|type|attribute|index|assertion)error"
 )
 """What a server says of a failure of its own that will be the same again."""
@@ -67,8 +70,16 @@ class ServerError(Exception):
     """The parameters that it says are wrong."""
     codes: str = ""
     """The kind of error in the server's own terms, as `insufficient_quota`."""
-    final: bool = False
-    """Whether the server says that asking again does not help."""
+    should_retry: bool | None = None
+    """Whether the server says that asking again helps; None if it does not say."""
+
+    @property
+    def unexplained(self) -> bool:
+        """Say whether the server failed without a word on whether it passes, and without a wait that it asks for."""
+        said = f"{self.codes} {self.message}".lower()
+        failed = self.is_answer and self.status >= 500 and self.status not in _BUSY
+        asked = self.wait or self.should_retry or re.search(_WAITS, said)
+        return failed and self.passing and not asked
 
     @property
     def passing(self) -> bool:
@@ -76,8 +87,8 @@ class ServerError(Exception):
         if self.kind not in (Trouble.REFUSED, Trouble.SAID):
             return self.kind in (Trouble.UNREACHABLE, Trouble.SILENT, Trouble.LOST)
         said = f"{self.codes} {self.message}".lower()
-        if self.final:
-            return False
+        if self.should_retry is not None:
+            return self.should_retry
         if self.status == 429:
             return not re.search(_NO_MONEY, said) or bool(re.search(r"per[ _-](?:min|sec|hour)|rate[ _-]?limit", said))
         if self.status == 501 or "invalid_request" in said or "not_supported" in said:
@@ -164,10 +175,12 @@ def code_in(body: object) -> int:
 
 def retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds that a server asks to wait before it is asked again, be it as a number or a date."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with contextlib.suppress(ValueError):
+            seconds = float(headers[name]) * unit if name in headers else 0.0
+            if 0 < seconds < float("inf"):
+                return seconds
     text = headers.get("retry-after", "")
-    with contextlib.suppress(ValueError):
-        seconds = float(text)
-        return seconds if 0 < seconds < float("inf") else 0.0
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return 0.0
