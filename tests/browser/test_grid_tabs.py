@@ -76,12 +76,18 @@ def done(page: Page) -> None:
     expect(status(page)).to_contain_text("Done in")
 
 
+def name_variant(page: Page, name: str) -> None:
+    """Unfold the editor of variants, and give the copy a name once it is drawn: its text is what is drawn last."""
+    page.locator("button:visible", has_text="Edit a variant").click()
+    expect(page.locator(".bonsai-variant .cm-content")).to_be_visible()
+    page.locator(".bonsai-variant-name:visible").locator("input, textarea").fill(name)
+
+
 def test_two_variants_are_compared_with_an_edited_copy(visit: Visit) -> None:
     page = visit("Compare")
     write(page, QUESTION, "Why do we sleep?")
-    page.locator("button:visible", has_text="Edit a variant").click()
+    name_variant(page, "mine")
     name = page.locator(".bonsai-variant-name:visible").locator("input, textarea")
-    name.fill("mine")
     text = page.locator(".bonsai-variant .cm-content")
 
     def type_over(yaml: str) -> None:
@@ -211,8 +217,7 @@ def test_a_cell_is_asked_again_alone(visit: Visit) -> None:
 
 def test_a_visitors_variant_is_the_visitors_alone(visit: Visit) -> None:
     first, second = visit("Compare"), visit("Compare")
-    first.locator("button:visible", has_text="Edit a variant").click()
-    first.locator(".bonsai-variant-name:visible").locator("input, textarea").fill("mine")
+    name_variant(first, "mine")
     button(first, "Add to the comparison").click()
     expect(first.get_by_label("mine", exact=True)).to_be_checked()
     second.reload()
