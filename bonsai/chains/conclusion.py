@@ -1,11 +1,11 @@
 """Conclusions: what a chain found, in a few sentences, and the question that it leaves open."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bonsai.chains.outcomes import Flag, StopReason
 from bonsai.chains.questions import first_question, is_question
+from bonsai.measures.segments import sentences
 from bonsai.measures.similarity import new_content
 
 CONCLUDED = frozenset(
@@ -14,8 +14,6 @@ CONCLUDED = frozenset(
 """The ends after which a conclusion is written: a chain that failed or was stopped has none."""
 # Chosen by hand: no data says yet how far a conclusion may go from the steps.
 COPIED, UNSUPPORTED = 0.1, 0.5
-
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s*")
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,11 @@ def conclusion_text(conclusion: Conclusion) -> str:
 
 def parse_conclusion(text: str) -> tuple[str, str]:
     """Return the text and the open question in what a model wrote; the last of its questions is the open one."""
-    sentences = [part.strip() for part in _SENTENCE_END.split(text.strip()) if part.strip()]
-    place = next((at for at in reversed(range(len(sentences))) if is_question(sentences[at])), None)
+    said = sentences(text)
+    place = next((at for at in reversed(range(len(said))) if is_question(said[at])), None)
     if place is None:
         return text.strip(), ""
-    rest = [*sentences[:place], *sentences[place + 1 :]]
-    return " ".join(rest), first_question(sentences[place])
+    return " ".join([*said[:place], *said[place + 1 :]]), first_question(said[place])
 
 
 def conclusion_flags(text: str, said: Sequence[tuple[str, str]]) -> tuple[Flag, ...]:
@@ -74,7 +71,7 @@ def shortened(said: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
     kept = list(said)
     yield list(kept)
     for place, (question, answer) in enumerate(said):
-        kept[place] = question, _SENTENCE_END.split(answer.strip())[0]
+        kept[place] = question, "".join(sentences(answer)[:1])
         yield list(kept)
     for place, (question, _) in enumerate(said):
         kept[place] = question, ""

@@ -107,7 +107,9 @@ ENDINGS = {
 """What page and files say of a chain that ended before it had all its steps."""
 
 REASONING_TEST = "Without it the answer changes by {without}, with its words shuffled by {shuffled}."
-"""What page and files say of a Reasoning that was tested; the two values are percentages."""
+"""What page and files say of a Reasoning that an earlier version tested; the two values are percentages."""
+CHANGE_BY_CHANCE = "Changes the answer more than chance? With other seeds alone it changes by {chance}."
+"""What page and files say of a Reasoning that was tested, before they tell what each control did."""
 
 
 class Judgement(StrEnum):

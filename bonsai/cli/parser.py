@@ -43,7 +43,11 @@ def _ask(command: Parser) -> None:
     command.add_argument("--method", choices=_words(Method), help=f"default: {Method.QTQ}")
     command.add_argument("--prompt", metavar="NAME", default="", help="prompt variant (see the command prompts)")
     _add_chain_options(command)
-    command.add_argument("--test-reasoning", action="store_true", help="answer again without the Reasoning, to compare")
+    command.add_argument(
+        "--test-reasoning",
+        action="store_true",
+        help="does the answer change more than chance with other texts in place of the Reasoning?",
+    )
     branch = command.add_argument_group(
         "branches", "Go on from a step of a saved run, with another question, candidate, variant or seed."
     )

@@ -9,6 +9,7 @@ from bonsai.measures.terms import content_words
 _JAPANESE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _PIECE = re.compile(rf"[{_JAPANESE}]|[^\W_{_JAPANESE}]+(?:'[^\W_{_JAPANESE}]+)?|[\W_]+")
 _CHARACTER = re.compile(f"[{_JAPANESE}]")
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])(?!\d)\s*")
 
 
 def segments(text: str) -> list[str]:
@@ -19,6 +20,16 @@ def segments(text: str) -> list[str]:
 def is_word(piece: str) -> bool:
     """Say whether a piece is a word or a Japanese character, and not space or punctuation."""
     return piece[0].isalnum()
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words and Japanese characters of `text` in order, in lower case."""
+    return [piece.casefold() for piece in segments(text) if is_word(piece)]
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of `text`, each with the mark that ends it; a text without such a mark is one."""
+    return [part.strip() for part in _SENTENCE_END.split(text.strip()) if part.strip()]
 
 
 def match_keys(parts: Sequence[str]) -> list[frozenset[str]]:

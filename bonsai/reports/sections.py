@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.conclusion import Conclusion
-from bonsai.chains.outcomes import ENDINGS, REASONING_TEST, Role, StopReason, Verdict
+from bonsai.chains.outcomes import CHANGE_BY_CHANCE, ENDINGS, REASONING_TEST, Role, StopReason, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
 from bonsai.reports.table import verdict_of
@@ -118,7 +118,12 @@ def _reasoning_test(step: Step) -> str:
     test = step.reasoning_test
     if test is None:
         return ""
-    return REASONING_TEST.format(without=f"{test.change_without:.0%}", shuffled=f"{test.change_shuffled:.0%}")
+    if not test.controls:
+        return REASONING_TEST.format(without=f"{test.change_without:.0%}", shuffled=f"{test.change_shuffled:.0%}")
+    told = "; ".join(
+        f"{one.control}: {one.more_than_chance} ({one.change:.0%}, p = {one.p_value:.2f})" for one in test.controls
+    )
+    return f"{CHANGE_BY_CHANCE.format(chance=f'{test.chance:.0%}')} {told}."
 
 
 def _rejected(step: Step) -> str:

@@ -1,7 +1,8 @@
 """Reasoning: its state, what counts as a copy, and the test of whether it was used."""
 
+import random
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.prompts import load_variants
-from bonsai.chains.reasoning_test import can_be_tested
+from bonsai.chains.reasoning_test import MOST_ANSWERS, can_be_tested
 from bonsai.chains.reasoning_test import test_reasoning as run_test
-from bonsai.engines.base import Prompt, SamplingParams, Snapshots
+from bonsai.engines.base import Request, RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError, UsageError
-from bonsai.measures.reasoning import change, compare, copies, shuffled, state
+from bonsai.measures.reasoning import copies, state
+from bonsai.measures.reasoning.controls import Control, first_half, negated, one_negated, shuffled
+from bonsai.measures.reasoning.effect import ControlEffect, MoreThanChance, change, reasoning_effect
 from bonsai.settings import ROOT
 
 VARIANT = load_variants(ROOT / "prompts")["assistant"]
@@ -101,9 +104,89 @@ def test_a_shuffled_reasoning_has_the_same_words_in_another_order(text: str) -> 
     assert mixed.endswith(text[-1])
 
 
-def test_the_test_compares_both_answers_with_the_first() -> None:
-    test = compare(["a b c d", "a b c d", "a b x y"])
-    assert (test.change_without, test.change_shuffled) == (0, 0.5)
+TEXT = "Roots hold water. Leaves turn light into sugar. So a tree grows."
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (TEXT, "Roots hold water."),
+        ("Weigh the cost first, then trust.", "Weigh the cost"),
+        ("根は水を保つ。葉は光を受ける。", "根は水を保つ。"),
+        ("", ""),
+        ("Why", ""),
+    ],
+)
+def test_half_of_a_reasoning_ends_with_a_sentence_where_it_can(text: str, half: str) -> None:
+    assert first_half(text) == half
+
+
+@pytest.mark.parametrize(
+    ("sentence", "opposite"),
+    [
+        ("Trees are tall.", "Trees are not tall."),
+        ("Trees are not tall.", "Trees are tall."),
+        ("It can't be done.", "It can be done."),
+        ("It cannot be done.", "It can be done."),
+        ("They don't grow, and won't.", "They do grow, and won't."),
+        ("Never say so.", "say so."),
+        ("Roots hold 3.5 litres.", "It is not true that roots hold 3.5 litres."),
+        ("I think so.", "It is not true that I think so."),
+        ("NASA thinks so.", "It is not true that NASA thinks so."),
+        ("木は高くなります。", "木は高くなりません。"),
+        ("木は高くなりません。", "木は高くなります。"),
+        ("これは木です。", "これは木というのは正しくありません。"),
+        ("これは木である", "これは木ではない"),
+        ("木が育った。", "木が育ったというのは正しくありません。"),
+    ],
+)
+def test_a_negated_sentence_says_the_opposite(sentence: str, opposite: str) -> None:
+    assert negated(sentence) == opposite
+
+
+def test_the_sentence_that_the_answer_says_is_negated() -> None:
+    assert one_negated(TEXT, "Sugar comes from light.") == (
+        "Roots hold water. It is not true that leaves turn light into sugar. So a tree grows."
+    )
+    assert one_negated("根は水を保つ。葉は光を受けます。", "葉と光です。") == "根は水を保つ。葉は光を受けません。"
+    assert one_negated("", "Sugar.") == ""
+
+
+@given(st.text(), st.text())
+def test_controls_are_made_of_any_text(text: str, answer: str) -> None:
+    assert isinstance(first_half(text) + one_negated(text, answer), str)
+
+
+def effect_of(own: list[str], other: list[str]) -> ControlEffect:
+    return reasoning_effect(own, {Control.OTHER: "Bees."}, {Control.OTHER: other}).controls[0]
+
+
+def test_answers_that_change_more_than_chance() -> None:
+    own = ["a b c d", "a b c e", "a b c f", "a b c g", "a b c h"]
+    test = reasoning_effect(own, {Control.WITHOUT: ""}, {Control.WITHOUT: ["x y z", "x y w", "x y v"]})
+    (effect,) = test.controls
+    assert (test.chance, effect.change, effect.more_than_chance) == (0.25, 1, MoreThanChance.YES)
+    assert effect.p_value == round(1 / 56, 3), "No other division of the eight answers shows so much."
+    assert (test.answer, test.answer_without, test.change_without, test.answers) == ("a b c d", "x y z", 1, 8)
+    assert (test.answer_shuffled, test.change_shuffled) == ("", 0)
+
+
+def test_answers_that_do_not_change_more_than_chance() -> None:
+    own = ["a b c d", "a b c e", "a b c f", "a b c g", "a b c h"]
+    assert effect_of(["a"] * 5, ["a"] * 3).more_than_chance == MoreThanChance.NO
+    assert effect_of(own, own[:3]).more_than_chance == MoreThanChance.NO
+    few = effect_of(own, ["a b c d", "a b x y", "a b c z"])
+    assert few.more_than_chance == MoreThanChance.CANNOT_TELL and 0.05 < few.p_value < 0.5
+
+
+def test_a_control_without_effect_is_called_one_in_a_twentieth_of_cases() -> None:
+    drawn, words = random.Random(1), ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]
+    called = Counter(
+        effect_of(answers[:5], answers[5:]).more_than_chance
+        for _ in range(300)
+        for answers in [[" ".join(drawn.choices(words, k=8)) for _ in range(8)]]
+    )
+    assert called[MoreThanChance.YES] <= 0.08 * 300 and 0.4 * 300 < called[MoreThanChance.NO] < 0.6 * 300
 
 
 def chain_of(engine: EchoEngine, method: str = "qtq") -> Chain:
@@ -112,35 +195,66 @@ def chain_of(engine: EchoEngine, method: str = "qtq") -> Chain:
     return ended
 
 
-def test_the_test_answers_again_without_and_with_the_reasoning_shuffled() -> None:
-    engine = EchoEngine()
-    chain = chain_of(engine)
-    *_, tested = run_test(engine, chain, 2, SamplingParams(temperature=1))
+class OneSeed(EchoEngine):
+    """Draws one answer for a prompt, whatever the seed; it chooses its words by the whole prompt."""
+
+    def stream(self, queue: RequestQueue) -> Snapshots:
+        taken = [queue.take() for _ in range(len(queue))]
+        return super().stream(RequestQueue(Request(one.prompt, replace(one.sampling, seed=1)) for one in taken))
+
+
+def test_the_test_answers_again_with_other_texts_in_place_of_the_reasoning() -> None:
+    engine = OneSeed()
+    chain = chain_of(EchoEngine())
+    *growing, tested = run_test(engine, chain, 2, SamplingParams(temperature=1))
     test = tested.steps[1].reasoning_test
     assert test is not None
-    assert test.answer == chain.steps[1].answer
-    assert test.answer_without and test.answer_shuffled
-    # The echo engine chooses its words by the whole prompt, so it uses any Reasoning.
-    assert test.change_without > 0 and test.change_shuffled > 0
+    assert {one.control: one.more_than_chance for one in test.controls} == dict.fromkeys(Control, "yes")
+    assert test.answers == MOST_ANSWERS and test.chance == 0 < test.change_without
     assert tested.steps[0] == chain.steps[0]
     assert can_be_tested(tested.steps[1])
+    told = [step.reasoning_test for grown in growing for step in grown.steps[1:]]
+    assert all(one and not one.controls for one in told), "Until the end it only counts its answers."
 
 
-def test_the_three_answers_are_one_engine_call_with_the_likeliest_tokens() -> None:
-    chain, calls = chain_of(EchoEngine()), []
+class Recorder(EchoEngine):
+    """Keeps what is asked of it, call by call."""
 
-    class Recorder(EchoEngine):
-        def generate(self, prompts: Sequence[Prompt], sampling: SamplingParams | Sequence[SamplingParams]) -> Snapshots:
-            calls.append((list(prompts), sampling))
-            return super().generate(prompts, sampling)
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[list[Request]] = []
 
-    list(run_test(Recorder(), chain, 1, SamplingParams(temperature=1, max_new_tokens=40)))
-    ((prompts, sampling),) = calls
-    assert isinstance(sampling, SamplingParams)
-    assert (sampling.temperature, sampling.max_new_tokens) == (0, 40)
-    reasoning = chain.steps[0].reasoning
-    assert [reasoning in prompt.text for prompt in prompts] == [True, False, False]
-    assert "<|reasoning|>\n<|response|>" in prompts[1].text
+    def stream(self, queue: RequestQueue) -> Snapshots:
+        taken = [queue.take() for _ in range(len(queue))]
+        self.calls.append(taken)
+        return super().stream(RequestQueue(taken))
+
+
+def test_answers_are_drawn_as_the_run_was_and_each_with_a_seed_of_its_own() -> None:
+    chain, engine = chain_of(EchoEngine()), Recorder()
+    *_, tested = run_test(engine, chain, 1, SamplingParams(temperature=1, max_new_tokens=40))
+    (other,), asked = engine.calls
+    assert "How do bees make honey?" in other.prompt.text
+    assert {(one.sampling.temperature, one.sampling.max_new_tokens) for one in asked} == {(1, 40)}
+    assert len({one.sampling.seed for one in asked}) == len(asked) == MOST_ANSWERS
+    test = tested.steps[0].reasoning_test
+    assert test is not None
+    wanted = [chain.steps[0].reasoning] * 5 + [one.reasoning for one in test.controls for _ in range(3)]
+    assert all(f"<|reasoning|>{text}\n<|response|>" in one.prompt.text for text, one in zip(wanted, asked, strict=True))
+    likeliest = Recorder()
+    list(run_test(likeliest, chain, 1, SamplingParams(temperature=0)))
+    assert {one.sampling.temperature for one in likeliest.calls[1]} == {SamplingParams.temperature}
+
+
+def test_the_other_question_has_nothing_to_do_with_the_chain_and_is_in_its_language() -> None:
+    for question, other in (
+        ("Why do bees make honey?", "sailing boat"),
+        ("なぜ盆栽は小さいのですか。", "蜂はどのように"),
+    ):
+        *_, (chain,) = advance(EchoEngine(), [new_chain(question, "two-step", VARIANT)], SamplingParams())
+        engine = Recorder()
+        list(run_test(engine, chain, 1, SamplingParams()))
+        assert other in engine.calls[0][0].prompt.text
 
 
 def test_a_reasoning_that_is_not_used_changes_nothing() -> None:
@@ -148,7 +262,8 @@ def test_a_reasoning_that_is_not_used_changes_nothing() -> None:
     *_, tested = run_test(EchoEngine(replies={QUESTION: "Because."}), chain, 1, SamplingParams())
     test = tested.steps[0].reasoning_test
     assert test is not None
-    assert (test.answer, test.change_without, test.change_shuffled) == ("Because.", 0, 0)
+    assert (test.answer, test.chance, test.change_without, test.change_shuffled) == ("Because.", 0, 0, 0)
+    assert {one.more_than_chance for one in test.controls} == {MoreThanChance.NO}
 
 
 def test_what_cannot_be_tested_is_said() -> None:

@@ -20,7 +20,8 @@ from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import RunFileError
-from bonsai.measures.reasoning import ReasoningTest
+from bonsai.measures.reasoning.controls import Control
+from bonsai.measures.reasoning.effect import ReasoningTest, reasoning_effect
 from bonsai.measures.similarity import WORDS
 from bonsai.reports.exports import to_csv, to_markdown
 from bonsai.reports.table import COLUMNS, rows
@@ -120,6 +121,9 @@ def test_a_section_says_what_is_wrong_with_a_reasoning_and_whether_it_was_used()
     report = to_markdown(run_of(replace(bad, reasoning_test=ReasoningTest("So.", "No.", "So, so.", 0.62, 0.35))))
     assert "**State of the Reasoning:** copied from the question, and was asked for twice\n" in report
     assert "**Was the Reasoning used?** Without it the answer changes by 62%, with its words shuffled by 35%." in report
+    test = reasoning_effect(["So."] * 5, {Control.HALF: "It is"}, {Control.HALF: ["No."] * 3})
+    report = to_markdown(run_of(replace(bad, reasoning_test=test)))
+    assert "With other seeds alone it changes by 0%. first half: yes (100%, p = 0.02)." in report
 
 
 def test_a_section_lists_each_rejected_candidate_once() -> None:
@@ -211,7 +215,8 @@ def test_a_branch_by_another_model_says_so_in_its_rows() -> None:
 
 @given(TEXT, TEXT, st.floats(0, 1), st.lists(st.sampled_from(["truncated", "stopped"]), unique=True))
 def test_json_is_lossless(question: str, answer: str, share: float, flags: list[str]) -> None:
-    test = ReasoningTest(answer, question, answer, share, share)
+    effects = {Control.WITHOUT: "", Control.SHUFFLED: question}
+    test = reasoning_effect([answer, question], effects, {Control.WITHOUT: [answer], Control.SHUFFLED: [question]})
     repeating = Candidate(question, Verdict.REPEATS, 3, repeats=12)
     candidates = (Candidate(question, Verdict.ACCEPTED, 1, share, share, 1), repeating)
     written = Step(1, question, "", answer=answer, new_content=share, flags=tuple(flags), candidates=candidates)

@@ -7,7 +7,7 @@ from bonsai.chains.chain import Chain, conclude, stop
 from bonsai.chains.outcomes import Axis, Method
 from bonsai.chains.prompts import choose_variant, load_variants
 from bonsai.chains.questions import clean_question
-from bonsai.chains.reasoning_test import can_be_tested, test_reasoning
+from bonsai.chains.reasoning_test import MOST_ANSWERS, can_be_tested, test_reasoning
 from bonsai.cli.drawing import check_drawing, check_out, draw
 from bonsai.cli.opening import chain_values, open_all, with_model
 from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
@@ -116,7 +116,7 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
         for (chain,) in advance(engine, run.chains[-1:], run.sampling, measure):
             progress.show(chain)
         for step in filter(can_be_tested, chain.own_steps if test else ()):
-            say(f"step {step.number}: testing the Reasoning ...")
+            say(f"step {step.number}: testing the Reasoning with {MOST_ANSWERS} answers ...")
             *_, chain = test_reasoning(engine, chain, step.number, run.sampling)
     except KeyboardInterrupt:
         chain, code = stop(chain, measure), INTERRUPTED

@@ -6,6 +6,8 @@ but the Reasoning: that of the next question of the list. Counted are the conten
 brings: they stand neither in the question nor in the other Reasoning. It is used if the answer has more of them than
 the control has. A Reasoning that copies the question or the answer is not used, whatever its answer says; nor is one
 that the answer only says again.
+
+`bonsai.chains.reasoning_test` tells of one step by many answers; here one answer for each of many steps has to do.
 """
 
 import json
@@ -16,10 +18,9 @@ from pathlib import Path
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.formats import split_thought
-from bonsai.chains.outcomes import Role
-from bonsai.chains.roles import next_request
+from bonsai.chains.reasoning_test import answer_request
 from bonsai.chains.step import Step
-from bonsai.engines.base import Engine, Request, RequestQueue, SamplingParams
+from bonsai.engines.base import Engine, RequestQueue, SamplingParams
 from bonsai.errors import RunFileError
 from bonsai.measures.reasoning import ReasoningState, copies
 from bonsai.measures.terms import content_words
@@ -90,7 +91,7 @@ def answered_controls(
     known = read_controls(file)
     wanted = list(wanted_controls(chains))
     missing = [item for item in wanted if not _same_asked(known.get((item[2].chain, item[2].step)), item[2])]
-    requests = (_request(engine, chain, step, control, sampling) for chain, step, control in missing)
+    requests = (answer_request(engine, chain, step, control.reasoning, sampling) for chain, step, control in missing)
     done = len(wanted) - len(missing)
     try:
         with file.open("a", encoding="utf-8") as log, closing(engine.stream(RequestQueue(requests))) as snapshots:
@@ -119,11 +120,3 @@ def read_controls(file: Path) -> dict[tuple[int, int], Control]:
 
 def _same_asked(known: Control | None, wanted: Control) -> bool:
     return known is not None and known.reasoning == wanted.reasoning
-
-
-def _request(engine: Engine, chain: Chain, step: Step, control: Control, sampling: SamplingParams) -> Request:
-    """Return the request by which a step's answer was drawn, with the control's Reasoning in its prompt."""
-    asked = replace(step, writing=Role.ANSWER, reasoning=control.reasoning, answer="", candidates=())
-    steps = (*chain.steps[: step.number - 1], asked)
-    wanted = next_request(engine, replace(chain, steps=steps, stop_reason=""), sampling)
-    return Request(wanted.prompts[0], wanted.sampling[0])

@@ -95,9 +95,10 @@ def test_reasoning(context: PageContext) -> RunEndpoint:
     async def test_reasoning(run: dict[str, Any], chain: int = 1, step: int = 1) -> dict[str, Any]:
         """Test whether the Reasoning of a row of a saved run was used.
 
-        Its question is answered again, always with the likeliest words: with the Reasoning, without it, and with its
-        words shuffled. Returns the whole run; reasoning_test of that step holds the three answers and, 0 to 1, how much
-        the other two differ from the first (change_without, change_shuffled).
+        Its question is answered again, with the Reasoning and with other texts in its place: that of another question,
+        its first half, one sentence negated, none, its words shuffled. Returns the whole run; reasoning_test of that
+        step holds controls, each with its change (0 to 1), p_value, and more_than_chance (yes, no or cannot tell), and
+        chance: how much the answer changes with other seeds alone.
 
         Args:
             run: The run as a JSON object: what the page's Download JSON, the command ask --format json, or the

@@ -10,12 +10,12 @@ import gradio as gr
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.questions import clean_question
-from bonsai.chains.reasoning_test import can_be_tested
+from bonsai.chains.reasoning_test import MOST_ANSWERS, can_be_tested
 from bonsai.chains.step import Step
 from bonsai.errors import UsageError
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import number
-from bonsai.ui.locales.translate import language_of, translatable, translate
+from bonsai.ui.locales.translate import language_of, translate
 from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_section import OWN_QUESTION, Branching, Steps, last_choice
 from bonsai.ui.views import status
@@ -25,6 +25,7 @@ from bonsai.ui.work.event_settings import QUIET, Values
 from bonsai.ui.work.streaming import reasoning_test
 
 NO_STEP = "Choose a step first."
+ANSWERING = "Answering again with other texts in place of the Reasoning: {} of {} answers."
 Shown = tuple[str, str | None, int] | None
 
 
@@ -72,14 +73,15 @@ class StepEvents:
         sheet, language, began = self.sheet, language_of(request), time.monotonic()
         chain, step = _found(run_state, chosen)
         run_state = replace(run_state, begun=True, folder=run_state.folder or visitor_files.new_folder())
-        busy = status.line(translatable("Answering again without the Reasoning, and with its words shuffled."), "busy")
-        yield {sheet.status: busy, sheet.run_state: run_state} | sheet.at_work(True)
+        yield {sheet.status: _answering(0, language), sheet.run_state: run_state} | sheet.at_work(True)
         try:
             async with aclosing(
                 reasoning_test(sheet.context.runner, chain, step.number, run_state.run.sampling)
             ) as testing:
                 async for grown in testing:
-                    chain = grown
+                    chain, test = grown, grown.steps[step.number - 1].reasoning_test
+                    if test and not test.controls:
+                        yield {sheet.status: _answering(test.answers, language)}
         except Exception as error:
             yield sheet.failed(error, run_state, language)
         else:
@@ -133,6 +135,10 @@ class StepEvents:
         return [
             sheet.start([branching.button.click], asked, inputs, begun=sheet.branched),
         ]
+
+
+def _answering(done: int, language: str) -> str:
+    return status.line(translate(language, ANSWERING, done, MOST_ANSWERS), "busy")
 
 
 def _found(run_state: RunState | None, chosen: str | None) -> tuple[Chain, Step]:

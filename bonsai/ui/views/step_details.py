@@ -1,13 +1,14 @@
 """What the page tells about one step: its Reasoning, its question, and the candidates for the next one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.guard import Candidate, aligned
-from bonsai.chains.outcomes import REASONING_TEST, Verdict
+from bonsai.chains.outcomes import CHANGE_BY_CHANCE, REASONING_TEST, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
+from bonsai.measures.reasoning.effect import ReasoningTest
 from bonsai.reports.sections import thought_name
 from bonsai.ui.locales.translate import translatable, translate
 
@@ -65,15 +66,43 @@ def _reasoning(step: Step, language: str) -> list[str]:
     if step.reasoning_tries > 1:
         sentences.append(translate(language, "It was asked for {} times.", step.reasoning_tries))
     shown = [f"<p>{escape(' '.join(sentences))}</p>"] if sentences else []
-    if (test := step.reasoning_test) is not None:
+    if step.reasoning_test:
+        shown += _test(step.reasoning_test, language)
+    return [_head("Reasoning", language), *shown] if shown else []
+
+
+def _test(test: ReasoningTest, language: str) -> list[str]:
+    """Return what the test of a Reasoning found, and the answers that it compared."""
+    if not test.controls:
         without, shuffled = f"{test.change_without:.0%}", f"{test.change_shuffled:.0%}"
         result = translate(language, REASONING_TEST, without=without, shuffled=shuffled)
         answers = {"With it": test.answer, "Without it": test.answer_without, "Shuffled": test.answer_shuffled}
-        rows = "".join(
-            f"<dt>{escape(translate(language, name))}</dt><dd>{escape(text)}</dd>" for name, text in answers.items()
-        )
-        shown += [f'<p class="result">{escape(result)}</p><dl class="texts">{rows}</dl>']
-    return [_head("Reasoning", language), *shown] if shown else []
+        return [f'<p class="result">{escape(result)}</p>', _texts(answers, language)]
+    result = translate(language, CHANGE_BY_CHANCE, chance=f"{test.chance:.0%}")
+    names = ("In place of the Reasoning", "Change", "More than chance", "p")
+    rows = (
+        (translate(language, one.control), f"{one.change:.0%}", translate(language, one.more_than_chance))
+        + (f"{one.p_value:.2f}",)
+        for one in test.controls
+    )
+    answers = {"With it": test.answer} | {one.control: one.answer for one in test.controls}
+    summary = escape(translate(language, "The first answer of each, of {} in all", test.answers))
+    return [
+        f'<p class="result">{escape(result)}</p>',
+        _table([translate(language, name) for name in names], rows),
+        f"<details><summary>{summary}</summary>{_texts(answers, language)}</details>",
+    ]
+
+
+def _texts(texts: Mapping[str, str], language: str) -> str:
+    rows = (f"<dt>{escape(translate(language, name))}</dt><dd>{escape(text)}</dd>" for name, text in texts.items())
+    return f'<dl class="texts">{"".join(rows)}</dl>'
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    heads = "".join(f"<th>{escape(name)}</th>" for name in names)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="frame"><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def _thoughts(step: Step, language: str) -> list[str]:

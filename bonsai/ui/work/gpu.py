@@ -17,7 +17,7 @@ from bonsai.chains.reasoning_test import test_reasoning
 from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures.similarity import WORDS, Measure
-from bonsai.ui.work.lease import PaceEstimate, PendingWork, active_completions, work_of
+from bonsai.ui.work.lease import PaceEstimate, active_completions, work_of, work_of_test
 
 TIME_IS_OVER = (
     "The {seconds} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on."
@@ -73,7 +73,7 @@ class GpuRunner:
 
         Raises, here and with its message, what went wrong there.
         """
-        seconds = self.pace.seconds(PendingWork(sampling.max_new_tokens, 3 * self.engine.info.context_length))
+        seconds = self.pace.seconds(work_of_test(self.engine, chain, step_number, sampling))
         yield from self._on_gpu(seconds, "_test_reasoning", chain, step_number, sampling)
 
     def _on_gpu(self, seconds: int, work: str, *arguments: object) -> Generator[Any, None, None]:

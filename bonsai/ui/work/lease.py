@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import Role
+from bonsai.chains.reasoning_test import MOST_ANSWERS, answer_request, tested_step
 from bonsai.chains.roles import NEXT_QUESTION_TOKENS, next_prompt
 from bonsai.engines.base import Engine, SamplingParams
 
@@ -50,6 +51,15 @@ def work_of(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -
     rows = sum(_tokens(chain, sampling, chain.candidates) for chain in unfinished)
     read = sum(_read(engine, chain, sampling) for chain in unfinished)
     return PendingWork(max(longest, rows / engine.info.max_batch_size), read)
+
+
+def work_of_test(engine: Engine, chain: Chain, step_number: int, sampling: SamplingParams) -> PendingWork:
+    """Return what the test of a step's Reasoning has to do; raise UsageError if there is nothing to test."""
+    step = tested_step(chain, step_number)
+    prompt = answer_request(engine, chain, step, step.reasoning, sampling).prompt
+    # The Reasoning of another question comes first, by a prompt of its own.
+    rounds = 1 + math.ceil(MOST_ANSWERS / engine.info.max_batch_size)
+    return PendingWork(rounds * sampling.max_new_tokens, (1 + MOST_ANSWERS) * engine.count_tokens(prompt))
 
 
 def active_completions(chain: Chain) -> int:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from bonsai.measures.segments import is_word, segments
+from bonsai.measures.segments import words_of
 from bonsai.measures.terms import content_words, parse_question
 
 RUN_LENGTH, MOST_OFTEN = 4, 3
@@ -29,7 +29,7 @@ def is_whole(answer: str) -> bool:
 
 def repeats_itself(answer: str) -> bool:
     """Say whether the same four words running stand in an answer three times or more."""
-    words = [piece.casefold() for piece in segments(answer) if is_word(piece)]
+    words = words_of(answer)
     runs = Counter(zip(*(words[start:] for start in range(RUN_LENGTH)), strict=False))
     return max(runs.values(), default=0) >= MOST_OFTEN
 

@@ -1,12 +1,9 @@
-"""What a Reasoning is worth: whether there is one, whether it is a copy, and whether the answer made use of it."""
+"""What a Reasoning is worth as a text: whether there is one, and whether it is a copy."""
 
 import difflib
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
-from bonsai.measures.segments import content_terms, is_word, segments
+from bonsai.measures.segments import content_terms, words_of
 
 
 class ReasoningState(StrEnum):
@@ -25,21 +22,6 @@ class ReasoningState(StrEnum):
 _COPIED_SHARE = 0.75
 _SHORTEST_RUN = 2
 _ANNOUNCING = frozenset(("answer", "answered", "ask", "asked", "asking", "asks", "question", "reasoning"))
-
-
-@dataclass(frozen=True)
-class ReasoningTest:
-    """Three answers to one question, drawn alike: with the Reasoning, without it, and with its words shuffled.
-
-    The changes (0 to 1) say how different the other two are from the first; 0 means that the Reasoning, or its order,
-    was not used.
-    """
-
-    answer: str
-    answer_without: str
-    answer_shuffled: str
-    change_without: float
-    change_shuffled: float
 
 
 def state(reasoning: str, question: str, answer: str, cut: bool) -> ReasoningState:
@@ -63,38 +45,10 @@ def copies(reasoning: str, other: str) -> bool:
     same order and at least two in a row: at least three quarters of them. So a Reasoning about the same topic is no
     copy, nor is one of which the other text repeats a sentence among several.
     """
-    if _words(reasoning) == _words(other):
+    if words_of(reasoning) == words_of(other):
         return True
     words = [word for word in content_terms(reasoning) if word not in _ANNOUNCING]
     if not words:
         return False
     blocks = difflib.SequenceMatcher(None, words, content_terms(other), autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks if block.size >= _SHORTEST_RUN) >= _COPIED_SHARE * len(words)
-
-
-def change(answer: str, other: str) -> float:
-    """Return how different two answers are, 0 (the same words in the same order) to 1 (no word in common)."""
-    ours, theirs = _words(answer), _words(other)
-    return 1 - difflib.SequenceMatcher(None, ours, theirs, autojunk=False).ratio()
-
-
-def shuffled(reasoning: str, seed: int) -> str:
-    """Return a Reasoning with its words in another order, which `seed` decides; characters where there are no spaces.
-
-    What is between the words stays where it is.
-    """
-    parts = segments(reasoning)
-    places = [place for place, part in enumerate(parts) if is_word(part)]
-    mixed = random.Random(seed).sample(places, len(places))
-    moved = dict(zip(places, mixed, strict=True))
-    return "".join(parts[moved.get(place, place)] for place in range(len(parts)))
-
-
-def compare(answers: Sequence[str]) -> ReasoningTest:
-    """Return the test for three answers: with the Reasoning, without it, and with its words shuffled."""
-    answer, without, mixed = answers
-    return ReasoningTest(answer, without, mixed, round(change(answer, without), 3), round(change(answer, mixed), 3))
-
-
-def _words(text: str) -> list[str]:
-    return [piece.casefold() for piece in segments(text) if is_word(piece)]
