@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bonsai import __version__
-from bonsai.chains.outcomes import Axis, Method
+from bonsai.chains.outcomes import Axis, Judgement, Method
 from bonsai.cli.output import WRONG_USAGE
 from bonsai.lab.training.tracking import TRACKERS
 from bonsai.reports.formats import Format, Language
@@ -97,12 +97,29 @@ def _score(command: Parser) -> None:
     command.add_argument("--out", type=_file, metavar="FILE", help="a .csv or .xlsx file, instead of stdout")
 
 
+def _judge(command: Parser) -> None:
+    command.add_argument("run", type=Path, metavar="RUN.json", help="a saved run, or the journal of one; it is changed")
+    command.add_argument(
+        "--columns", choices=_words(Axis), default="", help="between what pairs are judged (default: what varies)"
+    )
+    step = command.add_argument_group("one step", "Say what you think of a step, instead of judging pairs blind.")
+    step.add_argument("--chain", type=int, default=1, metavar="C", help="its chain (default: %(default)s)")
+    step.add_argument("--step", type=int, metavar="N", help="its number in the chain")
+    step.add_argument(
+        "--verdict", choices=_words(Judgement), help="good or bad; with --beside better, worse or tie; none takes back"
+    )
+    step.add_argument("--reason", default="", metavar="TEXT", help="why")
+    step.add_argument("--beside", type=int, default=0, metavar="C", help="the chain to whose step it is compared")
+
+
 def _prompts(command: Parser) -> None:
     """Add no options: there are none."""
 
 
 def _train(command: Parser) -> None:
-    command.add_argument("data", type=Path, nargs="+", metavar="DATA.jsonl", help="one file or several")
+    command.add_argument(
+        "data", type=Path, nargs="+", metavar="DATA.jsonl", help="records, or saved runs with steps marked good"
+    )
     command.add_argument(
         "--base", default=SMOLLM2, metavar="MODEL", help="hub id, folder or GGUF file (default: the model in the box)"
     )
@@ -289,9 +306,10 @@ _COMMANDS: dict[str, tuple[Callable[[Parser], None], str]] = {
     "compare": (_compare, "ask with several prompt variants and print them side by side"),
     "batch": (_batch, "ask a whole list of questions"),
     "show": (_show, "draw a saved run again"),
+    "judge": (_judge, "say which answers of a saved run are better or good, names hidden"),
     "score": (_score, "measure and flag the steps of chains made elsewhere"),
     "prompts": (_prompts, "list and check the prompt variants"),
-    "train": (_train, "train a LoRA adapter on records in a JSONL file"),
+    "train": (_train, "train a LoRA adapter on records or on steps marked good"),
     "evaluate": (_evaluate, "measure the faults of chains, with and without an adapter"),
     "merge": (_merge, "write a model with its adapter merged, for servers"),
     "bench": (_bench, "measure Bonsai beside the usual way of asking a model"),

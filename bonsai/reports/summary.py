@@ -166,7 +166,7 @@ def _verdicts(language: Language, verdicts: Sequence[StepVerdict]) -> str:
     if not verdicts:
         return ""
     counts = Counter(one.judgement for one in verdicts)
-    pairs = sum(bool(one.other) for one in verdicts)
+    pairs = sum(bool(one.beside) for one in verdicts)
     return _say(language, "good {}, bad {}, pairs {}", counts[Judgement.GOOD], counts[Judgement.BAD], pairs)
 
 

@@ -28,7 +28,7 @@ _KINDS = {
 # Fields that earlier versions had not. They are left out while they are empty, so that the ids and files of runs that
 # make no use of them stay as they were.
 _ADDED_LATER = frozenset(
-    ("roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion", "verdicts", "other")
+    ("roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion", "verdicts", "beside")
     + ("chance", "answers", "controls")
 )
 

@@ -55,16 +55,16 @@ def test_a_verdict_changes_neither_the_id_nor_the_files_of_a_run_without_one(jou
 
 
 def test_the_last_verdict_on_a_step_counts(journal: Journal) -> None:
-    journal.judge([StepVerdict(1, 1, GOOD), StepVerdict(1, 1, TIE, other=2)])
-    journal.judge([StepVerdict(1, 1, BAD, "no"), StepVerdict(2, 1, BETTER, other=1)])
-    kept = (StepVerdict(1, 1, BAD, "no"), StepVerdict(1, 1, Judgement.WORSE, other=2))
+    journal.judge([StepVerdict(1, 1, GOOD), StepVerdict(1, 1, TIE, beside=2)])
+    journal.judge([StepVerdict(1, 1, BAD, "no"), StepVerdict(2, 1, BETTER, beside=1)])
+    kept = (StepVerdict(1, 1, BAD, "no"), StepVerdict(1, 1, Judgement.WORSE, beside=2))
     assert reopened(journal).run.verdicts == kept
 
 
 def test_what_is_said_twice_is_kept_once(journal: Journal) -> None:
-    journal.judge([StepVerdict(2, 1, BETTER, other=1)])
+    journal.judge([StepVerdict(2, 1, BETTER, beside=1)])
     length = journal.file.stat().st_size
-    journal.judge([StepVerdict(2, 1, BETTER, other=1)])
+    journal.judge([StepVerdict(2, 1, BETTER, beside=1)])
     assert journal.file.stat().st_size == length
 
 
@@ -89,8 +89,8 @@ def test_a_step_that_is_not_there_cannot_be_judged(journal: Journal, verdict: tu
     ("fields", "sentence"),
     [
         ({"judgement": BETTER}, "name the other chain"),
-        ({"judgement": GOOD, "other": 2}, "good or bad alone"),
-        ({"judgement": TIE, "other": 1}, "another chain, not of its own"),
+        ({"judgement": GOOD, "beside": 2}, "good or bad alone"),
+        ({"judgement": TIE, "beside": 1}, "another chain, not of its own"),
         ({"judgement": GOOD, "reason": "x" * (MAX_REASON + 1)}, "has 10,001 characters; at most 10,000"),
     ],
 )
@@ -100,7 +100,7 @@ def test_a_verdict_that_says_nothing_is_refused(fields: dict[str, object], sente
 
 
 def test_a_verdict_goes_with_the_texts_that_it_was_said_of(journal: Journal) -> None:
-    journal.judge([StepVerdict(1, 1, GOOD), StepVerdict(3, 1, TIE, other=4), StepVerdict(4, 1, BAD)])
+    journal.judge([StepVerdict(1, 1, GOOD), StepVerdict(3, 1, TIE, beside=4), StepVerdict(4, 1, BAD)])
     journal.restart_with_seed(3, 99)
     for one in (journal, reopened(journal)):
         assert one.run.verdicts == (StepVerdict(1, 1, GOOD), StepVerdict(4, 1, BAD))
@@ -125,7 +125,7 @@ def test_a_verdict_of_a_chain_that_is_not_in_the_file_is_told(journal: Journal) 
 
 
 def test_files_tell_of_verdicts_and_run_no_formula(journal: Journal) -> None:
-    journal.judge([StepVerdict(1, 1, GOOD, "=cmd|x"), StepVerdict(1, 1, BETTER, other=2)])
+    journal.judge([StepVerdict(1, 1, GOOD, "=cmd|x"), StepVerdict(1, 1, BETTER, beside=2)])
     run = read_saved(journal.file)
     lines = to_csv(run).splitlines()
     assert lines[0].endswith(",verdict")

@@ -327,3 +327,28 @@ def test_what_is_of_another_type_is_named(
 ) -> None:
     with pytest.raises(AppError, match=sentence):
         client.predict(api_name=endpoint, **arguments)
+
+
+def test_a_verdict_is_kept_in_the_run(client: Client) -> None:
+    run = json.loads(dumps(run_of("single")))
+    judged = client.predict(run, "good", reason="簡潔 🌱 =1+1", api_name="/judge")
+    assert judged["verdicts"] == [{"chain": 1, "step": 1, "judgement": "good", "reason": "簡潔 🌱 =1+1"}]
+    assert {**judged, "verdicts": []} == {**run, "verdicts": []}
+    assert "verdicts" not in client.predict(judged, "none", api_name="/judge")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"verdict": "great"}, "verdict is 'great'; it must be one of good, bad"),
+        ({"verdict": "good", "step": 2}, "Chain 1 has no step 2; there is 1."),
+        ({"verdict": "better", "beside": 2}, "The run has no chain 2; there is 1."),
+        ({"verdict": "good", "step": "one"}, "step is 'one'; it must be a number."),
+        ({"verdict": "good", "reason": 5}, "reason must be a text."),
+        ({"verdict": "bad", "reason": "x" * 10_001}, "10,001 characters; at most 10,000"),
+        ({"verdict": "good", "run": {}}, "The key 'format' is missing"),
+    ],
+)
+def test_what_is_no_verdict_gets_a_sentence(client: Client, given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**{"run": json.loads(dumps(run_of("single"))), **given}, api_name="/judge")

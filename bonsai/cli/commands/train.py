@@ -7,7 +7,7 @@ from dataclasses import replace
 from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.cli.output import FAILED, ProgressLine, say
 from bonsai.errors import UsageError
-from bonsai.lab.records import read_records
+from bonsai.lab.records.training_data import records_of
 from bonsai.lab.training.check import check
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.progress import Progress
@@ -48,7 +48,7 @@ def _hyperparameters(options: argparse.Namespace) -> Hyperparameters:
 
 
 def _check(options: argparse.Namespace, variants: Sequence[PromptVariant], how: Hyperparameters) -> int:
-    found = check(options.data, variants[0], how.max_tokens)
+    found = check(options.data, variants[0], how.max_tokens, say)
     for problem in found.problems:
         print(problem)
     named = sorted((move, count) for move, count in found.moves.items() if move)
@@ -62,7 +62,7 @@ def _check(options: argparse.Namespace, variants: Sequence[PromptVariant], how: 
 def _train(
     options: argparse.Namespace, settings: Settings, variants: Sequence[PromptVariant], how: Hyperparameters
 ) -> int:
-    records = [record for file in options.data for record in read_records(file)]
+    records = [record for file in options.data for record in records_of(file, say)]
     line = ProgressLine(_SECONDS_BETWEEN_LINES)
     settings = replace(settings, model=options.base, quantization=options.quantization or settings.quantization)
     job = TrainingJob(

@@ -1,7 +1,7 @@
 """Training records looked at before anything is trained: what is wrong with them, line by line, without a model."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from bonsai.chains.outcomes import Role
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import is_question
 from bonsai.errors import UsageError
-from bonsai.lab.records import Record, read_lines
+from bonsai.lab.records import Record
+from bonsai.lab.records.training_data import read_data
 from bonsai.measures.reasoning import ReasoningState, state
 from bonsai.measures.similarity import WORDS
 from bonsai.measures.terms import content_words
@@ -33,14 +34,16 @@ class Finding:
     """How many next questions have each move; "" for none."""
 
 
-def check(files: Iterable[Path], variant: PromptVariant, max_tokens: int) -> Finding:
-    """Return what is wrong with the records of some files; raise UsageError if one cannot be read at all.
+def check(
+    files: Iterable[Path], variant: PromptVariant, max_tokens: int, say: Callable[[str], None] = lambda text: None
+) -> Finding:
+    """Return what is wrong with the records of some files; raise BonsaiError if one cannot be read at all.
 
-    `variant` says what stands in the prompts, which count towards `max_tokens`.
+    `variant` says what stands in the prompts, which count towards `max_tokens`; `say` as in `read_data`.
     """
     found = Finding()
     for file in files:
-        for item in read_lines(file):
+        for item in read_data(file, say):
             if isinstance(item, UsageError):
                 found.problems.append(str(item))
                 continue

@@ -24,7 +24,7 @@ class BlindPair:
     def verdict(self, mark: str) -> StepVerdict:
         """Return what one of the MARKS says of the pair."""
         one, other = self.first, self.second
-        return StepVerdict(one.chain.number, one.step.number, MARKS[mark], other=other.chain.number).ordered()
+        return StepVerdict(one.chain.number, one.step.number, MARKS[mark], beside=other.chain.number).ordered()
 
 
 def blind_pairs(run: Run, comparison: Comparison) -> list[BlindPair]:

@@ -35,9 +35,9 @@ def column_wins(
     """
     balance: dict[tuple[str, str], Counter[str]] = {pair: Counter() for pair in combinations(columns, 2)}
     for one in verdicts:
-        if one.chain not in places or one.other not in places:
+        if one.chain not in places or one.beside not in places:
             continue
-        (column, item), (other, other_item) = places[one.chain], places[one.other]
+        (column, item), (other, other_item) = places[one.chain], places[one.beside]
         if item != other_item:
             continue
         score = _SCORES.get(one.judgement, 0)

@@ -54,7 +54,7 @@ class JournalIndex:
     def check(self, verdicts: Sequence[StepVerdict]) -> None:
         """Raise UsageError, naming the steps that are kept, if verdicts are of others."""
         for one in verdicts:
-            for number in filter(None, (one.chain, one.other)):
+            for number in filter(None, (one.chain, one.beside)):
                 steps = range(1, len(self.places(number)) + 1)
                 if one.step not in steps:
                     raise UsageError(
@@ -104,7 +104,7 @@ class JournalIndex:
         """Forget what was said of the steps of a chain from one on, which will be others."""
         if self.verdicts:
             self.verdicts = tuple(
-                one for one in self.verdicts if one.step < step or number not in (one.chain, one.other)
+                one for one in self.verdicts if one.step < step or number not in (one.chain, one.beside)
             )
 
     def _count(self, more: int) -> None:

@@ -99,10 +99,10 @@ class Run:
         chains = {one.number: one for one in self.chains}
         found = []
         for one in new:
-            for number in filter(None, (one.chain, one.other)):
+            for number in filter(None, (one.chain, one.beside)):
                 self.step_at(number, one.step)
-            owners = {number: _owner(chains, number, one.step) for number in (one.chain, one.other) if number}
-            found.append(replace(one, chain=owners[one.chain], other=owners.get(one.other, 0)))
+            owners = {number: _owner(chains, number, one.step) for number in (one.chain, one.beside) if number}
+            found.append(replace(one, chain=owners[one.chain], beside=owners.get(one.beside, 0)))
         return replace(self, verdicts=merged(self.verdicts, found))
 
     @cached_property

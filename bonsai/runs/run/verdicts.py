@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from bonsai.chains.outcomes import Judgement
 from bonsai.errors import UsageError
+from bonsai.runs.limits import number
 
 MAX_REASON = 10_000
 ALONE = (Judgement.GOOD, Judgement.BAD)
@@ -23,7 +25,7 @@ Key = tuple[int, int, int]
 class StepVerdict:
     """What a person says of one step.
 
-    Raises UsageError if the judgement and `other` do not go together, or if the reason is too long.
+    Raises UsageError if the judgement and `beside` do not go together, or if the reason is too long.
     """
 
     chain: int
@@ -32,15 +34,15 @@ class StepVerdict:
     judgement: Judgement
     reason: str = ""
     """Why, in the person's words."""
-    other: int = 0
+    beside: int = 0
     """The chain whose step of the same number it was judged beside; 0 if it was judged alone."""
 
     def __post_init__(self) -> None:
-        if self.other == self.chain:
+        if self.beside == self.chain:
             raise UsageError("A step is judged beside that of another chain, not of its own.")
-        if self.judgement in ALONE and self.other:
+        if self.judgement in ALONE and self.beside:
             raise UsageError("A step is good or bad alone; beside another one it is better, worse or a tie.")
-        if self.judgement in _BESIDE and not self.other:
+        if self.judgement in _BESIDE and not self.beside:
             raise UsageError(
                 "To say that a step is {judgement}, name the other chain, whose step it is beside.",
                 judgement=self.judgement,
@@ -52,20 +54,32 @@ class StepVerdict:
                 limit=MAX_REASON,
             )
 
+    @classmethod
+    def of(cls, chain: Any, step: Any, verdict: str, reason: str = "", beside: Any = 0) -> Self:
+        """Return the verdict in values from outside; raise UsageError, saying which is wrong, if it is none."""
+        if verdict not in set(Judgement):
+            names = ", ".join(Judgement)
+            raise UsageError("verdict is {value!r}; it must be one of {names}.", value=verdict, names=names)
+        numbers = {"chain": chain, "step": step, "beside": beside}
+        chain, step, beside = (number(name, value, 0) for name, value in numbers.items())
+        # Half of a character, which no file can hold, becomes a question mark.
+        words = reason.strip().encode("utf-8", "replace").decode()
+        return cls(chain, step, Judgement(verdict), words, beside)
+
     @property
     def key(self) -> Key:
         """What the verdict is of: of the same key the last verdict counts."""
-        return self.chain, self.step, self.other
+        return self.chain, self.step, self.beside
 
     def ordered(self) -> "StepVerdict":
         """Return the verdict as it is kept: that of a pair is of the chain with the lower number."""
-        if not self.other or self.chain < self.other:
+        if not self.beside or self.chain < self.beside:
             return self
-        return replace(self, chain=self.other, other=self.chain, judgement=self.judgement_of(self.other))
+        return replace(self, chain=self.beside, beside=self.chain, judgement=self.judgement_of(self.beside))
 
     def is_beside(self, chain: int) -> bool:
         """Say whether the verdict is of a pair of which one step is a chain's."""
-        return bool(self.other) and chain in (self.chain, self.other)
+        return bool(self.beside) and chain in (self.chain, self.beside)
 
     def judgement_of(self, chain: int) -> Judgement:
         """Return what is said of the step of one of the two chains."""
@@ -74,7 +88,7 @@ class StepVerdict:
     def told_of(self, chain: int) -> str:
         """Return the verdict in words, as it is said of one of its two chains: "good: clear", "worse than 1.2"."""
         judgement = self.judgement_of(chain)
-        other = self.other if chain == self.chain else self.chain
+        other = self.beside if chain == self.chain else self.chain
         said = _BESIDE.get(judgement, str(judgement)).format(other=f"{other}.{self.step}")
         return f"{said}: {self.reason}" if self.reason else said
 
@@ -91,7 +105,7 @@ def by_step(verdicts: Iterable[StepVerdict]) -> Mapping[tuple[int, int], list[St
     """Return the verdicts of each chain and step; that of a pair is of both its steps."""
     found: dict[tuple[int, int], list[StepVerdict]] = {}
     # What was said of a step alone comes first.
-    for one in sorted(verdicts, key=lambda verdict: verdict.other):
-        for chain in filter(None, (one.chain, one.other)):
+    for one in sorted(verdicts, key=lambda verdict: verdict.beside):
+        for chain in filter(None, (one.chain, one.beside)):
             found.setdefault((chain, one.step), []).append(one)
     return found

@@ -2,7 +2,7 @@
 
 from gradio.events import api as gr_api
 
-from bonsai.ui.api import ask, grids, saved_runs, score
+from bonsai.ui.api import ask, grids, judge, saved_runs, score
 from bonsai.ui.api.argument_types import check_types
 from bonsai.ui.context import PageContext
 from bonsai.ui.work.event_settings import RUNS
@@ -14,5 +14,6 @@ def publish(context: PageContext) -> None:
     makers = (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, *of_runs)
     for make in makers:
         gr_api(check_types(make(context)), api_name=make.__name__, concurrency_id=RUNS)
-    # Its own place in the queue: it needs no engine.
+    # Places of their own in the queue: they need no engine.
+    gr_api(check_types(judge.judge()), api_name="judge", concurrency_id="judge")
     gr_api(score.score(context), api_name="score", concurrency_id="score")
