@@ -24,7 +24,7 @@ HOMES = (
     "app",
 )
 DRAWERS = {"utils", "util", "helpers", "common", "misc", "types", "constants"}
-LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
+LONGEST_MODULE, LONGEST_FUNCTION = 250, 60
 # Imports inside functions, each with its reason beside it: what is heavy and not needed by everybody.
 MOST_LOCAL_IMPORTS = 9
 
@@ -131,7 +131,7 @@ def test_module_is_no_drawer(module: str) -> None:
 
 @every_module
 def test_module_and_functions_are_short(module: str) -> None:
-    assert len(FILES[module].read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+    assert len(FILES[module].read_text(encoding="utf-8").splitlines()) < LONGEST_MODULE
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1

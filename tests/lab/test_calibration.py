@@ -6,7 +6,8 @@ import pytest
 
 from bonsai.lab.calibration.__main__ import main
 from bonsai.lab.calibration.data import read_kinds
-from bonsai.lab.calibration.report import Share, explained
+from bonsai.lab.calibration.figures import Share
+from bonsai.lab.calibration.report import explained
 from bonsai.measures.embedder import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.settings import ROOT

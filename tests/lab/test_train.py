@@ -12,7 +12,8 @@ from bonsai.chains.formats import ChatFormat, InstructFormat, PromptFormat, Tagg
 from bonsai.chains.prompts import load_variants, parse_variant
 from bonsai.engines import open_engine
 from bonsai.engines.base import SamplingParams
-from bonsai.engines.model.loading import LoadedModel, load_model
+from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.loading import load_model
 from bonsai.errors import EngineError, UsageError
 from bonsai.lab.records import NextQuestion, Record, read_records, shipped_records
 from bonsai.lab.training.data.batches import batch_order

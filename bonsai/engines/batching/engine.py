@@ -15,7 +15,8 @@ from bonsai.engines.base import (
     too_long,
 )
 from bonsai.engines.batching.shared_batch import BatchUpdate, SharedBatch
-from bonsai.engines.model.loading import LoadedModel, load_model
+from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.rows import ActiveCompletion
 from bonsai.errors import SettingError
 from bonsai.settings import Settings
@@ -46,7 +47,7 @@ class BatchingEngine(Engine):
         penalty = set() if self._batch.supports_repetition_penalty else {"repetition_penalty"}
         self.info = replace(
             loaded.info("batching"),
-            context_length=self._batch.context_length,
+            context_length=self._batch.cache_size.context_length,
             options=DEFAULT_OPTIONS - penalty,
             max_batch_size=max_batch_size,
             max_concurrent_runs=max_batch_size,

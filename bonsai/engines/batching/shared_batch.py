@@ -10,20 +10,14 @@ import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from bonsai.engines.base import SamplingParams
+from bonsai.engines.batching.cache_size import CacheSize
 from bonsai.engines.batching.cpu_attention import use_cpu_passes
 from bonsai.engines.batching.seeded_sampling import SeededSampler
-from bonsai.engines.model.loading import LoadedModel
+from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.errors import EngineError, first_line
 
-# The most tokens of a pass, and the tokens of a page of the cache. A CPU takes time for each token that it reads, and
-# only whole pages are shared, so there they are as small as they may be; flash attention on a GPU wants pages of 256.
+# The most tokens of a pass: a CPU takes time for each token that it reads.
 _PASS = {"cpu": 256, "cuda": 2048}
-_PAGE = {"cpu": 4, "cuda": 256}
-_CPU_CACHE_BYTES = 512 * 2**20
-# Models of today say that they read a million tokens; on a CPU nobody waits for so many.
-_LONGEST_ON_CPU = 32_768
-_SHORTEST_CUT = 8192
-_SHARE_OF_FREE_GPU = 0.6
 _SECONDS_TO_STOP = 10.0
 
 
@@ -65,7 +59,6 @@ class SharedBatch:
     def __init__(self, loaded: LoadedModel, rows: int) -> None:
         self.supports_repetition_penalty = True
         self._loaded, self._rows = loaded, rows
-        self._page = _PAGE[loaded.model.device.type]
         self._lock = threading.RLock()
         self._keys = count()
         self._pending: dict[str, _PendingRequest] = {}
@@ -73,9 +66,7 @@ class SharedBatch:
         self._failure = ""
         self._restarted = self._stopping = False
         use_cpu_passes(loaded.model)
-        most = _LONGEST_ON_CPU if loaded.model.device.type == "cpu" else loaded.context_length
-        self.context_length = min(loaded.context_length, most, max(self._affordable_tokens(), _SHORTEST_CUT))
-        """Tokens that a request may have: not all that a model could read, if that would take all the memory."""
+        self.cache_size = CacheSize.of(loaded, rows)
         self._manager = self._open()
         self._watcher = threading.Thread(target=self._supervise, name="bonsai-batch", daemon=True)
         self._watcher.start()
@@ -117,8 +108,8 @@ class SharedBatch:
         model, ends = self._loaded.model, sorted(self._loaded.eos_token_ids)
         greedy = GenerationConfig(do_sample=False, eos_token_id=ends or -1, pad_token_id=ends[0] if ends else 0)
         sizes = ContinuousBatchingConfig(
-            page_size=self._page,
-            num_blocks=self._pages(),
+            page_size=self.cache_size.page,
+            num_blocks=self.cache_size.pages,
             max_batch_tokens=_PASS[model.device.type],
             max_requests_per_batch=self._rows,
             max_memory_percent=0.9,
@@ -146,31 +137,13 @@ class SharedBatch:
             ) from error
         return manager
 
-    def _affordable_tokens(self) -> int:
-        """Return how many tokens there is memory for in the cache."""
-        model = self._loaded.model
-        config = model.config.get_text_config()
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        bytes_per_token = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
-        memory = float(_CPU_CACHE_BYTES)
-        if model.device.type == "cuda":
-            memory = torch.cuda.mem_get_info()[0] * _SHARE_OF_FREE_GPU
-        return int(memory / bytes_per_token)
-
-    def _pages(self) -> int:
-        """Return the size of the cache in pages: the context of every row, if there is memory for it."""
-        tokens = min(self._rows * self.context_length, self._affordable_tokens())
-        # One request of full length must always find room.
-        return -(-max(tokens, self.context_length) // self._page) + 1
-
     def _begin(self, asked: _PendingRequest) -> None:
         """Add a request, after another one with its prompt has read that, if there is one."""
         prompt = tuple(asked.ids)
         if first := self._reading.get(prompt):
             first.waiting_for_prefix.append(asked)
             return
-        if len(prompt) > self._page:
+        if len(prompt) > self.cache_size.page:
             self._reading[prompt] = asked
         self._add(asked)
 

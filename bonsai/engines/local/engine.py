@@ -12,7 +12,8 @@ from transformers import DynamicCache
 from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, Snapshots, check_options, too_long
 from bonsai.engines.local.decoding_cache import DecodingCache
 from bonsai.engines.local.prefix_cache import PrefixCache
-from bonsai.engines.model.loading import LoadedModel, load_model
+from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.rows import ActiveCompletion, sample
 from bonsai.settings import Settings
 

@@ -3,134 +3,25 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
-from bonsai.engines.base import EngineInfo, Prompt
-from bonsai.engines.gguf.finding import find_model, is_gguf
 from bonsai.engines.hub import find_folder
 from bonsai.engines.model.adapter import add_adapter, brings_tokenizer, check_adapter
-from bonsai.engines.model.device import ZERO_GPU, device_words
+from bonsai.engines.model.device import device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.engines.model.gguf import load_unpacked
+from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.model_files import ModelFiles, model_files
 from bonsai.errors import EngineError, SettingError, first_line
 from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
-# Of a worker's memory what a model may have; the rest is for what it reads and writes.
-ZERO_GPU_BYTES = 40 * 2**30
 _UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
-
-
-@dataclass(frozen=True)
-class ModelFiles:
-    """Where a model lies: a checkpoint fills its folder, a GGUF file is one of the files in it."""
-
-    folder: Path
-    gguf: str = ""
-    """The name of the GGUF file; empty for a checkpoint."""
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What `from_pretrained` takes to read from here."""
-        source = {"pretrained_model_name_or_path": self.folder, "trust_remote_code": False}
-        return {**source, "gguf_file": self.gguf} if self.gguf else source
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model that is ready to complete: `ends` are the tokens that end a completion; see Engine for the names."""
-
-    model: Any
-    tokenizer: Any
-    model_id: str
-    adapter_id: str
-    device: str
-    context_length: int
-    eos_token_ids: frozenset[int]
-    is_stand_in: bool
-
-    @property
-    def vocabulary(self) -> int:
-        """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
-        return min(int(max(self.tokenizer.get_vocab().values())) + 1, self._rows)
-
-    def encode(self, prompt: Prompt) -> list[int]:
-        """Return the tokens of a prompt, at least one; what looks like a special token in a text stays text."""
-        if any(token in text for text in prompt.parts[1::2] for token in self._special):
-            ids = [
-                token for number, part in enumerate(prompt.parts) for token in self._ids(part, is_text=number % 2 == 1)
-            ]
-        else:
-            ids = self._ids(prompt.text)
-        return [*self._begin, *ids] or [self.tokenizer.eos_token_id]
-
-    def _ids(self, text: str, *, is_text: bool = False) -> list[int]:
-        ids = self.tokenizer(text, verbose=False, add_special_tokens=False, split_special_tokens=is_text)["input_ids"]
-        # A token that was added to the tokenizer alone says nothing to the model.
-        return [token for token in ids if token < self._rows]
-
-    @cached_property
-    def _rows(self) -> int:
-        return int(self.model.get_input_embeddings().num_embeddings)
-
-    @cached_property
-    def _special(self) -> frozenset[str]:
-        added = self.tokenizer.added_tokens_decoder.values()
-        return frozenset((*self.tokenizer.all_special_tokens, *(token.content for token in added if token.special)))
-
-    @cached_property
-    def _begin(self) -> list[int]:
-        """What the tokenizer puts before each text; what it puts after one would end a prompt, and is left out."""
-        alone = self._ids("a")
-        whole = self.tokenizer("a", verbose=False)["input_ids"]
-        places = range(len(whole) - len(alone) + 1)
-        start = next((place for place in places if whole[place : place + len(alone)] == alone), 0)
-        return list(whole[:start])
-
-    def info(self, engine: str) -> EngineInfo:
-        """Return what the engine of that name is with this model."""
-        return EngineInfo(
-            engine,
-            self.model_id,
-            self.adapter_id,
-            self.device,
-            is_stand_in=self.is_stand_in,
-            context_length=self.context_length,
-            chat_template=_chat_template(self.tokenizer),
-            eos_token=str(self.tokenizer.eos_token or ""),
-        )
-
-    def check_memory(self) -> None:
-        """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
-        needed = self.model.get_memory_footprint()
-        if self.device == ZERO_GPU:
-            # What a worker gets is not to be seen from here.
-            free = ZERO_GPU_BYTES - needed
-        elif self.model.device.type == "cuda":
-            free = torch.cuda.mem_get_info()[0]
-        else:
-            free = psutil.virtual_memory().available
-        if free < needed * 1.2:
-            raise EngineError(
-                "The model without its adapter does not fit beside it: it takes {needed:.1f} GB more, and "
-                "{free:.1f} GB are free. Compare them in two runs.",
-                needed=needed / 2**30,
-                free=max(0, free) / 2**30,
-            )
-
-
-def _chat_template(tokenizer: Any) -> str:
-    """Return the chat template of a tokenizer, the usual one if it has several; "" if it has none."""
-    template = getattr(tokenizer, "chat_template", None) or ""
-    return str(template.get("default", "") if isinstance(template, dict) else template)
 
 
 def load_model(settings: Settings) -> LoadedModel:
@@ -169,26 +60,6 @@ def load_model(settings: Settings) -> LoadedModel:
         eos_token_ids=_ends(model, tokenizer),
         is_stand_in=model_id == SMOLLM2,
     )
-
-
-def model_files(source: str, revision: str) -> ModelFiles:
-    """Return where a model lies, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
-    if is_gguf(source):
-        file = find_model(source, revision)
-        return ModelFiles(file.parent, file.name)
-    folder = find_folder(source, "model", revision)
-    if not (folder / "config.json").is_file():
-        hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""
-        raise EngineError(f"The model {source} has no config.json in {folder}.{hint}")
-    # transformers would take the adapter's word for which model to load.
-    if (folder / "adapter_config.json").is_file():
-        raise EngineError(f"{folder} holds a model and an adapter; move the adapter to a folder of its own.")
-    if not any(folder.glob("*.safetensors")):
-        raise EngineError(
-            f"The model {source} has no safetensors weights in {folder}; .bin weights are not read, since they can "
-            "run code. Convert it: load it with transformers and save it with save_pretrained()."
-        )
-    return ModelFiles(folder)
 
 
 def _config(model_id: str, files: ModelFiles) -> Any:

@@ -11,7 +11,9 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bonsai.engines.base import Prompt
-from bonsai.engines.model.loading import LoadedModel, ModelFiles, load_model, model_files, quiet
+from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.loading import load_model, quiet
+from bonsai.engines.model.model_files import ModelFiles, model_files
 from bonsai.errors import EngineError, SettingError, UsageError, first_line
 from bonsai.settings import NO_ADAPTER, Settings
 

@@ -11,7 +11,8 @@ from peft import LoraConfig, get_peft_model
 from tokenizers import ByteLevelBPETokenizer
 from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 
-from bonsai.engines.model.loading import LoadedModel, load_model, quiet
+from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.loading import load_model, quiet
 from bonsai.lab.records import shipped_records
 from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 

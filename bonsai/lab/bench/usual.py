@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, L
 from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, Request, RequestQueue, Snapshots
 from bonsai.engines.hub import find_folder
 from bonsai.engines.model.gguf import load_unpacked
-from bonsai.engines.model.loading import model_files, quiet
+from bonsai.engines.model.loading import quiet
+from bonsai.engines.model.model_files import model_files
 from bonsai.settings import NO_ADAPTER
 
 

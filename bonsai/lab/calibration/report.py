@@ -4,13 +4,12 @@ Pairs show how many repeats are found. Chains that people asked hardly repeat th
 false alarms. The same data give the same report.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from bonsai.lab.calibration.data import HARD, SAME_MEANING, Case, Data, Pair
+from bonsai.lab.calibration.cases import by_split, to_be_found, to_be_left, turns_of
+from bonsai.lab.calibration.data import HARD, SAME_MEANING, Case, Data
+from bonsai.lab.calibration.figures import FALSE_ALARMS, roc_area, sameness, share, threshold
 from bonsai.measures.similarity import (
     BY_CHARACTERS,
     BY_MEANING,
@@ -23,27 +22,7 @@ from bonsai.measures.similarity import (
     WORDS,
     Measure,
 )
-from bonsai.runs.scoring import Turn, score
-
-FALSE_ALARMS = 0.05
-_DRAWS, _SEED = 1000, 1
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of `total` were found; as text the share in percent, with Wilson's 95% interval."""
-
-    found: int
-    total: int
-
-    def __str__(self) -> str:
-        if not self.total:
-            return "none"
-        share, z = self.found / self.total, 1.96
-        middle = share + z * z / (2 * self.total)
-        reach = z * (share * (1 - share) / self.total + (z / (2 * self.total)) ** 2) ** 0.5
-        low, high = (max(0.0, (middle + side * reach) / (1 + z * z / self.total)) for side in (-1, 1))
-        return f"{share:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+from bonsai.runs.scoring import score
 
 
 def report(data: Data, measures: Sequence[Measure], notes: Sequence[str] = ()) -> str:
@@ -119,7 +98,7 @@ def _similarity(data: Data, measures: Sequence[Measure], names: Sequence[str]) -
     for name, pairs in data.pairs.items():
         for label, some in ((name, pairs), (f"{name}, hard", [pair for pair in pairs if pair.hard])):
             same = sum(pair.same for pair in some)
-            areas = (_area(some, measure) for measure in measures)
+            areas = (roc_area(some, measure) for measure in measures)
             rows.append([label, f"{len(some):,}", f"{same:,}", *areas])
     return [
         "## Does similarity rank pairs of the same meaning first?",
@@ -141,11 +120,11 @@ def _repeats(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> l
         "",
         "To be found:",
         "",
-        *_caught(_to_be_found(data), measures, names),
+        *_caught(to_be_found(data), measures, names),
         "",
         "To be left alone:",
         "",
-        *_caught(_to_be_left(data), measures, names),
+        *_caught(to_be_left(data), measures, names),
     ]
 
 
@@ -153,7 +132,7 @@ def _kinds(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> lis
     groups: dict[str, list[Case]] = {}
     for label, pairs in (("reworded", data.rewordings), ("deeper", data.deeper)):
         for kind in dict.fromkeys(pair.kind for pair in pairs):
-            groups |= _by_split(f"{label}: {kind}", [pair for pair in pairs if pair.kind == kind])
+            groups |= by_split(f"{label}: {kind}", [pair for pair in pairs if pair.kind == kind])
     if not groups:
         return []
     return [
@@ -166,14 +145,14 @@ def _kinds(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> lis
 
 
 def _at_false_alarms(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
-    turns = [case for file in data.chains.values() for case in _turns(file)]
+    turns = [case for file in data.chains.values() for case in turns_of(file)]
     if not turns:
         return []
-    limits = [_limit([_sameness(measure, case) for case in turns]) for measure in measures]
+    limits = [threshold([sameness(measure, case) for case in turns]) for measure in measures]
     rows = []
-    for label, cases in (_to_be_found(data) | _to_be_left(data)).items():
+    for label, cases in (to_be_found(data) | to_be_left(data)).items():
         shares = (
-            _share(_sameness(measure, case) > limit for case in cases)
+            share(sameness(measure, case) > limit for case in cases)
             for measure, limit in zip(measures, limits, strict=True)
         )
         rows.append([label, f"{len(cases):,}", *map(str, shares)])
@@ -197,7 +176,7 @@ def _other_flags(data: Data, measures: Sequence[Measure], names: Sequence[str]) 
     rows = []
     for flag, first in flags.items():
         able = [[step for step in scored if step.number >= first] for scored in steps]
-        shares = [str(_share(flag in step.flags for step in some)) for some in able]
+        shares = [str(share(flag in step.flags for step in some)) for some in able]
         rows.append([f"`{flag}`", f"{len(able[0]):,}", *shares])
     without_answers = "" if "no-progress" in flags else " `no-progress` was not measured: these chains have no answers."
     return [
@@ -240,68 +219,10 @@ def _caught(groups: dict[str, list[Case]], measures: Sequence[Measure], names: S
     rows = []
     for label, cases in groups.items():
         looks = [[measure.compare_with_earlier(*case) for case in cases] for measure in measures]
-        flagged = [str(_share(look.repeated is not None for look in seen)) for seen in looks]
-        guarded = [str(_share(look.rejected is not None for look in seen)) for seen in looks]
+        flagged = [str(share(look.repeated is not None for look in seen)) for seen in looks]
+        guarded = [str(share(look.rejected is not None for look in seen)) for seen in looks]
         rows.append([label, f"{len(cases):,}", *flagged, *guarded])
     return _table(["questions", "number", *(f"{rule} {name}" for rule in ("flag", "guard") for name in names)], rows)
-
-
-def _to_be_found(data: Data) -> dict[str, list[Case]]:
-    rated = {f"same meaning, {name}": [pair.case for pair in pairs if pair.same] for name, pairs in data.pairs.items()}
-    return rated | _by_split("reworded", data.rewordings)
-
-
-def _to_be_left(data: Data) -> dict[str, list[Case]]:
-    chains = {f"turns, {name}": _turns(turns) for name, turns in data.chains.items()}
-    if len(chains) > 1:
-        chains["turns, all of these"] = [case for cases in chains.values() for case in cases]
-    rated = {
-        f"another meaning, {name}": [pair.case for pair in pairs if not pair.same] for name, pairs in data.pairs.items()
-    }
-    return chains | rated | _by_split("deeper", data.deeper)
-
-
-def _by_split(label: str, pairs: Sequence[Pair]) -> dict[str, list[Case]]:
-    splits = sorted({pair.split for pair in pairs})
-    return {f"{label}, {split}": [pair.case for pair in pairs if pair.split == split] for split in splits}
-
-
-def _turns(turns: Sequence[Turn]) -> list[Case]:
-    asked: dict[str, list[str]] = defaultdict(list)
-    cases = []
-    for turn in turns:
-        if asked[turn.chain]:
-            cases.append((turn.question, tuple(asked[turn.chain])))
-        asked[turn.chain].append(turn.question)
-    return cases
-
-
-def _sameness(measure: Measure, case: Case) -> float:
-    return measure.compare_with_earlier(*case).repeat_score or 0.0
-
-
-def _limit(values: Sequence[float]) -> float:
-    """Return the value that at most FALSE_ALARMS of the values are above."""
-    return sorted(values, reverse=True)[int(FALSE_ALARMS * len(values))]
-
-
-def _share(tests: Iterable[bool]) -> Share:
-    found = list(tests)
-    return Share(sum(found), len(found))
-
-
-def _area(pairs: Sequence[Pair], measure: Measure) -> str:
-    """Return the area under the ROC curve of similarity, with an interval from draws with replacement."""
-    values = [(pair.same, measure.similarity(pair.question, pair.other)) for pair in pairs]
-    same = np.array([value for is_same, value in values if is_same])
-    other = np.array([value for is_same, value in values if not is_same])
-    if not same.size or not other.size:
-        return "none"
-    wins = (same[:, None] > other) + 0.5 * (same[:, None] == other)
-    draw = np.random.default_rng(_SEED).multinomial
-    ours, theirs = (draw(size, np.full(size, 1 / size), _DRAWS) / size for size in (same.size, other.size))
-    low, high = np.quantile(((ours @ wins) * theirs).sum(axis=1), (0.025, 0.975))
-    return f"{wins.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -11,7 +11,8 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 
 from bonsai.engines.hub import find_folder
 from bonsai.engines.model.adapter import check_adapter
-from bonsai.engines.model.loading import LoadedModel, load_model, quiet
+from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.loading import load_model, quiet
 from bonsai.errors import UsageError
 from bonsai.lab.training.data.batches import Batch, collate
 from bonsai.lab.training.data.rows import Row, TokenTree

@@ -99,7 +99,7 @@ def resume_journal(file: Path, plan: Plan) -> Journal:
     except BaseException:
         lock.release()
         raise
-    journal.lock = lock
+    journal.lines.lock = lock
     return journal
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bonsai.chains.formats import PromptFormat
 from bonsai.chains.outcomes import Role
 from bonsai.chains.prompts import PromptVariant
-from bonsai.engines.model.loading import LoadedModel
+from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.errors import UsageError
 from bonsai.lab.records import Record
 from bonsai.lab.training.data.rows import Row, rows

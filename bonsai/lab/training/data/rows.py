@@ -8,7 +8,7 @@ from bonsai.chains.formats import ChatFormat, PromptFormat, Turn
 from bonsai.chains.outcomes import Role
 from bonsai.chains.prompts import PromptVariant, join
 from bonsai.engines.base import Prompt
-from bonsai.engines.model.loading import LoadedModel
+from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.lab.records import Record
 
 

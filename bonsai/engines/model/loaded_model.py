@@ -1,0 +1,104 @@
+"""A model in memory, with its tokenizer and adapter."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import psutil
+import torch
+
+from bonsai.engines.base import EngineInfo, Prompt
+from bonsai.engines.model.device import ZERO_GPU
+from bonsai.errors import EngineError
+
+# Of a worker's memory what a model may have; the rest is for what it reads and writes.
+ZERO_GPU_BYTES = 40 * 2**30
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to complete: `ends` are the tokens that end a completion; see Engine for the names."""
+
+    model: Any
+    tokenizer: Any
+    model_id: str
+    adapter_id: str
+    device: str
+    context_length: int
+    eos_token_ids: frozenset[int]
+    is_stand_in: bool
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
+        return min(int(max(self.tokenizer.get_vocab().values())) + 1, self._rows)
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the tokens of a prompt, at least one; what looks like a special token in a text stays text."""
+        if any(token in text for text in prompt.parts[1::2] for token in self._special):
+            ids = [
+                token for number, part in enumerate(prompt.parts) for token in self._ids(part, is_text=number % 2 == 1)
+            ]
+        else:
+            ids = self._ids(prompt.text)
+        return [*self._begin, *ids] or [self.tokenizer.eos_token_id]
+
+    def _ids(self, text: str, *, is_text: bool = False) -> list[int]:
+        ids = self.tokenizer(text, verbose=False, add_special_tokens=False, split_special_tokens=is_text)["input_ids"]
+        # A token that was added to the tokenizer alone says nothing to the model.
+        return [token for token in ids if token < self._rows]
+
+    @cached_property
+    def _rows(self) -> int:
+        return int(self.model.get_input_embeddings().num_embeddings)
+
+    @cached_property
+    def _special(self) -> frozenset[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return frozenset((*self.tokenizer.all_special_tokens, *(token.content for token in added if token.special)))
+
+    @cached_property
+    def _begin(self) -> list[int]:
+        """What the tokenizer puts before each text; what it puts after one would end a prompt, and is left out."""
+        alone = self._ids("a")
+        whole = self.tokenizer("a", verbose=False)["input_ids"]
+        places = range(len(whole) - len(alone) + 1)
+        start = next((place for place in places if whole[place : place + len(alone)] == alone), 0)
+        return list(whole[:start])
+
+    def info(self, engine: str) -> EngineInfo:
+        """Return what the engine of that name is with this model."""
+        return EngineInfo(
+            engine,
+            self.model_id,
+            self.adapter_id,
+            self.device,
+            is_stand_in=self.is_stand_in,
+            context_length=self.context_length,
+            chat_template=_chat_template(self.tokenizer),
+            eos_token=str(self.tokenizer.eos_token or ""),
+        )
+
+    def check_memory(self) -> None:
+        """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
+        needed = self.model.get_memory_footprint()
+        if self.device == ZERO_GPU:
+            # What a worker gets is not to be seen from here.
+            free = ZERO_GPU_BYTES - needed
+        elif self.model.device.type == "cuda":
+            free = torch.cuda.mem_get_info()[0]
+        else:
+            free = psutil.virtual_memory().available
+        if free < needed * 1.2:
+            raise EngineError(
+                "The model without its adapter does not fit beside it: it takes {needed:.1f} GB more, and "
+                "{free:.1f} GB are free. Compare them in two runs.",
+                needed=needed / 2**30,
+                free=max(0, free) / 2**30,
+            )
+
+
+def _chat_template(tokenizer: Any) -> str:
+    """Return the chat template of a tokenizer, the usual one if it has several; "" if it has none."""
+    template = getattr(tokenizer, "chat_template", None) or ""
+    return str(template.get("default", "") if isinstance(template, dict) else template)

@@ -1,0 +1,44 @@
+"""Where a model lies: a folder with a checkpoint, or a GGUF file; fetched from the hub if need be."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bonsai.engines.gguf.finding import find_model, is_gguf
+from bonsai.engines.hub import find_folder
+from bonsai.errors import EngineError
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model lies: a checkpoint fills its folder, a GGUF file is one of the files in it."""
+
+    folder: Path
+    gguf: str = ""
+    """The name of the GGUF file; empty for a checkpoint."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `from_pretrained` takes to read from here."""
+        source = {"pretrained_model_name_or_path": self.folder, "trust_remote_code": False}
+        return {**source, "gguf_file": self.gguf} if self.gguf else source
+
+
+def model_files(source: str, revision: str) -> ModelFiles:
+    """Return where a model lies, fetched from the hub if it is not here; raise EngineError if it cannot be used."""
+    if is_gguf(source):
+        file = find_model(source, revision)
+        return ModelFiles(file.parent, file.name)
+    folder = find_folder(source, "model", revision)
+    if not (folder / "config.json").is_file():
+        hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""
+        raise EngineError(f"The model {source} has no config.json in {folder}.{hint}")
+    # transformers would take the adapter's word for which model to load.
+    if (folder / "adapter_config.json").is_file():
+        raise EngineError(f"{folder} holds a model and an adapter; move the adapter to a folder of its own.")
+    if not any(folder.glob("*.safetensors")):
+        raise EngineError(
+            f"The model {source} has no safetensors weights in {folder}; .bin weights are not read, since they can "
+            "run code. Convert it: load it with transformers and save it with save_pretrained()."
+        )
+    return ModelFiles(folder)

@@ -1,0 +1,170 @@
+"""The chains that a journal keeps, read from its file when they are asked for."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, overload
+
+from bonsai.chains.chain import Chain
+from bonsai.chains.conclusion import CONCLUDED, Conclusion
+from bonsai.chains.outcomes import StopReason
+from bonsai.chains.step import Step
+from bonsai.errors import BonsaiError, Note, RunFileError
+from bonsai.runs.journal.index import JournalIndex
+from bonsai.runs.journal.line_file import LineFile
+from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_at, parse_line
+from bonsai.runs.plan import Plan
+from bonsai.runs.run import Run, StoredChains
+
+
+class KeptChains(StoredChains):
+    """The chains of a plan in a JSONL file: a line for the plan, then one for each finished step, oldest first.
+
+    As a sequence it gives the chains in the order of their numbers, each read from the file when it is asked for; so a
+    long run takes no more memory than a short one.
+    """
+
+    def __init__(self, file: Path, plan: Plan, end: int = 0) -> None:
+        """`end` is where its first line ends, if nothing else is in the file."""
+        self.file, self.plan = file, plan
+        self.lines = LineFile(file, end)
+        self._index = JournalIndex()
+        self._run: Run | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run, whose chains are those of the journal at any time, with the verdicts up to now."""
+        if self._run is None or self._run.verdicts is not self._index.verdicts:
+            self._run = Run.of_plan(self.plan, self, self._index.verdicts)
+        return self._run
+
+    @property
+    def finished(self) -> int:
+        """The number of chains that are finished."""
+        return len(self._index.ended) - len(self._index.awaiting)
+
+    @property
+    def failed(self) -> list[int]:
+        """The numbers of the chains that ended with an error."""
+        return sorted(self._index.failed)
+
+    @property
+    def failures(self) -> int:
+        """The number of chains that ended with an error."""
+        return len(self._index.failed)
+
+    @property
+    def done(self) -> float:
+        """How much of the plan is done, 0 to 1; a finished chain is done as a whole, however early it ended."""
+        return (self.finished + self._index.open_steps / self.plan.grid.length) / len(self)
+
+    @property
+    def steps(self) -> int:
+        """The number of steps that are kept."""
+        return self._index.steps
+
+    def __len__(self) -> int:
+        """Return the number of chains in the plan."""
+        return len(self.plan.grid)
+
+    @overload
+    def __getitem__(self, place: int) -> Chain: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Chain]: ...
+    def __getitem__(self, place: int | slice) -> Chain | list[Chain]:
+        """Return the chain at a place from 0 as it was kept: one that goes on is about to write its next step."""
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return next(self._chains([place % len(self) + 1]))
+
+    def __iter__(self) -> Iterator[Chain]:
+        """Yield all chains, in the order of their numbers."""
+        return self._chains(range(1, len(self) + 1))
+
+    def begun(self) -> Iterator[Chain]:
+        """Yield all chains as they began; the file is not read for it."""
+        return map(self._begun, range(1, len(self) + 1))
+
+    def unfinished(self) -> Iterator[Chain]:
+        """Yield the chains that go on, with the steps that were kept; nothing of these is written again."""
+        ended, awaiting = self._index.ended, self._index.awaiting
+        return self._chains(number for number in range(1, len(self) + 1) if number not in ended or number in awaiting)
+
+    def read_steps(self, file: BinaryIO) -> None:
+        """Find the steps in an open file, from where it stands: behind its first line, or what was read before.
+
+        A torn last line counts as not written. Raises RunFileError for a line that is no step.
+        """
+        for count, (place, line) in enumerate(self.lines.read(file), start=2):
+            try:
+                self._take(parse_line(line), place)
+            except (BonsaiError, ValueError, RecursionError) as error:
+                reason = error if isinstance(error, BonsaiError) else Note("This is not JSON.")
+                raise RunFileError(
+                    "The journal {file} is damaged at line {line}. {reason} Remove that line and those after it to go "
+                    "on from there.",
+                    file=self.file,
+                    line=count,
+                    reason=reason,
+                ) from error
+
+    def _take(self, line: Line, place: int) -> None:
+        """Take in what a line at a place of the file says; raise RunFileError if it does not fit."""
+        if not 1 <= line.chain <= len(self):
+            raise RunFileError("There is no chain {chain}.", chain=line.chain)
+        if isinstance(line, SeedLine):
+            self._note_restart(line.chain, line.seed)
+            return
+        if isinstance(line, ConclusionLine):
+            self._index.conclude(line.chain, place)
+            return
+        if isinstance(line, VerdictLine):
+            self._index.judge([line.verdict])
+            return
+        self._index.add(line.chain, line.step.number, place)
+        if line.stop_reason:
+            self._index.end(line.chain, line.stop_reason, awaits(self._begun(line.chain), line.stop_reason))
+
+    def _note_restart(self, number: int, seed: int) -> None:
+        self._index.restart(number, seed)
+        # Its id depends on the seeds.
+        self._run = None
+
+    def _chains(self, numbers: Iterable[int]) -> Iterator[Chain]:
+        try:
+            with self.file.open("rb") as file:
+                for number in numbers:
+                    yield self._chain(number, file)
+        except OSError as error:
+            raise RunFileError(
+                "The journal {file} cannot be read: {reason}.", file=self.file, reason=error.strerror
+            ) from error
+
+    def _chain(self, number: int, file: BinaryIO) -> Chain:
+        chain = self._begun(number)
+        steps = [line_at(StepLine, file, place).step for place in self._index.places(number)]
+        if number in self._index.ended:
+            conclusion = self._conclusion(number, file)
+            return replace(chain, steps=tuple(steps), stop_reason=self._index.ended[number], conclusion=conclusion)
+        if not steps:
+            return chain
+        following = Step(len(steps) + 1, steps[-1].next_question, chain.method.roles[0])
+        return replace(chain, steps=(*steps, following))
+
+    def _conclusion(self, number: int, file: BinaryIO) -> Conclusion | None:
+        """Return the conclusion of an ended chain: as it was kept, about to be written, or none."""
+        if number in self._index.awaiting:
+            return Conclusion()
+        place = self._index.conclusions.get(number)
+        return None if place is None else line_at(ConclusionLine, file, place).conclusion
+
+    def _begun(self, number: int) -> Chain:
+        chain = self.plan.grid.chain(number, self.plan.model)
+        return replace(chain, seed=self._index.seeds.get(number, chain.seed))
+
+
+def awaits(chain: Chain, reason: StopReason) -> bool:
+    """Say whether a conclusion follows the steps of a chain that ended."""
+    return chain.concludes and reason in CONCLUDED

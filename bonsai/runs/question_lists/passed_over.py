@@ -1,0 +1,45 @@
+"""The lines of a list that are no questions, told by their numbers."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bonsai.errors import Note
+
+COMMENT = re.compile(r"\s*#+\s")
+# The rule under the header of a table in Markdown or of a database.
+RULE = re.compile(r"[-=+:|\s]*[-=]{2}[-=+:|\s]*")
+_MAX_LINES_TOLD = 10
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """The lines that were passed over."""
+
+    without: list[str] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+
+    def notes(self) -> Iterator[Note]:
+        """Yield a sentence for each kind."""
+        for sentence, lines in (
+            ("Lines without a question, passed over: {lines}.", self.without),
+            ("Blank lines, passed over: {lines}.", self.blank),
+            ("Lines that begin with #, passed over: {lines}.", self.comments),
+            ("Lines that repeat a question, passed over: {lines}.", self.repeated),
+        ):
+            if lines:
+                yield Note(sentence, lines=listed(lines))
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Return the first of some line numbers, and how many more there are."""
+    shown = ", ".join(lines[:_MAX_LINES_TOLD])
+    return shown if len(lines) <= _MAX_LINES_TOLD else f"{shown} and {len(lines) - _MAX_LINES_TOLD:,} more"
+
+
+def is_blank(text: str) -> bool:
+    """Say whether nobody sees anything of a text."""
+    return all(letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf") for letter in text)
