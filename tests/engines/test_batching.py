@@ -244,7 +244,7 @@ def test_candidates_of_one_prompt_share_its_reading(batching_engine: BatchingEng
     with passes(batching_engine) as seen:
         last(batching_engine, [QUESTION * 2] * 4, [replace(PARAMS, seed=seed, max_new_tokens=3) for seed in range(4)])
     assert seen[0] == [tokens]
-    assert sum(map(sum, seen)) < tokens + 3 * batching_engine._batch._page + 4 * 3
+    assert sum(map(sum, seen)) < tokens + 3 * batching_engine._batch.cache_size.page + 4 * 3
 
 
 def test_a_candidate_whose_reader_is_cancelled_reads_for_itself(batching_engine: BatchingEngine) -> None:
