@@ -11,7 +11,7 @@ from bonsai.runs.run.verdicts import StepVerdict
 
 
 class Journal(KeptChains):
-    """The chains of a plan in a file that one writer at a time adds to: a line is on the disk before `append` returns."""
+    """The chains of a plan in a file that one writer at a time adds to: each line is on the disk once it is kept."""
 
     def reopen(self, numbers: Sequence[int]) -> None:
         """Let chains that ended with an error go on, from the step that failed."""
