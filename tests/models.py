@@ -8,6 +8,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
     PhiConfig,
@@ -72,6 +74,23 @@ def make_adapter(model: PreTrainedModel, folder: Path, **how: object) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         get_peft_model(model, config).save_pretrained(str(folder))
+
+
+def make_talkative_adapter(base: Path, folder: Path) -> None:
+    """Save an adapter of a base of 448 tokens that was trained with two more, the first of which ends a text."""
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    model.resize_token_embeddings(450, mean_resizing=False)
+    ends = ["embed_tokens", "lm_head"]
+    config = LoraConfig(r=4, lora_alpha=32, init_lora_weights=False, target_modules=["q_proj"], modules_to_save=ends)
+    adapted = get_peft_model(model, config)
+    adapted.peft_config["default"].base_model_name_or_path = str(base)
+    adapted.save_pretrained(str(folder), save_embedding_layers=True)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    while len(tokenizer) < 448:
+        tokenizer.add_tokens([f"<{len(tokenizer)}>"])
+    tokenizer.add_special_tokens({"eos_token": "<|im_end|>", "additional_special_tokens": ["<|im_start|>"]})
+    tokenizer.save_pretrained(folder)
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:

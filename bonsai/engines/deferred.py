@@ -28,7 +28,7 @@ class DeferredEngine(Engine):
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the completions; nothing until the model is loaded."""
-        return self.wait().notes if self.is_ready else ()
+        return self._engine.value.notes if self._engine.value else ()
 
     def wait_until_ready(self, seconds: float) -> bool:
         """Wait at most so many seconds for the model; return whether it is there, or could not be loaded."""

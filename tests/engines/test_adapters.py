@@ -1,8 +1,8 @@
 """What adapters bring: tokens, embeddings and heads are used or named, and merged models are read as they were."""
 
 import json
-import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,15 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import AddedToken, Tokenizer, decoders, models, processors
 from transformers import AutoModelForCausalLM, AutoTokenizer, PhiForCausalLM, PreTrainedTokenizerFast
 
+from bonsai.engines import open_engine
 from bonsai.engines.base import Prompt
+from bonsai.engines.hub import base_note
 from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.merging import merge
 from bonsai.engines.model.rows import IncrementalText
 from bonsai.errors import EngineError
 from bonsai.settings import Settings
-from tests.models import edit_config
+from tests.models import edit_config, make_talkative_adapter
 
 pytestmark = pytest.mark.model
 QUESTION = Prompt.of("Why do exchange rates move?")
@@ -28,9 +30,6 @@ def saved_adapter(base: Path, folder: Path, *, tied: bool = False, **options: ob
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(base)
     keep = options.pop("save_embedding_layers", "auto")
-    tokens = options.pop("tokens", 0)
-    if tokens:
-        model.resize_token_embeddings(tokens, mean_resizing=False)
     adapted = get_peft_model(model, LoraConfig(r=4, lora_alpha=32, init_lora_weights=False, **options))  # type: ignore[arg-type]
     adapted.base_model.model.config.tie_word_embeddings = tied
     adapted.peft_config["default"].base_model_name_or_path = str(base)
@@ -83,19 +82,7 @@ def test_what_is_trained_of_embedding_and_head_is_used(
 def talkative(model_folder: Path, tmp_path: Path) -> Path:
     """An adapter that was trained with two tokens more, the first of which ends a text."""
     folder = tmp_path / "talkative"
-    saved_adapter(
-        model_folder,
-        folder,
-        tokens=450,
-        target_modules=["q_proj"],
-        modules_to_save=["embed_tokens", "lm_head"],
-        save_embedding_layers=True,
-    )
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    while len(tokenizer) < 448:
-        tokenizer.add_tokens([f"<{len(tokenizer)}>"])
-    tokenizer.add_special_tokens({"eos_token": "<|im_end|>", "additional_special_tokens": ["<|im_start|>"]})
-    tokenizer.save_pretrained(folder)
+    make_talkative_adapter(model_folder, folder)
     return folder
 
 
@@ -187,18 +174,39 @@ def test_a_text_that_ends_within_a_character_keeps_those_before(bytewise: PreTra
     assert shown.rstrip("\ufffd") == "鱻鱻"
 
 
-def test_another_base_than_the_adapter_names_is_told(
-    model_folder: Path, adapter_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_another_base_than_the_adapter_names_is_told(model_folder: Path, adapter_folder: Path, tmp_path: Path) -> None:
     other = shutil.copytree(adapter_folder, tmp_path / "other")
     edit_config(other, base_model_name_or_path="someone/another-model")
-    with caplog.at_level(logging.WARNING):
-        load_model(Settings(model=str(model_folder), adapter=str(other)))
-    assert "was trained on someone/another-model, and is used with" in caplog.text
-    caplog.clear()
+    settings = Settings(model=str(model_folder), adapter=str(other))
+    note = f"The adapter {other} was trained on someone/another-model, and is used with {model_folder}"
+    for engine in ("local", "batching"):
+        (told,) = open_engine(replace(settings, engine=engine)).notes
+        assert str(told).startswith(note)
+    (told,) = merge(settings, tmp_path / "merged")
+    assert str(told).startswith(note)
     edit_config(other, base_model_name_or_path=f"someone/{model_folder.name}")
-    load_model(Settings(model=str(model_folder), adapter=str(other)))
-    assert not caplog.text
+    assert load_model(settings).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("named", "used", "same"),
+    [
+        ("microsoft/phi-2", "microsoft/phi-2", True),
+        ("microsoft/phi-2", "/models/phi-2/", True),
+        ("microsoft/phi-2", "TheBloke/phi-2-GGUF:Q4_K_M", True),
+        ("microsoft/phi-2", "phi-2.Q4_K_M.gguf", True),
+        ("unsloth/phi-2-bnb-4bit", "microsoft/phi-2", True),
+        ("/root/.cache/huggingface/hub/models--microsoft--phi-2/snapshots/ef38/", "microsoft/phi-2", True),
+        ("C:\\models\\phi-2", "microsoft/phi-2", True),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct", True),
+        ("HuggingFaceTB/SmolLM2-135M", "SmolLM2-135M-Instruct", False),
+        ("microsoft/phi-1_5", "microsoft/phi-2", False),
+        ("/data/run-7/checkpoint", "microsoft/phi-2", False),
+        ("", "microsoft/phi-2", True),
+    ],
+)
+def test_one_base_has_many_names(named: str, used: str, same: bool) -> None:
+    assert (base_note("a", named, used) == ()) is same
 
 
 def test_an_adapter_of_mlx_and_a_missing_one_are_told(model_folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """GGUF models: where they are found, what is said of those that cannot be used, and that they answer as they should."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
@@ -339,3 +340,18 @@ def test_an_answer_whose_reasoning_was_just_written_reads_no_more_than_what_is_n
         prompt = engine.count_tokens(next_prompt(engine, before, sampling)[0])
         assert step.answer and prompt > 100, "there is something to read"
         assert between.read - (prompt - written) < prompt / 10
+
+
+@pytest.mark.model
+def test_another_base_than_an_adapter_names_is_told(gguf_file: Path, adapter_folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(adapter_folder, tmp_path / "other")
+    models.edit_config(other, base_model_name_or_path="someone/another-model")
+    settings = Settings(model=str(gguf_file), adapter=str(other))
+    engine = open_engine(settings)
+    assert [str(note) for note in engine.notes] == [
+        f"The adapter {other} was trained on someone/another-model, and is used with {gguf_file}: its texts may be "
+        "worse than those of the model alone."
+    ]
+    assert open_base_engine(settings, engine).notes == ()
+    models.edit_config(other, base_model_name_or_path="someone/tiny-phi")
+    assert open_engine(settings).notes == ()

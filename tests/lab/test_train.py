@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from bonsai.chains.formats import ChatFormat, InstructFormat, PromptFormat, TaggedFormat
 from bonsai.chains.prompts import load_variants, parse_variant
 from bonsai.engines import open_engine
-from bonsai.engines.base import SamplingParams
+from bonsai.engines.base import Prompt, SamplingParams
 from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.engines.model.loading import load_model
 from bonsai.errors import EngineError, UsageError
@@ -22,6 +22,7 @@ from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import open_trained
 from bonsai.lab.training.train import TrainingJob, train
 from bonsai.settings import NO_ADAPTER, ROOT, Settings
+from tests.models import edit_config, make_talkative_adapter
 
 pytestmark = pytest.mark.model
 
@@ -191,6 +192,41 @@ def test_training_goes_on_from_an_adapter(model_folder: Path, adapter_folder: Pa
     assert before.keys() == after.keys()
     assert all((before[name] - after[name]).abs().max() < 2e-4 for name in before)
     assert any((before[name] != after[name]).any() for name in before)
+
+
+def test_training_goes_on_from_an_adapter_with_more_tokens(model_folder: Path, tmp_path: Path) -> None:
+    before, on = tmp_path / "talkative", tmp_path / "on"
+    make_talkative_adapter(model_folder, before)
+    edit_config(before, base_model_name_or_path="someone/other")
+    (before / "bonsai.json").write_text('{"prompt_format": "instruct"}')
+    said: list[str] = []
+    settings = Settings(model=str(model_folder), dtype="float32")
+    still = Hyperparameters(epochs=1, learning_rate=1e-4)
+    train(TrainingJob([RECORD], settings, on, [VARIANTS["assistant"]], still, before), said.append)
+    assert any("was trained on someone/other, and is used with" in sentence for sentence in said)
+    loaded = load_model(replace(settings, adapter=str(on)))
+    assert loaded.model.get_input_embeddings().num_embeddings == 450
+    assert loaded.encode(Prompt.of("<|im_end|>")) == [448] and 448 in loaded.eos_token_ids
+    assert json.loads((on / "bonsai.json").read_text())["prompt_format"] == "instruct", "it is trained on as before"
+    old, new = (load_file(folder / "adapter_model.safetensors") for folder in (before, on))
+    assert {name.replace(".base_layer", "") for name in old} >= new.keys()
+    assert any((old[name] != new[name]).any() for name in new if "lora_B" in name)
+
+
+def test_a_tokenizer_takes_the_place_of_no_file_of_others(model_folder: Path, tmp_path: Path) -> None:
+    make_talkative_adapter(model_folder, tmp_path / "talkative")
+    (tmp_path / "on").mkdir()
+    (tmp_path / "on" / "tokenizer.json").write_text("mine")
+    job = TrainingJob(
+        [RECORD],
+        Settings(model=str(model_folder)),
+        tmp_path / "on",
+        [VARIANTS["assistant"]],
+        adapter=tmp_path / "talkative",
+    )
+    with pytest.raises(UsageError, match="has a tokenizer.json that training did not make; choose another place"):
+        train(job)
+    assert (tmp_path / "on" / "tokenizer.json").read_text() == "mine"
 
 
 def test_even_a_single_step_teaches_something(model_folder: Path, tmp_path: Path) -> None:

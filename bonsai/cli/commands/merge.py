@@ -10,6 +10,7 @@ from bonsai.settings import Settings
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Write the merged checkpoint."""
-    merge(with_model(options, settings), options.out)
+    for note in merge(with_model(options, settings), options.out):
+        say(f"bonsai: {note}")
     say(f"The merged model is in {options.out}; use it with --model {options.out}, or have a server serve it.")
     return 0

@@ -43,6 +43,8 @@ class EngineInfo:
     """The text of the token that ends a completion, as chat templates use it."""
     memory_bytes: int = 0
     """The memory that the model takes, as far as it is known."""
+    notes: tuple[Note, ...] = ()
+    """What a person should know of the model as it is used, as that its adapter was trained on another one."""
 
 
 class Engine(ABC):
@@ -70,7 +72,7 @@ class Engine(ABC):
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the completions, as that an option was not honoured."""
-        return ()
+        return self.info.notes
 
     @property
     def is_ready(self) -> bool:

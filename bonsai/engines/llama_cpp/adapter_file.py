@@ -5,11 +5,13 @@ import tempfile
 from pathlib import Path
 
 from bonsai.engines.gguf.header import GgufFile, read_gguf
-from bonsai.engines.hub import find_folder
+from bonsai.engines.hub import base_note, find_folder, other_base
 from bonsai.engines.llama_cpp.lora_conversion import CONFIG, WEIGHTS, check_fits, convert
-from bonsai.errors import EngineError, first_line
+from bonsai.errors import EngineError, Note, first_line
 
 _KEPT = Path(".cache") / "bonsai" / "adapters"
+# What llama.cpp's own converter notes of the base.
+_BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")
 _A, _B = ".lora_a", ".lora_b"
 
 
@@ -28,6 +30,17 @@ def find_adapter(source: str, base: GgufFile) -> Path:
         _check(inside[0], base)
         return inside[0]
     return _converted(folder, base)
+
+
+def base_notes(source: str, base: GgufFile, model: str) -> tuple[Note, ...]:
+    """Return a note if an adapter names another base than the model in use; see `other_base`."""
+    names = (model, base.path.stem, str(base.metadata.get("general.name", model)))
+    path = Path(source).expanduser()
+    if not path.is_file():
+        return other_base(source, find_folder(source, "adapter", ""), *names)
+    named = read_gguf(path).metadata
+    found = next((str(named[key]) for key in _BASE_KEYS if named.get(key)), "")
+    return base_note(source, found, *names)
 
 
 def _converted(folder: Path, base: GgufFile) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bonsai.engines.base import Engine, EngineInfo, Prompt
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
-from bonsai.engines.llama_cpp.adapter_file import find_adapter
+from bonsai.engines.llama_cpp.adapter_file import base_notes, find_adapter
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
 from bonsai.engines.llama_cpp.shared_prefix import SharedPrefix
 from bonsai.engines.remote.dialect import Dialect
@@ -45,8 +45,11 @@ def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:
     """Return llama.cpp's server with the model and the adapter of `settings`, and what an engine with it is."""
     model, adapter = settings.models(gpu=False)
     room = _room(model, settings)
-    file = None if adapter == NO_ADAPTER else find_adapter(adapter, room.model)
-    return LlamaServer(room, file), _info(settings, room)
+    info = _info(settings, room)
+    if adapter == NO_ADAPTER:
+        return LlamaServer(room, None), info
+    file = find_adapter(adapter, room.model)
+    return LlamaServer(room, file), replace(info, notes=base_notes(adapter, room.model, model))
 
 
 def expected_info(settings: Settings) -> EngineInfo:
@@ -111,7 +114,7 @@ class LlamaCppEngine(RemoteEngine):
         self._lora = fields.get("lora")
         self._shared = SharedPrefix(self._read_once)
         self._server.before = self._before
-        self.info = replace(info, adapter_id=info.adapter_id if scale else "", device=server.device)
+        self.info = replace(info if scale else replace(info, adapter_id="", notes=()), device=server.device)
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes."""

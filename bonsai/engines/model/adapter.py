@@ -1,9 +1,8 @@
 """LoRA adapters: checked against the model's layers, then added to the model."""
 
 import json
-import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +35,22 @@ def check_adapter(adapter_id: str, folder: Path, model_id: str, config: Any) -> 
             problem = _misfit(name, part[0], shape, layers)
             if problem:
                 raise EngineError(f"The adapter {adapter_id} does not fit {model_id}: {problem}.")
-    _compare_bases(adapter_id, str(adapter.get("base_model_name_or_path") or ""), model_id)
     return _tokens_wanted(adapter_id, folder, model_id, model, shapes)
 
 
-def add_adapter(model: Any, adapter_id: str, folder: Path, *, tokens: int = 0, merge: bool) -> Any:
+def add_adapter(
+    model: Any, adapter_id: str, folder: Path, *, tokens: int = 0, merge: bool, trainable: bool = False
+) -> Any:
     """Return `model` with the adapter, merged into its weights if `merge`; every weight of the adapter is used.
 
-    `tokens` is what `check_adapter` returned.
+    `tokens` is what `check_adapter` returned; a `trainable` adapter is one whose training can go on.
     """
     try:
         if tokens:
             model.resize_token_embeddings(tokens, mean_resizing=False)
         _untie(model, _shapes(adapter_id, folder))
-        adapted: Any = PeftModel.from_pretrained(model, str(folder), torch_device=str(model.device))
+        device = str(model.device)
+        adapted: Any = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable, torch_device=device)
         left = _left_over(adapted, _shapes(adapter_id, folder))
         if left:
             raise EngineError(f"The adapter {adapter_id} is not used whole: {left[0]} has no counterpart in the model.")
@@ -64,6 +65,11 @@ def brings_tokenizer(folder: Path) -> bool:
     return (folder / "tokenizer_config.json").is_file() and any(
         (folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
     )
+
+
+def is_lora_alone(folder: Path) -> bool:
+    """Say whether an adapter has nothing but LoRA of layers: no whole layers, embeddings or heads."""
+    return all(re.search(r"\.lora_[AB]\.weight$", key) for key in _shapes(str(folder), folder))
 
 
 def _untie(model: Any, shapes: Mapping[str, object]) -> None:
@@ -100,15 +106,6 @@ def _tokens_wanted(adapter_id: str, folder: Path, model_id: str, model: Any, sha
             f"The adapter {adapter_id} was trained with {many} than {model_id} has: {wanted:,}, not {rows:,}.{hint}"
         )
     return 0
-
-
-def _compare_bases(adapter_id: str, named: str, model_id: str) -> None:
-    """Say so if an adapter names another base: what fits is used, and may still be meant for other weights."""
-    ours, theirs = (re.sub(r"[^a-z0-9]", "", Path(one).name.lower()) for one in (model_id, named))
-    if named and ours != theirs and not Path(named).is_absolute():
-        logging.getLogger(__name__).warning(
-            "The adapter %s was trained on %s, and is used with %s.", adapter_id, named, model_id
-        )
 
 
 def _adapter_config(adapter_id: str, folder: Path) -> dict[str, Any]:
@@ -167,12 +164,17 @@ def _misfit(name: str, part: str, shape: list[int], layers: Mapping[str, torch.n
 def _left_over(adapted: Any, shapes: Mapping[str, object]) -> list[str]:
     """Return the adapter's weights that PEFT passed over and those that it lacks."""
     used = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    # PEFT saves an embedding or a head whole, beside the adapter's own weights; it is given to the model.
-    model = adapted.get_base_model()
+    # It is given to the model.
+    whole = _whole_ends(adapted.get_base_model(), used ^ set(shapes))
+    return sorted((used ^ set(shapes)).difference(whole))
+
+
+def _whole_ends(model: Any, keys: Iterable[str]) -> list[str]:
+    """Return those of an adapter's weights that are an embedding or a head, which PEFT saves whole beside its own."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     names = [name for name, one in model.named_modules() if one in ends]
-    return sorted(
+    return [
         key
-        for key in used ^ set(shapes)
-        if not any(key.removeprefix(_PREFIX).startswith(f"{name}.") and ".lora_" not in key for name in names)
-    )
+        for key in keys
+        if ".lora_" not in key and any(key.removeprefix(_PREFIX).startswith(f"{name}.") for name in names)
+    ]

@@ -9,7 +9,7 @@ import torch
 
 from bonsai.engines.base import EngineInfo, Prompt
 from bonsai.engines.model.device import ZERO_GPU
-from bonsai.errors import EngineError
+from bonsai.errors import EngineError, Note
 
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
@@ -27,6 +27,8 @@ class LoadedModel:
     context_length: int
     eos_token_ids: frozenset[int]
     is_stand_in: bool
+    notes: tuple[Note, ...] = ()
+    """See EngineInfo."""
 
     @property
     def vocabulary(self) -> int:
@@ -77,6 +79,7 @@ class LoadedModel:
             context_length=self.context_length,
             chat_template=_chat_template(self.tokenizer),
             eos_token=str(self.tokenizer.eos_token or ""),
+            notes=self.notes,
         )
 
     def check_memory(self) -> None:

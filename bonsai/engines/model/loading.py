@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
-from bonsai.engines.hub import find_folder
+from bonsai.engines.hub import find_folder, other_base
 from bonsai.engines.model.adapter import add_adapter, brings_tokenizer, check_adapter
 from bonsai.engines.model.device import device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
@@ -59,7 +60,17 @@ def load_model(settings: Settings) -> LoadedModel:
         context_length=int(getattr(config.get_text_config(), "max_position_embeddings", 2048)),
         eos_token_ids=_ends(model, tokenizer),
         is_stand_in=model_id == SMOLLM2,
+        notes=other_base(adapter_id, adapter, model_id) if adapter else (),
     )
+
+
+def with_tokenizer_of(loaded: LoadedModel, adapter_id: str, folder: Path) -> LoadedModel:
+    """Return a model with the tokenizer that an adapter brings.
+
+    Raises EngineError unless it is the model's own with more tokens.
+    """
+    tokenizer = _own_tokenizer(adapter_id, folder, loaded.tokenizer)
+    return replace(loaded, tokenizer=tokenizer, eos_token_ids=_ends(loaded.model, tokenizer))
 
 
 def _config(model_id: str, files: ModelFiles) -> Any:

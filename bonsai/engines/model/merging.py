@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bonsai.engines.base import Prompt
 from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.engines.model.loading import load_model, quiet
 from bonsai.engines.model.model_files import ModelFiles, model_files
-from bonsai.errors import EngineError, SettingError, UsageError, first_line
+from bonsai.errors import EngineError, Note, SettingError, UsageError, first_line
 from bonsai.settings import NO_ADAPTER, Settings
 
 # Of the highest logit: by so much a model may differ from itself as it was before it was written.
@@ -23,8 +24,10 @@ _ROUNDING = 0.02
 _KEPT = {"float16": "bfloat16", "bfloat16": "bfloat16", "float32": "float32"}
 
 
-def merge(settings: Settings, out: Path) -> None:
+def merge(settings: Settings, out: Path) -> Sequence[Note]:
     """Write the model of `settings` with its adapter merged into the folder `out`, with tokenizer and configurations.
+
+    Returns what a person should know of the two.
 
     Its weights are safetensors in the number format of `settings`; if that is auto, in bfloat16, or in float32 if the
     model is stored so. Loaded in that format it answers as the model with its adapter does. Raises UsageError if `out`
@@ -59,6 +62,7 @@ def merge(settings: Settings, out: Path) -> None:
         raise EngineError(f"The merged model cannot be written to {out}: {first_line(error)}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    return loaded.notes
 
 
 def _write_for_older(folder: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
 from bonsai.engines.hub import find_folder
-from bonsai.engines.model.adapter import check_adapter
+from bonsai.engines.model.adapter import add_adapter, brings_tokenizer, check_adapter
 from bonsai.engines.model.loaded_model import LoadedModel
-from bonsai.engines.model.loading import load_model, quiet
+from bonsai.engines.model.loading import load_model, quiet, with_tokenizer_of
 from bonsai.errors import UsageError
 from bonsai.lab.training.data.batches import Batch, collate
 from bonsai.lab.training.data.rows import Row, TokenTree
@@ -25,11 +25,13 @@ _TOLERANCE = 0.03
 class TrainedModel:
     """A base whose adapter is trained; all its own weights stay as they are."""
 
-    def __init__(self, loaded: LoadedModel, model: Any, dtype: torch.dtype) -> None:
+    def __init__(self, loaded: LoadedModel, model: Any, dtype: torch.dtype, begun_from: Path | None = None) -> None:
         self.loaded = loaded
         self.model = model
         self.dtype = dtype
         """What is computed in; the adapter's own weights are float32."""
+        self.begun_from = begun_from
+        """The folder of the adapter whose training goes on; None for a new one."""
         self.parameters = {name: one for name, one in model.named_parameters() if one.requires_grad}
         """The weights of the adapter."""
         self._at: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -108,6 +110,9 @@ def open_trained(settings: Settings, adapter: Path | None, how: Hyperparameters)
     if settings.dtype == "float16":
         raise UsageError("BONSAI_DTYPE is 'float16', in which training overflows; use auto, bfloat16 or float32.")
     loaded = load_model(replace(settings, adapter=NO_ADAPTER))
+    folder = find_folder(str(adapter), "adapter", "") if adapter else None
+    if folder and brings_tokenizer(folder):
+        loaded = with_tokenizer_of(loaded, str(adapter), folder)
     base = loaded.model
     # A new adapter begins at random.
     torch.manual_seed(how.seed)
@@ -117,16 +122,15 @@ def open_trained(settings: Settings, adapter: Path | None, how: Hyperparameters)
         elif how.gradient_checkpointing:
             base.enable_input_require_grads()
             base.activation_checkpointing_enable({"use_reentrant": False})
-        model = _adapted(settings.model, base, adapter, how)
+        model = _adapted(settings.model, base, str(adapter), folder, how)
     model.train()
-    return TrainedModel(loaded, model, torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32)
+    return TrainedModel(loaded, model, torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32, folder)
 
 
-def _adapted(name: str, base: Any, adapter: Path | None, how: Hyperparameters) -> Any:
-    if adapter is not None:
-        folder = find_folder(str(adapter), "adapter", "")
-        check_adapter(str(adapter), folder, name, base.config)
-        return PeftModel.from_pretrained(base, str(folder), is_trainable=True)
+def _adapted(name: str, base: Any, adapter: str, folder: Path | None, how: Hyperparameters) -> Any:
+    if folder is not None:
+        tokens = check_adapter(adapter, folder, name, base.config)
+        return add_adapter(base, adapter, folder, tokens=tokens, merge=False, trainable=True)
     _check_targets(name, base, how.targets)
     config = LoraConfig(
         task_type="CAUSAL_LM",

@@ -11,6 +11,7 @@ import torch
 from bonsai.chains.formats import PromptFormat, format_of
 from bonsai.chains.prompts import PromptVariant, to_yaml
 from bonsai.engines.gguf.finding import find_model, is_gguf
+from bonsai.engines.hub import other_base, tokenizer_files, trained_format
 from bonsai.lab.records import Record
 from bonsai.lab.training.data.prepare import TrainingData, prepare
 from bonsai.lab.training.data.rows import Row, TokenTree
@@ -80,6 +81,10 @@ def train(
     folder = AdapterFolder(job.out, job.plan(), overwrite=job.overwrite)
     tracker = open_tracker(job.report_to, job.out, job.plan())
     model = open_trained(job.settings, job.adapter, job.how)
+    if model.begun_from:
+        folder.check_free([file.name for file in tokenizer_files(model.begun_from)])
+        for note in other_base(str(job.adapter), model.begun_from, job.base):
+            say(str(note))
     model.model.peft_config["default"].base_model_name_or_path = job.base
     form = _format(job, model)
     data = prepare(job.records, job.variants, form, model.loaded, job.how)
@@ -103,8 +108,9 @@ def train(
 
 
 def _format(job: TrainingJob, model: TrainedModel) -> PromptFormat:
-    """Return the prompt format in which the adapter is trained: as the settings say, or else the base's."""
-    named = "" if job.settings.format == "auto" else job.settings.format
+    """Return the prompt format in which the adapter is trained: as the settings say, as it was, or the base's."""
+    before = trained_format(str(job.adapter)) if job.adapter else ""
+    named = before if job.settings.format == "auto" else job.settings.format
     return format_of(replace(model.loaded.info("training"), adapter_id="new", prompt_format=named))
 
 
@@ -146,7 +152,8 @@ def _finish(
     }
     base = job.settings.model
     gguf_base = find_model(base, job.settings.revision) if is_gguf(base) else None
-    folder.finish(model.model, texts, notes, halve=model.dtype == torch.bfloat16, gguf_base=gguf_base)
+    halve = model.dtype == torch.bfloat16
+    folder.finish(model.model, texts, notes, halve=halve, gguf_base=gguf_base, begun_from=model.begun_from)
 
 
 def _digest(text: str) -> str:

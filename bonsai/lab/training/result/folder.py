@@ -7,7 +7,7 @@ when the adapter is finished. Files that training did not make are neither chang
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from bonsai.engines.gguf.header import read_gguf
+from bonsai.engines.hub import tokenizer_files
 from bonsai.engines.llama_cpp.lora_conversion import convert
+from bonsai.engines.model.adapter import is_lora_alone
 from bonsai.engines.model.loading import quiet
 from bonsai.errors import EngineError, UsageError, first_line
 from bonsai.lab.training.loop import State
@@ -63,22 +65,40 @@ class AdapterFolder:
         except (OSError, RuntimeError) as error:
             raise EngineError(f"The state of the training cannot be written to {file}: {first_line(error)}") from error
 
+    def check_free(self, names: Sequence[str]) -> None:
+        """Raise UsageError if one of the files that are to be written is there, and training did not make it."""
+        if taken := [name for name in names if (self.path / name).exists() and name not in self._ours()]:
+            raise UsageError(
+                f"{self.path} has a {taken[0]} that training did not make; choose another place for --out."
+            )
+
     def finish(
-        self, model: Any, texts: Mapping[str, str], notes: Mapping[str, Any], *, halve: bool, gguf_base: Path | None
+        self,
+        model: Any,
+        texts: Mapping[str, str],
+        notes: Mapping[str, Any],
+        *,
+        halve: bool,
+        gguf_base: Path | None,
+        begun_from: Path | None = None,
     ) -> None:
         """Write the adapter with its notes and other files, and remove the state.
 
         `halve` stores its weights in 16 bits, which is what a base in bfloat16 can make use of. Beside them it is
-        written as GGUF, if `gguf_base` is the file of its base.
+        written as GGUF, if `gguf_base` is the file of its base. What the adapter in `begun_from` brought beside its
+        weights stays: whole embeddings, and a tokenizer.
         """
         new = self._unfinished / "adapter"
         try:
+            alone = begun_from is None or is_lora_alone(begun_from)
             with quiet():
-                # Embeddings are not trained; PEFT would ask the hub whether they were.
-                model.save_pretrained(new, save_embedding_layers=False)
+                # Else PEFT would ask the hub whether embeddings are as they were.
+                model.save_pretrained(new, save_embedding_layers=not alone)
+            for file in tokenizer_files(begun_from) if begun_from else ():
+                shutil.copyfile(file, new / file.name)
             if halve:
                 _halve(new / _WEIGHTS)
-            if gguf_base:
+            if gguf_base and alone:
                 convert(new, read_gguf(gguf_base), new / _GGUF)
             # PEFT adds a model card that is an empty form.
             (new / "README.md").unlink(missing_ok=True)
