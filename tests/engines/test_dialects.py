@@ -138,6 +138,33 @@ def ask(engine: RemoteEngine, *prompts: str, params: SamplingParams = PARAMS) ->
     return [completion for _, completion in sorted(dict(engine.stream(queue)).items())]
 
 
+def told(engine: RemoteEngine) -> list[str]:
+    """Return what an engine notes of its server, but for the context that was assumed."""
+    return [str(note) for note in engine.notes if "tokens were assumed" not in str(note)]
+
+
+def test_what_was_assumed_of_a_server_is_told() -> None:
+    def chats(handler: Handler, _asked: Body) -> None:
+        if handler.path.endswith("/chat/completions"):
+            handler.begin()
+            handler.piece(TEXT, "stop")
+            handler.send("[DONE]")
+        else:
+            handler.answer(404, {"detail": "Not Found"})
+
+    with serving(chats, always=True, models=("small", "large")) as server:
+        engine = open_engine(server)
+        place = engine.info.device
+        assert [str(note) for note in engine.notes[:3]] == [
+            "No model was named, so the first was asked that the server lists: small.",
+            f"The server at {place} has no plain completions, so it was asked in a chat.",
+            f"The server at {place} does not say how much its model reads, so 2048 tokens were assumed.",
+        ]
+        assert not any("was asked" in note for note in told(open_engine(server, model="large", api="chat")))
+    with serving(usual, max_model_len=4096) as server:
+        assert open_engine(server).notes == ()
+
+
 QUESTION = "Why do rivers bend?"
 
 
@@ -511,7 +538,7 @@ def test_what_a_person_wrote_says_nothing_of_what_a_server_takes(
         assert len(server.asked) == 2
         ask(engine, "Why?")
         assert (server.asked[-1]["seed"], server.asked[-1]["stop"]) == (1, list(STOPS))
-        assert engine.notes == ()
+        assert told(engine) == []
 
 
 @pytest.mark.parametrize(
@@ -537,7 +564,7 @@ def test_what_goes_missing_in_a_run_is_left_out_and_told(refusal: object) -> Non
         refusing[0] = True
         assert ask(engine, QUESTION)[0].text == TEXT
         assert [("top_k" in asked, "seed" in asked) for asked in server.asked] == [(True, True), (False, True)]
-        assert engine.notes == (f"The server at {engine.info.device} does not take top_k, so it was left out.",)
+        assert told(engine) == [f"The server at {engine.info.device} does not take top_k, so it was left out."]
         server.asked.clear()
         ask(engine, QUESTION)
         assert [("top_k" in asked, "seed" in asked) for asked in server.asked] == [(False, True)]
@@ -575,7 +602,9 @@ def test_several_texts_that_are_refused_together_are_asked_for_one_by_one() -> N
         refusing[0] = True
         assert [done.text for done in ask(engine, QUESTION, QUESTION)] == [TEXT] * 2
         assert [asked.get("n") for asked in server.asked] == [2, None, None]
-        assert engine.notes == (), "the texts are the same"
+        assert told(engine) == [
+            f"The server at {engine.info.device} gives one text a request, so candidates were asked for one by one."
+        ]
 
 
 def test_one_place_is_enough() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import weakref
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -86,31 +86,25 @@ class RemoteEngine(Engine):
         if dialect is None:
             self._wait(self._server.try_out(settings.api))
         told = self._wait(self._server.properties())
+        listed = self._listed_length(model)
         self.info = EngineInfo(
             "remote",
             model,
             adapter,
             device=self._server.address,
-            context_length=self._context_length(model, known),
+            context_length=listed or (known.context_length if known else 0) or _USUAL_CONTEXT,
             options=frozenset(SAMPLING) - self._server.dialect.lacks.keys(),
             max_batch_size=settings.concurrency,
             max_concurrent_runs=settings.concurrency,
             chat_template=str(told.get("chat_template") or (known.chat_template if known else "")),
             eos_token=str(told.get("eos_token") or (known.eos_token if known else "")),
+            notes=tuple(_assumed(settings, self._server, known, listed)) if dialect is None else (),
         )
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What the server does not take now."""
-        missing = sorted(self._server.dialect.lacks.keys() & set(SAMPLING))
-        if not missing:
-            return ()
-        left_out = Note(
-            "The server at {server} does not take {options}, so it was left out.",
-            server=self._server.address,
-            options=", ".join(missing),
-        )
-        return (left_out, Note("The same seed may give another text.")) if "seed" in missing else (left_out,)
+        """What the server does not take now, and what was assumed of it."""
+        return (*self.info.notes, *self._server.notes)
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes.
@@ -200,10 +194,10 @@ class RemoteEngine(Engine):
             del running[index]
         return index, completion
 
-    def _context_length(self, model: str, known: KnownModel | None) -> int:
+    def _listed_length(self, model: str) -> int:
+        """Return the context of the model that is asked, as the server lists it; 0 if it does not say it."""
         lengths = {one.name: one.context_length for one in self._server.models}
-        listed = lengths.get(self._server.model) or lengths.get(model)
-        return listed or (known.context_length if known else 0) or _USUAL_CONTEXT
+        return lengths.get(self._server.model) or lengths.get(model) or 0
 
     def _count_elsewhere(self, text: str) -> int:
         counted = self._wait(self._server.count_tokens(text))
@@ -214,6 +208,20 @@ class RemoteEngine(Engine):
 
     def _wait(self, work: "Coroutine[Any, Any, Result]") -> Result:
         return self._begin(work).result()
+
+
+def _assumed(settings: Settings, server: Server, known: KnownModel | None, listed: int) -> Iterator[Note]:
+    """Yield what was assumed of a server that was tried out, since neither it nor the settings say it."""
+    if not settings.model and len(server.models) > 1:
+        yield Note("No model was named, so the first was asked that the server lists: {model}.", model=server.model)
+    if settings.api == "auto" and server.dialect.api == "chat":
+        yield Note("The server at {server} has no plain completions, so it was asked in a chat.", server=server.address)
+    if not (listed or known):
+        yield Note(
+            "The server at {server} does not say how much its model reads, so {tokens} tokens were assumed.",
+            server=server.address,
+            tokens=_USUAL_CONTEXT,
+        )
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, server: Server) -> None:

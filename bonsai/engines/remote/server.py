@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bonsai.engines.remote.completing import Completions, Rows
-from bonsai.engines.remote.dialect import Dialect
+from bonsai.engines.remote.dialect import SAMPLING, Dialect
 from bonsai.engines.remote.listed_models import ListedModel, listed_models
 from bonsai.engines.remote.reply import Tell
 from bonsai.engines.remote.trial import try_out
@@ -14,7 +14,7 @@ from bonsai.engines.remote.wire.connection import Connection
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.sentences import AskedServer
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
-from bonsai.errors import EngineError, first_line
+from bonsai.errors import EngineError, Note, first_line
 
 # It takes this one for models that have none, and were not trained on it.
 _TEMPLATE_OF_LLAMA_CPP = "{%- for message in messages -%}\n  {{- '<|im_start|>' + message.role + "
@@ -49,6 +49,32 @@ class Server:
     def model(self) -> str:
         """The model that is asked, by the name that the server has for it."""
         return self.completions.model
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What a person should know of texts from this server: what it does not take now."""
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[Note]:
+        lacks = self.dialect.lacks.keys()
+        if missing := sorted(lacks & set(SAMPLING)):
+            yield Note(
+                "The server at {server} does not take {options}, so it was left out.",
+                server=self.address,
+                options=", ".join(missing),
+            )
+        if "seed" in lacks:
+            yield Note("The same seed may give another text.")
+        if "n" in lacks:
+            yield Note(
+                "The server at {server} gives one text a request, so candidates were asked for one by one.",
+                server=self.address,
+            )
+        if "system" in lacks and self.dialect.api == "chat":
+            yield Note(
+                "The server at {server} takes no system message, so what it would say stood in the first turn.",
+                server=self.address,
+            )
 
     async def list_models(self) -> None:
         """Learn which models the server lists.
