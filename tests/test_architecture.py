@@ -24,7 +24,7 @@ HOMES = (
     "app",
 )
 DRAWERS = {"utils", "util", "helpers", "common", "misc", "types", "constants"}
-LONGEST_MODULE, LONGEST_FUNCTION = 250, 60
+LONGEST_MODULE, LONGEST_FUNCTION = 250, 40
 # Imports inside functions, each with its reason beside it: what is heavy and not needed by everybody.
 MOST_LOCAL_IMPORTS = 9
 
@@ -135,4 +135,4 @@ def test_module_and_functions_are_short(module: str) -> None:
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert lines <= LONGEST_FUNCTION, f"{module}.{node.name} has {lines} lines; split it."
+            assert lines < LONGEST_FUNCTION, f"{module}.{node.name} has {lines} lines; split it."

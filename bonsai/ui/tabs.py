@@ -2,8 +2,6 @@
 
 import gradio as gr
 
-from bonsai.chains.moves import AUTO, OFF, Move
-from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES
 from bonsai.settings import ROOT
 from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab import tab as grid_tab
@@ -11,6 +9,7 @@ from bonsai.ui.grid_tab.events import GridTab
 from bonsai.ui.grid_tab.form import COMPARED
 from bonsai.ui.locales.translate import ABOUT, translatable
 from bonsai.ui.method_tab import tab as method_tab
+from bonsai.ui.method_tab.chain_options import chain_options
 from bonsai.ui.method_tab.events import MethodTab
 from bonsai.ui.views.adapter_changes import adapter_changes
 
@@ -23,66 +22,21 @@ def build_single(context: PageContext) -> MethodTab:
     """Build the tab Single question: a question and its answer, without options of its own."""
     with gr.Tab(translatable("Single question"), id="single"):
         gr.Markdown(translatable("One question, one answer."))
-        return method_tab.draw(context, "single", {})
+        return method_tab.draw(context, "single")
 
 
 def build_two_step(context: PageContext) -> MethodTab:
     """Build the tab Two-step reasoning: Reasoning first, then the answer; without options of its own."""
     with gr.Tab(translatable("Two-step reasoning"), id="two-step"):
         gr.Markdown(translatable("The model writes its Reasoning first, and then an answer that follows from it."))
-        return method_tab.draw(context, "two-step", {})
+        return method_tab.draw(context, "two-step")
 
 
 def build_qtq(context: PageContext) -> MethodTab:
     """Build the tab QtQ chain; its options are the number of steps and candidates, and when to stop."""
-    most = context.settings.max_steps
     with gr.Tab(translatable("QtQ chain"), id="qtq"):
         gr.Markdown(translatable(QTQ))
-        options = {
-            "steps": gr.Slider(
-                1,
-                most,
-                min(DEFAULT_STEPS, most),
-                step=1,
-                render=False,
-                label=translatable("Steps"),
-                info=translatable("How many questions the chain asks, the first one included"),
-            ),
-            "candidates": gr.Slider(
-                1,
-                MAX_CANDIDATES,
-                DEFAULT_CANDIDATES,
-                step=1,
-                render=False,
-                label=translatable("Candidates"),
-                info=translatable("Next questions to choose from; those that repeat an earlier one are dropped"),
-            ),
-            "moves": gr.Dropdown(
-                [(translatable(name), name) for name in (AUTO, OFF, *Move)],
-                value=AUTO,
-                filterable=False,
-                render=False,
-                label=translatable("Directions"),
-                info=translatable(
-                    "In which direction each next question goes: another one for each candidate, none, or always one"
-                ),
-            ),
-            "concludes": gr.Checkbox(
-                True,
-                render=False,
-                elem_classes="bonsai-wide",
-                label=translatable("End with a conclusion"),
-                info=translatable("Answers the first question by what the whole chain found"),
-            ),
-            "stop_without_progress": gr.Checkbox(
-                True,
-                render=False,
-                elem_classes="bonsai-wide",
-                label=translatable("Stop when nothing new comes"),
-                info=translatable("Ends the chain when two steps running add next to nothing"),
-            ),
-        }
-        return method_tab.draw(context, "qtq", options)
+        return method_tab.draw(context, "qtq", chain_options)
 
 
 def build_compare(context: PageContext) -> GridTab:

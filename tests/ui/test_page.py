@@ -98,12 +98,13 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Cli
         "/branch",
         "/conclude",
         "/test_reasoning",
+        "/judge",
         "/score",
     }
     assert not described["unnamed_endpoints"]
     for name, endpoint in described["named_endpoints"].items():
         assert endpoint["description"]
-        runs = dict.fromkeys(("/branch", "/conclude", "/test_reasoning"), "run")
+        runs = dict.fromkeys(("/branch", "/conclude", "/test_reasoning", "/judge"), "run")
         first = {**runs, "/score": "rows", "/batch": "questions"}.get(name, "question")
         assert endpoint["parameters"][0]["parameter_name"] == first
 
@@ -111,8 +112,13 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Cli
 def test_the_endpoints_are_tools_for_mcp(address: str) -> None:
     with urllib.request.urlopen(f"{address}gradio_api/mcp/schema") as answer:
         tools = json.load(answer)
-    named = {tool["name"].removeprefix("_") for tool in tools}
-    assert named >= {"ask", "two_step", "qtq", "compare", "batch", "branch", "conclude", "test_reasoning", "score"}
+    named = {tool["name"].removeprefix("_"): tool for tool in tools}
+    of_runs = {"branch", "conclude", "test_reasoning", "judge"}
+    assert named.keys() >= {"ask", "two_step", "qtq", "compare", "batch", "score"} | of_runs
+    for name, tool in named.items():
+        for parameter, described in tool["inputSchema"]["properties"].items():
+            told = described["description"]
+            assert told.endswith("."), f"{name} tells of {parameter} no whole sentence: {told}"
 
 
 def test_two_visitors_at_once_each_get_their_own(address: str) -> None:

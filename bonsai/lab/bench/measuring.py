@@ -42,6 +42,11 @@ class Pair:
         """How many times as long the plain client took."""
         return self.client.seconds / self.bonsai.seconds if self.client else None
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What went wrong in the runs of the usual way and of Bonsai."""
+        return (*self.usual.problems, *self.bonsai.problems)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -66,29 +71,48 @@ class Measured:
     problems: tuple[str, ...]
 
 
+class _Observed:
+    """What is seen of ways as they run workloads in turn, beside the outcomes."""
+
+    def __init__(self, ways: Mapping[str, ScriptedEngine]) -> None:
+        self._ways = ways
+        self.first_texts: dict[str, list[float]] = {way: [] for way in ways}
+        """Seconds to the first text of each run."""
+        self.peaks = dict.fromkeys(ways, 0)
+        """The most memory in use, in bytes."""
+        self.tokens = dict.fromkeys(ways, 0)
+        """Tokens that were written in the last run."""
+
+    def pair(self, workload: Workload) -> Pair:
+        """Return the outcomes of a workload, run by each way."""
+        outcomes = {}
+        for way, engine in self._ways.items():
+            engine.begin()
+            with _Memory() as memory:
+                outcomes[way] = run(engine, workload, time.monotonic)
+            self.first_texts[way].append(engine.first_text - outcomes[way].began)
+            self.peaks[way], self.tokens[way] = max(self.peaks[way], memory.peak), engine.tokens
+        return Pair(**outcomes)
+
+    def different_work(self) -> list[str]:
+        """Return a sentence for each way that did not write as many tokens as Bonsai."""
+        bonsai = self.tokens["bonsai"]
+        return [
+            f"the {way} way wrote {count} tokens, Bonsai {bonsai}"
+            for way, count in self.tokens.items()
+            if count != bonsai
+        ]
+
+
 def measure(ways: Mapping[str, ScriptedEngine], workload: Workload, subject: str, pairs: int) -> Measured:
     """Return the figures of a workload; the ways take turns, and each pair of runs has prompts of its own.
 
     `ways` are "usual", "bonsai", and perhaps "client".
     """
-    found: list[Pair] = []
-    firsts: dict[str, list[float]] = {way: [] for way in ways}
-    peaks, tokens = dict.fromkeys(ways, 0), dict.fromkeys(ways, 0)
-    for number in range(1, pairs + 1):
-        fresh = workload.anew(f"{workload.name} {number}")
-        outcomes = {}
-        for way, engine in ways.items():
-            engine.begin()
-            with _Memory() as memory:
-                outcomes[way] = run(engine, fresh, time.monotonic)
-            firsts[way].append(engine.first_text - outcomes[way].began)
-            peaks[way], tokens[way] = max(peaks[way], memory.peak), engine.tokens
-        found.append(Pair(**outcomes))
+    seen = _Observed(ways)
+    found = [seen.pair(workload.anew(f"{workload.name} {number}")) for number in range(1, pairs + 1)]
     seconds = statistics.median(pair.bonsai.seconds for pair in found)
-    problems = {text for pair in found for text in (*pair.usual.problems, *pair.bonsai.problems)}
-    for way, count in tokens.items():
-        if count != tokens["bonsai"]:
-            problems.add(f"the {way} way wrote {count} tokens, Bonsai {tokens['bonsai']}")
+    tokens = seen.tokens["bonsai"]
     growth = _growth([pair.bonsai for pair in found]) if len(workload.chains) == 1 else None
     return Measured(
         name=workload.name,
@@ -97,17 +121,17 @@ def measure(ways: Mapping[str, ScriptedEngine], workload: Workload, subject: str
         usual_seconds=round(statistics.median(pair.usual.seconds for pair in found), 4),
         bonsai_seconds=round(seconds, 4),
         ratio=round(statistics.median(pair.ratio for pair in found), 3),
-        tokens=tokens["bonsai"],
-        tokens_per_second=round(tokens["bonsai"] / seconds, 2),
-        usual_first_text_seconds=round(statistics.median(firsts["usual"]), 4),
-        first_text_seconds=round(statistics.median(firsts["bonsai"]), 4),
-        usual_peak_memory_bytes=peaks["usual"],
-        peak_memory_bytes=peaks["bonsai"],
+        tokens=tokens,
+        tokens_per_second=round(tokens / seconds, 2),
+        usual_first_text_seconds=round(statistics.median(seen.first_texts["usual"]), 4),
+        first_text_seconds=round(statistics.median(seen.first_texts["bonsai"]), 4),
+        usual_peak_memory_bytes=seen.peaks["usual"],
+        peak_memory_bytes=seen.peaks["bonsai"],
         step_growth=growth,
         pairs=len(found),
         client_seconds=_median(pair.client.seconds for pair in found if pair.client),
         client_ratio=_median(pair.client_ratio for pair in found if pair.client_ratio),
-        problems=tuple(sorted(problems)),
+        problems=tuple(sorted({*seen.different_work(), *(text for pair in found for text in pair.problems)})),
     )
 
 

@@ -1,8 +1,9 @@
 """The benchmark as a whole: all models and workloads, their figures as JSON, and as a table to read."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from bonsai.chains.prompts import PromptVariant
@@ -13,10 +14,11 @@ from bonsai.lab.bench.opening import ENGINES
 from bonsai.lab.bench.script import ScriptedEngine
 from bonsai.lab.bench.subjects import subject
 from bonsai.lab.bench.usual import BaselineEngine
-from bonsai.lab.bench.workloads import run, workloads
+from bonsai.lab.bench.workloads import Workload, run, workloads
 from bonsai.settings import Settings
 
 _QUICK_SHARE = 1 / 12
+Ways = Mapping[str, ScriptedEngine]
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,11 @@ class Bench:
                 engines = {"usual": usual, "client": opened.client, "bonsai": bonsai}
                 share = _QUICK_SHARE if self.quick else 1.0
                 ways = {way: ScriptedEngine(one, time.monotonic, share) for way, one in engines.items() if one}
-                short = workloads(self.variant, self.starters, quick=True)
-                # Whatever is done but once is done before anything is counted.
-                measure(ways, short[0], name, 1)
-                for workload in short if self.quick else workloads(self.variant, self.starters):
-                    if workload.name in self.names:
-                        found.append(measure(ways, workload, name, self.pairs))
-                        say(f"{name}: {workload.name}: {found[-1].ratio:.2f} times as fast as the usual way")
-                texts = _Texts()
-                for workload in short:
-                    ways["bonsai"].begin()
-                    run(ways["bonsai"], workload, time.monotonic)
-                    texts.add(ways["bonsai"].drawn)
+                found += self._measured(name, ways, say)
                 streams[name] = _stream(bonsai, opened.weight_bytes)
-                same[name] = {
-                    "dtype": opened.weights,
-                    "likeliest_text_is_the_usual_ways": likeliest(usual) == likeliest(bonsai),
-                    "texts": len(texts.known),
-                    "texts_that_changed": texts.changed,
-                }
+                alike = likeliest(usual) == likeliest(bonsai)
+                same[name] = {"dtype": opened.weights, "likeliest_text_is_the_usual_ways": alike}
+                same[name] |= self._texts(ways["bonsai"])
         return {
             "machine": machine(),
             "versions": versions(),
@@ -74,6 +62,29 @@ class Bench:
             "single_stream": streams,
             "same_texts": same,
         }
+
+    def _measured(self, name: str, ways: Ways, say: Callable[[str], None]) -> Iterator[Measured]:
+        """Yield the figures of each workload on a model."""
+        # Whatever is done but once is done before anything is counted.
+        measure(ways, self._short[0], name, 1)
+        for workload in self._short if self.quick else workloads(self.variant, self.starters):
+            if workload.name in self.names:
+                figures = measure(ways, workload, name, self.pairs)
+                say(f"{name}: {workload.name}: {figures.ratio:.2f} times as fast as the usual way")
+                yield figures
+
+    def _texts(self, bonsai: ScriptedEngine) -> dict[str, int]:
+        """Return how many texts were drawn in all workloads, and how many of them depended on the workload."""
+        texts = _Texts()
+        for workload in self._short:
+            bonsai.begin()
+            run(bonsai, workload, time.monotonic)
+            texts.add(bonsai.drawn)
+        return {"texts": len(texts.known), "texts_that_changed": texts.changed}
+
+    @cached_property
+    def _short(self) -> Sequence[Workload]:
+        return workloads(self.variant, self.starters, quick=True)
 
 
 def _stream(engine: Engine, weight_bytes: int) -> dict[str, Any]:
@@ -86,7 +97,7 @@ def _stream(engine: Engine, weight_bytes: int) -> dict[str, Any]:
 
 
 class _Texts:
-    """The texts that were drawn for the same prompt and seed in different workloads."""
+    """The texts that were drawn for the same prompt and seed in different workloads, and how many were not alike."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, int], str] = {}

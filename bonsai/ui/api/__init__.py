@@ -3,7 +3,7 @@
 from gradio.events import api as gr_api
 
 from bonsai.ui.api import ask, grids, judge, saved_runs, score
-from bonsai.ui.api.argument_types import check_types
+from bonsai.ui.api.endpoint import endpoint
 from bonsai.ui.context import PageContext
 from bonsai.ui.work.event_settings import RUNS
 
@@ -11,9 +11,8 @@ from bonsai.ui.work.event_settings import RUNS
 def publish(context: PageContext) -> None:
     """Add the endpoints to the page that is being built."""
     of_runs = (saved_runs.branch, saved_runs.conclude, saved_runs.test_reasoning)
-    makers = (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, *of_runs)
-    for make in makers:
-        gr_api(check_types(make(context)), api_name=make.__name__, concurrency_id=RUNS)
+    for answer in (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, *of_runs):
+        gr_api(endpoint(answer, context), api_name=answer.__name__, concurrency_id=RUNS)
     # Places of their own in the queue: they need no engine.
-    gr_api(check_types(judge.judge()), api_name="judge", concurrency_id="judge")
+    gr_api(endpoint(judge.judge), api_name="judge", concurrency_id="judge")
     gr_api(score.score(context), api_name="score", concurrency_id="score")

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,8 +14,6 @@ from bonsai.reports.table import rows
 from bonsai.runs.run import Run, dumps
 
 Json = dict[str, Any]
-Endpoint = Callable[..., Awaitable[list[Json]]]
-RunEndpoint = Callable[..., Awaitable[Json]]
 
 _log = logging.getLogger("bonsai")
 

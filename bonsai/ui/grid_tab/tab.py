@@ -6,9 +6,7 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab import form, results, variant_editor
 from bonsai.ui.grid_tab.cell_events import CellEvents
 from bonsai.ui.grid_tab.events import GridRunState, GridTab, journal_of
-from bonsai.ui.locales.translate import translatable
-from bonsai.ui.views import conversation, status
-from bonsai.ui.views.results import page_report
+from bonsai.ui.views.controls import desk
 from bonsai.ui.views.run_events import RunButtons
 
 
@@ -17,15 +15,10 @@ def draw(context: PageContext, key: str) -> GridTab:
     compares = key == form.COMPARED
     run = context.examples.get(key)
     example = journal_of(run) if run else None
-    with gr.Row(elem_classes="bonsai-desk"):
-        with gr.Column(min_width=300):
-            drawn = form.draw(context, key)
-            line = gr.HTML(status.line(translatable(status.READY)))
-            edited = variant_editor.draw(context) if compares else None
-        with gr.Column(min_width=300):
-            rows = page_report(run).rows if run else []
-            panel = conversation.draw(conversation.turns(rows, "en"), filters=True)
-    shown = results.draw(compares, example, panel)
+    drawn, top = desk(lambda: form.draw(context, key), run, filters=True)
+    with top.left:
+        edited = variant_editor.draw(context) if compares else None
+    shown = results.draw(compares, example, top.conversation)
     run_state = gr.State(GridRunState(example, shared=True) if example else None)
     added = edited.added if edited else gr.State({})
     variants = edited.variants if edited else lambda added: context.variants
@@ -35,8 +28,8 @@ def draw(context: PageContext, key: str) -> GridTab:
         key=key,
         question=drawn.questions,
         buttons=buttons,
-        status=line,
-        conversation=panel,
+        status=top.status,
+        conversation=top.conversation,
         token=shown.downloads.token,
         run_state=run_state,
         accepted=gr.State(True),

@@ -1,7 +1,7 @@
 """The form of a tab: question, starters, prompt variant, the method's own options, sampling, and three buttons."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import gradio as gr
@@ -11,10 +11,12 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable
 from bonsai.ui.views.controls import buttons, sampling_options
 
+DrawOptions = Callable[[PageContext], Mapping[str, Component]]
+
 
 @dataclass(frozen=True)
 class Form:
-    """The controls of one tab; `fields` are those that `Offer.begin` takes, by the names it takes them by."""
+    """The controls of one tab; `fields` are those that `PageContext.begin` takes, by the names it takes them by."""
 
     question: gr.Textbox
     fields: Mapping[str, Component]
@@ -64,14 +66,12 @@ def prompt_choice(context: PageContext) -> gr.Dropdown:
     return choice
 
 
-def draw(context: PageContext, options: Mapping[str, Component]) -> Form:
-    """Return the form of a tab; `options` are the method's own, which are placed under the prompt variant."""
+def draw(context: PageContext, draw_options: DrawOptions | None = None) -> Form:
+    """Return the form of a tab; `draw_options` draws the method's own options, which stand under the prompt variant."""
     question = question_box(context)
     fields: dict[str, Component] = {"question": question, "prompt": prompt_choice(context)}
-    if options:
+    if draw_options:
         with gr.Row(elem_classes="bonsai-options"):
-            for option in options.values():
-                option.render()  # type: ignore[no-untyped-call]
-    fields |= options
+            fields |= draw_options(context)
     fields |= sampling_options(context)
     return Form(question, fields, *buttons())

@@ -1,30 +1,21 @@
 """The tab of a method, drawn and tied together: form, conversation, results, and the steps one by one."""
 
-from collections.abc import Mapping
-
 import gradio as gr
-from gradio.components import Component
 
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import translatable
 from bonsai.ui.method_tab import form, step_section
 from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_events import StepEvents
-from bonsai.ui.views import conversation, results, status
+from bonsai.ui.views import results
+from bonsai.ui.views.controls import desk
 from bonsai.ui.views.run_events import RunButtons
 
 
-def draw(context: PageContext, method: str, options: Mapping[str, Component]) -> MethodTab:
+def draw(context: PageContext, method: str, draw_options: form.DrawOptions | None = None) -> MethodTab:
     """Draw the tab of a method, with the method's own options, and let it work; return it as it is used."""
     example = context.examples.get(method)
-    with gr.Row(elem_classes="bonsai-desk"):
-        with gr.Column(min_width=300):
-            drawn = form.draw(context, options)
-            line = gr.HTML(status.line(translatable(status.READY)))
-        with gr.Column(min_width=300):
-            rows = results.page_report(example).rows if example else []
-            panel = conversation.draw(conversation.turns(rows, "en"), filters=method == "qtq")
-    shown = results.draw(method, example, panel)
+    drawn, top = desk(lambda: form.draw(context, draw_options), example, filters=method == "qtq")
+    shown = results.draw(method, example, top.conversation)
     looked_at = step_section.draw(context, method, example) if method != "single" else None
     run_state = gr.State(RunState(example, begun=True) if example else None)
     buttons = RunButtons(drawn.run, drawn.stop, drawn.clear, shown.downloads.opened)
@@ -33,8 +24,8 @@ def draw(context: PageContext, method: str, options: Mapping[str, Component]) ->
         key=method,
         question=drawn.question,
         buttons=buttons,
-        status=line,
-        conversation=panel,
+        status=top.status,
+        conversation=top.conversation,
         token=shown.downloads.token,
         run_state=run_state,
         accepted=gr.State(True),

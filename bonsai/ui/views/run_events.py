@@ -141,14 +141,7 @@ class RunEvents(ABC, Generic[Shown]):
         show = begun or self.begun
 
         def begin(values: Values, request: gr.Request) -> Values:
-            language = language_of(request)
-            try:
-                state = asked(values)
-                waits = status.waiting(self.seconds_needed(state), self.context.engine.is_ready, language)
-            except Exception as error:
-                return {self.status: status.failure(error, language), self.accepted: False}
-            shown = {self.status: waits, self.run_state: state, self.accepted: True}
-            return shown | show(state, language) | self.at_work(True)
+            return self.accept(lambda: asked(values), show, language_of(request))
 
         async def go(request: gr.Request, accepted: bool, state: Shown, *others: Any) -> AsyncIterator[Values]:
             if accepted:
@@ -164,6 +157,16 @@ class RunEvents(ABC, Generic[Shown]):
         working = checked.success(go, taken, self.places, concurrency_id=RUNS, **QUIET)
         working.failure(self.give_up, [self.accepted, self.run_state], self.places, queue=False, **QUIET)
         return working
+
+    def accept(self, asked: Callable[[], Shown], show: Callable[[Shown, str], Values], language: str) -> Values:
+        """Return the values that show what was asked while it waits for its place; or why it is refused."""
+        try:
+            state = asked()
+            waits = status.waiting(self.seconds_needed(state), self.context.engine.is_ready, language)
+        except Exception as error:
+            return {self.status: status.failure(error, language), self.accepted: False}
+        shown = {self.status: waits, self.run_state: state, self.accepted: True}
+        return shown | show(state, language) | self.at_work(True)
 
     def connect_end(self, at_work: Sequence[Any]) -> None:
         """Tie Stop, Clear and Open to what they do: the first two end the events that are `at_work`."""
