@@ -90,18 +90,7 @@ class AdapterFolder:
         """
         new = self._unfinished / "adapter"
         try:
-            alone = begun_from is None or is_lora_alone(begun_from)
-            with quiet():
-                # Else PEFT would ask the hub whether embeddings are as they were.
-                model.save_pretrained(new, save_embedding_layers=not alone)
-            for file in tokenizer_files(begun_from) if begun_from else ():
-                shutil.copyfile(file, new / file.name)
-            if halve:
-                _halve(new / _WEIGHTS)
-            if gguf_base and alone:
-                convert(new, read_gguf(gguf_base), new / _GGUF)
-            # PEFT adds a model card that is an empty form.
-            (new / "README.md").unlink(missing_ok=True)
+            _write_weights(model, new, begun_from, halve=halve, gguf_base=gguf_base)
             for name, text in texts.items():
                 _write(new / self._free_name(name), text)
             names = sorted(file.name for file in new.iterdir()) + [NOTES]
@@ -164,6 +153,22 @@ class AdapterFolder:
             return set(json.loads((self.path / NOTES).read_text(encoding="utf-8")).get("files", []))
         except (OSError, ValueError, AttributeError, TypeError):
             return set()
+
+
+def _write_weights(model: Any, folder: Path, begun_from: Path | None, *, halve: bool, gguf_base: Path | None) -> None:
+    """Write what an adapter has learnt; see `AdapterFolder.finish`."""
+    alone = begun_from is None or is_lora_alone(begun_from)
+    with quiet():
+        # Else PEFT would ask the hub whether embeddings are as they were.
+        model.save_pretrained(folder, save_embedding_layers=not alone)
+    for file in tokenizer_files(begun_from) if begun_from else ():
+        shutil.copyfile(file, folder / file.name)
+    if halve:
+        _halve(folder / _WEIGHTS)
+    if gguf_base and alone:
+        convert(folder, read_gguf(gguf_base), folder / _GGUF)
+    # PEFT adds a model card that is an empty form.
+    (folder / "README.md").unlink(missing_ok=True)
 
 
 def _halve(file: Path) -> None:
