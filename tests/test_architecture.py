@@ -17,7 +17,8 @@ HEAVY = {"torch", "transformers", "peft", "sentence_transformers", "gradio", "ll
 HOMES = (
     "bonsai.engines",
     "bonsai.lab",
-    "bonsai.measures.sentence_embedder",
+    "bonsai.measures.embedders.packed_e5",
+    "bonsai.measures.embedders.sentence",
     "bonsai.ui",
     *(f"bonsai.cli.commands.{name}" for name in ("bench", "merge", "serve", "train")),
     "bonsai.__main__",

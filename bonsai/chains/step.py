@@ -9,7 +9,8 @@ from bonsai.chains.outcomes import Flag, Role
 from bonsai.chains.questions import is_question
 from bonsai.measures.reasoning import ReasoningState
 from bonsai.measures.reasoning.effect import ReasoningTest
-from bonsai.measures.similarity import NO_PROGRESS, Measure, new_content
+from bonsai.measures.rules import NO_PROGRESS
+from bonsai.measures.similarity import Measure, new_content
 
 _COPIES = (ReasoningState.COPIED_FROM_QUESTION, ReasoningState.COPIED_FROM_ANSWER)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bonsai import engines
 from bonsai.engines.base import Engine
-from bonsai.measures.embedder import open_embedder
+from bonsai.measures.opening import open_measure
 from bonsai.measures.similarity import Measure
 from bonsai.settings import Settings
 
@@ -19,7 +19,7 @@ def with_model(options: argparse.Namespace, settings: Settings) -> Settings:
 
 def open_all(settings: Settings) -> tuple[Engine, Measure]:
     """Return the engine and the measure of the settings; raise EngineError if the model cannot be loaded."""
-    return engines.open_engine(settings), Measure(open_embedder(settings.embedder))
+    return engines.open_engine(settings), open_measure(settings)
 
 
 def chain_values(options: argparse.Namespace) -> dict[str, Any]:

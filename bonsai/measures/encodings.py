@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from functools import lru_cache
 
-from bonsai.measures.encoded import Embedder, Encoded
+from bonsai.measures.embedders.base import Embedder, Encoded
 
 # Bytes of what is kept of texts that were read: about 1.5 KB for each word.
 MEMORY = 256_000_000

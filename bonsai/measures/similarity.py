@@ -1,6 +1,6 @@
 """Measures of a chain: how alike its questions are, whether one repeats another, how much a step adds.
 
-`docs/measures.md` has the figures that the numbers here were chosen by.
+`rules.py` has the numbers.
 """
 
 import unicodedata
@@ -8,69 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bonsai.measures.contrast import Contrast, contrast, share_only_topic, shared, topic
-from bonsai.measures.encoded import Embedder, Encoded
-from bonsai.measures.encodings import Encodings
+from bonsai.measures.contrast import contrast, share_only_topic, shared, topic
+from bonsai.measures.embedders.base import Embedder
+from bonsai.measures.meaning import Meaning
+from bonsai.measures.rules import BY_CHARACTERS, BY_WORDS, ENGLISH, JAPANESE, OPPOSED, Rule
 from bonsai.measures.terms import content_words, has_no_word_breaks, parse_question
 
-# A step that adds less than this share of new content words adds next to nothing.
-NO_PROGRESS = 0.15
 # Earlier questions that are looked at closely; the others are too far by their sentence vectors alone.
 CLOSEST = 16
-
-
-@dataclass(frozen=True)
-class Rule:
-    """When one question repeats another: their likeness, less what sets them apart, reaches a threshold.
-
-    `flag` is strict, since a flag is a statement; `guard` is wider, since a candidate too many costs one try.
-    """
-
-    flag: float
-    guard: float
-    different_intent: float
-    conflicting_kind: float
-    opposite: float
-    negated: float
-    added_share: float
-    topic_only: float
-
-    def repeat_score(self, likeness: float, apart: Contrast, aside: bool) -> float:
-        """Return the likeness less what sets two questions apart; `aside`: they share but the topic of their chain."""
-        return (
-            likeness
-            - self.different_intent * apart.different_intent
-            - self.conflicting_kind * apart.conflicting_kind
-            - self.opposite * apart.opposite
-            - self.negated * apart.negated
-            - self.added_share * apart.added_share
-            - self.topic_only * aside
-        )
-
-
-_WORDS_APART = {
-    "different_intent": 0.22,
-    "conflicting_kind": 0.31,
-    "opposite": 0.60,
-    "negated": 0.05,
-    "added_share": 0.08,
-    "topic_only": 0.08,
-}
-BY_MEANING = Rule(
-    0.69,
-    0.61,
-    different_intent=0.13,
-    conflicting_kind=0.18,
-    opposite=0.40,
-    negated=0.12,
-    added_share=0.12,
-    topic_only=0.08,
-)
-BY_CHARACTERS = Rule(0.72, 0.60, **_WORDS_APART)
-BY_WORDS = Rule(0.79, 0.62, **_WORDS_APART)
-# Parts of the likeness by meaning: the whole question's vector, and its worst understood word.
-WHOLE, WEAKEST, OPPOSED = 0.77, 0.23, 0.08
-OFF_TOPIC = 0.2
 
 
 @dataclass(frozen=True)
@@ -92,20 +37,32 @@ class EarlierMatch:
 class Measure:
     """How alike questions are: by meaning, with an embedder, or else by the words that they share.
 
-    `name` says which. Questions in a script without word breaks are compared by their characters in any case, since
-    the default embedder reads English only. Threads may share a measure.
+    Where a text is in a script without word breaks, `japanese` tells what it means, and without it the characters do.
+    Threads may share a measure.
     """
 
-    def __init__(self, embedder: Embedder | None = None) -> None:
-        self.name = "words" if embedder is None else embedder.name
-        self._encodings = None if embedder is None else Encodings(embedder)
+    def __init__(self, embedder: Embedder | None = None, japanese: Embedder | None = None) -> None:
+        self._english = None if embedder is None else Meaning(embedder, ENGLISH)
+        self._japanese = None if japanese is None else Meaning(japanese, JAPANESE)
+
+    @property
+    def name(self) -> str:
+        """The names of the embedders, "words" where there is none for plain text."""
+        english = "words" if self._english is None else self._english.name
+        return english if self._japanese is None else f"{english}, {self._japanese.name}"
+
+    def goes_on_from(self, name: str) -> bool:
+        """Say whether a run that the measure of this name measured can go on here: one for Japanese may have come."""
+        return name in (self.name, self.name.partition(", ")[0])
 
     def read(self, questions: Iterable[str], answers: Iterable[str] = ()) -> None:
         """Encode many texts in one go; what was read lately is kept. Without an embedder there is nothing to do."""
-        if self._encodings is not None:
-            self._encodings.read(
-                [*(parse_question(question).normalised for question in questions), *filter(str.strip, answers)]
-            )
+        texts = [*(parse_question(question).normalised for question in questions), *filter(str.strip, answers)]
+        japanese = [text for text in texts if has_no_word_breaks(text)]
+        if self._japanese is not None and japanese:
+            self._japanese.read(japanese)
+        if self._english is not None and len(japanese) < len(texts):
+            self._english.read(text for text in texts if not has_no_word_breaks(text))
 
     def similarity(self, question: str, other: str) -> float:
         """Return how alike two questions are, 0 to 1; symmetric. The same letters and digits make it 1."""
@@ -126,27 +83,21 @@ class Measure:
 
     def closeness(self, question: str, asked: str, answer: str) -> float:
         """Return how near a question is to the question or the answer that it follows, whichever is nearer; 0 to 1."""
-        if self._rule(question, asked, answer) is not BY_MEANING:
+        meaning = self._meaning(question, asked, answer)
+        if meaning is None:
             words = content_words(question)
             return len(words & (content_words(asked) | content_words(answer))) / max(1, len(words))
-        plain, near = (
-            parse_question(question).normalised,
-            [parse_question(asked).normalised, *filter(str.strip, [answer])],
-        )
-        return max(0.0, min(1.0, max(self._cosine(plain, text) for text in near)))
+        return max(0.0, min(1.0, max(_nearness(meaning, question, [asked], [answer]))))
 
     def off_topic(self, question: str, asked: Sequence[str], answers: Sequence[str]) -> bool:
         """Say whether a question has to do with none of those asked earlier, nor with any of their answers.
 
         Words alone cannot tell: then it is never said.
         """
-        if not asked or self._rule(question, *asked, *answers) is not BY_MEANING:
+        meaning = self._meaning(question, *asked, *answers)
+        if not asked or meaning is None:
             return False
-        plain, texts = (
-            parse_question(question).normalised,
-            [*(parse_question(text).normalised for text in asked), *filter(str.strip, answers)],
-        )
-        return all(self._cosine(plain, text) < OFF_TOPIC for text in texts)
+        return all(near < meaning.reading.off_topic for near in _nearness(meaning, question, asked, answers))
 
     def _compare_all(self, question: str, earlier: Sequence[str]) -> list[tuple[float, float, Rule, int]]:
         """Return likeness, sameness, rule and number of the earlier questions that come near."""
@@ -159,48 +110,37 @@ class Measure:
         return [(*self._compare(question, earlier[number - 1], about), number) for number in numbers]
 
     def _compare(self, question: str, other: str, about: frozenset[str] = frozenset()) -> tuple[float, float, Rule]:
-        rule = self._rule(question, other)
+        meaning = self._meaning(question, other)
+        rule = _rule_without_meaning(question, other) if meaning is None else meaning.reading.rule
         if _plain(question) == _plain(other):
             return 1.0, 1.0, rule
         one, another = parse_question(question), parse_question(other)
         apart = contrast(one, another)
-        likeness = self._meaning(question, other) if rule is BY_MEANING else shared(one, another)
+        likeness = shared(one, another) if meaning is None else meaning.likeness(one.normalised, another.normalised)
         sameness = rule.repeat_score(likeness, apart, share_only_topic(one, another, about))
         return min(1.0, max(0.0, likeness - OPPOSED * apart.opposite)), sameness, rule
 
-    def _rule(self, *texts: str) -> Rule:
-        if any(map(has_no_word_breaks, texts)):
-            return BY_CHARACTERS
-        return BY_WORDS if self._encodings is None else BY_MEANING
-
     def _glance(self, question: str, other: str) -> float:
-        return (
-            shared(parse_question(question), parse_question(other))
-            if self._encodings is None
-            else self._cosine(parse_question(question).normalised, parse_question(other).normalised)
-        )
+        one, another = parse_question(question), parse_question(other)
+        meaning = self._meaning(question, other)
+        return shared(one, another) if meaning is None else meaning.nearness(one.normalised, another.normalised)
 
-    def _meaning(self, question: str, other: str) -> float:
-        """Return the likeness of two questions as wholes, mixed with that of the word that has the least like it."""
-        ours, theirs = (
-            self._vectors(parse_question(question).normalised),
-            self._vectors(parse_question(other).normalised),
-        )
-        whole = float(ours.vector @ theirs.vector)
-        if not len(ours.token_vectors) or not len(theirs.token_vectors):
-            return min(1.0, whole)
-        tokens = ours.token_vectors @ theirs.token_vectors.T
-        return min(1.0, WHOLE * whole + WEAKEST * float(min(tokens.max(axis=0).min(), tokens.max(axis=1).min())))
-
-    def _cosine(self, text: str, other: str) -> float:
-        return float(self._vectors(text).vector @ self._vectors(other).vector)
-
-    def _vectors(self, text: str) -> Encoded:
-        assert self._encodings is not None
-        return self._encodings.of(text)
+    def _meaning(self, *texts: str) -> Meaning | None:
+        """Return what tells the meaning of all the texts, None where nothing does."""
+        return self._japanese if any(map(has_no_word_breaks, texts)) else self._english
 
 
 WORDS = Measure()
+
+
+def _nearness(meaning: Meaning, question: str, asked: Sequence[str], answers: Sequence[str]) -> list[float]:
+    """Return how near a question is to each of the texts, answers that are empty left out."""
+    texts = [*(parse_question(text).normalised for text in asked), *filter(str.strip, answers)]
+    return [meaning.nearness(parse_question(question).normalised, text) for text in texts]
+
+
+def _rule_without_meaning(*texts: str) -> Rule:
+    return BY_CHARACTERS if any(map(has_no_word_breaks, texts)) else BY_WORDS
 
 
 def new_content(text: str, earlier: Sequence[str]) -> float:

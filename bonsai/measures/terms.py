@@ -49,23 +49,24 @@ class ParsedQuestion:
     definition_only: bool
     """Whether it asks what something is, and nothing else."""
     normalised: str
-    """The question without courtesy and contractions."""
+    """The question without courtesy and contractions; in Japanese whole, since its endings ask."""
 
 
 @lru_cache(maxsize=8192)
 def parse_question(question: str) -> ParsedQuestion:
     """Return a question's ways of asking and the words that it asks about."""
     text = _fold(question)
-    asks = set[str]()
+    asks, whole = set[str](), ""
     if has_no_word_breaks(text):
         for spelling, usual in lexicon()["spellings"]:
             text = text.replace(spelling, usual)
+        whole = text
         text = _take(text, lexicon()["japanese"], asks)
     for pattern, replacement in _CONTRACTIONS:
         text = pattern.sub(replacement, text)
     for pattern in lexicon()["courtesy"]:
         text = " ".join(pattern.sub(" ", text).split()).lstrip(" ,.:;!")
-    plain = text
+    plain = whole or text
     bare = bool(_BARE.search(text)) or "what" in asks
     text = _take(text.strip(" ?!."), lexicon()["asks"], asks)
     for open_way in OPEN_INTENTS:

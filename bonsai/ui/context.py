@@ -93,7 +93,7 @@ class PageContext:
 
         That is if another model or another measure made it, or if it asks for more than a visitor may.
         """
-        here = (self.engine.info.model_id, self.engine.info.adapter_id, self.measure.name)
-        if (run.model, run.adapter, run.measure) != here:
+        here = (self.engine.info.model_id, self.engine.info.adapter_id)
+        if (run.model, run.adapter) != here or not self.measure.goes_on_from(run.measure):
             raise UsageError(OTHER_MODEL)
         check_saved(run, self.limits)

@@ -16,7 +16,7 @@ from bonsai.engines import open_base_engine, open_deferred_engine
 from bonsai.engines.base import Engine
 from bonsai.engines.deferred import DeferredEngine
 from bonsai.errors import BonsaiError, EngineError
-from bonsai.measures.embedder import DeferredEmbedder, open_deferred_embedder, open_embedder
+from bonsai.measures.opening import open_deferred_measure, open_measure
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
 from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, is_path
@@ -54,8 +54,8 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
         except EngineError as error:
             why_not = error
     # On ZeroGPU workers are forked, with all that is loaded by then.
-    embedder = open_embedder(settings.embedder) if settings.zero_gpu else open_deferred_embedder(settings.embedder)
-    demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), Measure(embedder), base_engine, why_not)
+    measure, late = (open_measure(settings, at_once=True), []) if settings.zero_gpu else open_deferred_measure(settings)
+    demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), measure, base_engine, why_not)
     serve(demo, host, port)
     try:
         if isinstance(engine, DeferredEngine):
@@ -63,9 +63,10 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
             engine.wait()
             print("The model is loaded.", file=sys.stderr, flush=True)
         # One after the other: transformers cannot be imported on two threads at a time.
-        for late in (embedder, base_engine):
-            if isinstance(late, DeferredEmbedder | DeferredEngine):
-                late.open()
+        for embedder in late:
+            embedder.open()
+        if isinstance(base_engine, DeferredEngine):
+            base_engine.open()
         demo.block_thread()
     except KeyboardInterrupt:
         return

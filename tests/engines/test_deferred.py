@@ -19,7 +19,7 @@ from bonsai.engines.base import Engine, SamplingParams
 from bonsai.engines.deferred import DeferredEngine, EngineInfo
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import EngineError
-from bonsai.measures.embedder import DeferredEmbedder, Embedder, open_deferred_embedder
+from bonsai.measures.embedders.opening import DeferredEmbedder, Embedder, open_deferred_embedder
 from bonsai.settings import EMBEDDER, NO_ADAPTER, NO_EMBEDDER, ROOT, Settings
 from tests.browser.visits import QUESTION, Visit, ask, status, table
 

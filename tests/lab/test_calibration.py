@@ -6,9 +6,9 @@ import pytest
 
 from bonsai.lab.calibration.__main__ import main
 from bonsai.lab.calibration.data import read_kinds
+from bonsai.lab.calibration.explained import explained
 from bonsai.lab.calibration.figures import Share
-from bonsai.lab.calibration.report import explained
-from bonsai.measures.embedder import Embedder
+from bonsai.measures.embedders.opening import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.settings import ROOT
 

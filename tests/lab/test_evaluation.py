@@ -18,7 +18,7 @@ from bonsai.lab.evaluation.report import blind_section, report, with_section
 from bonsai.lab.evaluation.running import Evaluation, Results, evaluate
 from bonsai.lab.evaluation.systems import ALONE, Way, check_adapters, file_name, table_names, ways
 from bonsai.lab.records import shipped_records
-from bonsai.measures.embedder import Embedder
+from bonsai.measures.embedders.opening import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.question_lists import read_questions
 from bonsai.runs.requests import GridRequest

@@ -23,11 +23,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertModel
 
-from bonsai.measures.embedder import Embedder, open_embedder
-from bonsai.measures.embedder_files import PACKAGE, PATIENCE
+from bonsai.measures.embedders.files import PACKAGES, PATIENCE
+from bonsai.measures.embedders.opening import Embedder, open_embedder
 from bonsai.settings import EMBEDDER, NO_EMBEDDER, ROOT
 
 pytestmark = pytest.mark.model
+
+PACKAGE = PACKAGES[EMBEDDER][0]
 
 ASKED, REWORDED = "How do plants make sugar from light?", "In what way do plants turn light into sugar?"
 ODD_TEXTS = [
@@ -106,7 +108,7 @@ def test_a_forked_process_can_encode() -> None:
     script = f"""
 import os, threading, torch
 torch.set_num_threads(2)
-from bonsai.measures.embedder import open_embedder
+from bonsai.measures.embedders.opening import open_embedder
 embedder = open_embedder({EMBEDDER!r})
 texts = [f"Why do {{n}} small things matter for a garden that grows?" for n in range(40)]
 before = embedder.encode(texts)[7].vector

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bonsai.measures import encodings
-from bonsai.measures.embedder import Embedder
+from bonsai.measures.embedders.opening import Embedder
 from bonsai.measures.similarity import CLOSEST, WORDS, EarlierMatch, Measure, new_content
 
 ANY_TEXT = st.text(max_size=200) | st.sampled_from(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bonsai.cli.main import main
 from bonsai.errors import UsageError
-from bonsai.measures.embedder import Embedder
+from bonsai.measures.embedders.opening import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.scoring import ADDED, LOOKBACK, Turn, read_turns, score, turns, turns_of, with_scores
 from bonsai.runs.tables.sheet import Sheet

@@ -276,7 +276,7 @@ def reasoning_test(platform: Platform) -> dict[str, Any]:
 
 def measured_by_meaning(platform: Platform) -> dict[str, Any]:
     """Return a chain measured by meaning in a worker, and in this process, whose embedder has been at work before."""
-    from bonsai.measures.embedder import open_embedder
+    from bonsai.measures.embedders.opening import open_embedder
     from bonsai.measures.similarity import Measure
     from bonsai.settings import EMBEDDER
     from bonsai.ui.work.gpu import GpuRunner

@@ -18,8 +18,7 @@ from bonsai.lab.evaluation.questions import FACTS, QUESTIONS, read_facts
 from bonsai.lab.evaluation.report import BLIND, blind_section, report, with_section
 from bonsai.lab.evaluation.running import Evaluation, Results, evaluate
 from bonsai.lab.evaluation.systems import ALONE, check_adapters, ways
-from bonsai.measures.embedder import open_embedder
-from bonsai.measures.similarity import Measure
+from bonsai.measures.opening import open_measure
 from bonsai.runs.question_lists import read_questions
 from bonsai.runs.requests import GridRequest
 from bonsai.settings import Settings
@@ -71,7 +70,7 @@ def _evaluation(options: argparse.Namespace, settings: Settings) -> Evaluation:
         facts[: options.limit],
         options.journal or options.out.with_suffix(".journal"),
         load_variants(settings.prompts),
-        Measure(open_embedder(settings.embedder)),
+        open_measure(settings),
         options.questions.name if options.questions else "",
     )
     evaluation.check()

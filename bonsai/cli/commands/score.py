@@ -5,8 +5,7 @@ import argparse
 from bonsai.cli.drawing import check_out, write
 from bonsai.cli.output import ProgressLine, say
 from bonsai.errors import UsageError
-from bonsai.measures.embedder import open_embedder
-from bonsai.measures.similarity import Measure
+from bonsai.measures.opening import open_measure
 from bonsai.runs.scoring import ADDED, read_turns, score, turns, with_scores
 from bonsai.runs.tables.excel_files import as_workbook
 from bonsai.settings import Settings
@@ -21,7 +20,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     sheet = read_turns(options.file)
     for note in sheet.notes:
         say(f"{options.file}: {note}")
-    measure = Measure(open_embedder(settings.embedder))
+    measure = open_measure(settings)
     say(f"Similarity is measured with {measure.name}.")
     steps, line = [], ProgressLine()
     for step in score(turns(sheet), measure):

@@ -8,8 +8,8 @@ from pathlib import Path
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.lab.calibration.data import Data, read_chains, read_kinds, read_pairs
 from bonsai.lab.calibration.report import report
-from bonsai.measures.embedder import open_embedder
-from bonsai.measures.similarity import WORDS, Measure
+from bonsai.measures.opening import open_measure
+from bonsai.measures.similarity import WORDS
 from bonsai.runs.tables.output_files import write_whole
 from bonsai.settings import Settings
 
@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rewordings=read_kinds(options.rewordings, same=True) if options.rewordings else [],
             deeper=read_kinds(options.deeper, same=False) if options.deeper else [],
         )
-        embedder = open_embedder(Settings.from_env().embedder)
-        measures = ([] if embedder is None else [Measure(embedder)]) + [WORDS]
+        measure = open_measure(Settings.from_env())
+        measures = [WORDS] if measure.name == WORDS.name else [measure, WORDS]
         _say(f"Measuring with {' and with '.join(measure.name for measure in measures)} ...")
         text = report(data, measures, options.note)
         if options.out is None:

@@ -36,8 +36,8 @@ def translatable(text: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """Return the last part of the id or folder of a model."""
-    return name.rstrip("/").rpartition("/")[2]
+    """Return the last part of the id or folder of a model, of each if there are several."""
+    return ", ".join(part.rstrip("/").rpartition("/")[2] for part in name.split(", "))
 
 
 def language_of(request: gr.Request | None) -> str:

@@ -1,14 +1,15 @@
-"""Opening an embedder: at once, or in the background; without one, words serve."""
+"""Opening an embedder: at once, or in the background; without one, words and characters serve."""
 
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from bonsai.deferred import Deferred
 from bonsai.errors import EngineError, first_line
-from bonsai.measures.embedder_files import folder_at_hand, folders
-from bonsai.measures.encoded import Embedder, Encoded
-from bonsai.settings import NO_EMBEDDER
+from bonsai.measures.embedders.base import Embedder, Encoded
+from bonsai.measures.embedders.files import folder_at_hand, folders
+from bonsai.settings import JAPANESE_EMBEDDER, NO_EMBEDDER, variable
 
 __all__ = ["DeferredEmbedder", "Embedder", "open_deferred_embedder", "open_embedder"]
 
@@ -21,7 +22,9 @@ class DeferredEmbedder(Embedder):
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         failure = EngineError(
-            "The embedder {name} cannot be loaded; set BONSAI_EMBEDDER to none, or to another.", name=name
+            "The embedder {name} cannot be loaded; set {variable} to none, or to another.",
+            name=name,
+            variable=variable("japanese_embedder" if name == JAPANESE_EMBEDDER else "embedder"),
         )
         self._embedder = Deferred(lambda: _load(name, folder), failure)
 
@@ -34,6 +37,21 @@ class DeferredEmbedder(Embedder):
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return what each text is to the model; raise EngineError if it cannot be loaded."""
         return self._embedder.wait().encode(texts)
+
+
+class LazyEmbedder(DeferredEmbedder):
+    """An embedder that loads itself when it is first asked."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        super().__init__(name, folder)
+        self._first = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Return what each text is to the model; raise EngineError if it cannot be loaded."""
+        with self._first:
+            if not self._embedder.is_ready:
+                self.open()
+        return super().encode(texts)
 
 
 def open_embedder(name: str) -> Embedder | None:
@@ -57,8 +75,14 @@ def open_deferred_embedder(name: str) -> Embedder | None:
     return DeferredEmbedder(name, folder) if folder else open_embedder(name)
 
 
+def open_lazy_embedder(name: str) -> Embedder | None:
+    """Return the embedder `name`, to be loaded when it is first needed, if its files are at hand; else as above."""
+    folder = folder_at_hand(name)
+    return LazyEmbedder(name, folder) if folder else open_embedder(name)
+
+
 def _load(name: str, folder: Path) -> Embedder:
     # Only now: torch takes seconds to import, which those who measure by words need not wait for.
-    from bonsai.measures.sentence_embedder import load
+    from bonsai.measures.embedders.sentence import load
 
     return load(name, folder)

@@ -1,6 +1,7 @@
 """The embedding model itself, on the CPU; importing this module takes the seconds that torch takes."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,21 +15,28 @@ from sentence_transformers import SentenceTransformer
 from torch.nn.utils.rnn import pad_sequence
 from transformers.utils import logging as reports
 
-from bonsai.measures.encoded import Embedder, Encoded, Floats
+from bonsai.measures.embedders.base import Embedder, Encoded, Floats
+from bonsai.measures.embedders.packed_e5 import FILE, PackedE5
 
 _BATCH = 32
+# The models of the E5 family are trained with one of two prefixes; this one is for what is compared both ways.
+_E5, _E5_PREFIX = re.compile(r"(^|[/\\-])e5-"), "query: "
 
 
 class SentenceEmbedder(Embedder):
-    """A loaded model of sentence-transformers."""
+    """A loaded model of sentence-transformers, or one with its manners.
 
-    def __init__(self, name: str, model: Any) -> None:
+    `prefix` is what the model was trained to see before every text; it is no part of what a text is.
+    """
+
+    def __init__(self, name: str, model: Any, prefix: str = "") -> None:
         self.name = name
-        self._model = model
+        self._model, self._prefix = model, prefix
         # Asked for once: while a model decodes, it is sparing of threads for a moment at a time.
         self._threads = torch.get_num_threads()
         self._tokenizer = model.tokenizer
         self._marks = set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id}
+        self._skipped = len(self._kept(self._tokenizer(prefix.strip())["input_ids"]))
         # They stay: at the end of a thread that computed, MKL takes a lock, which a process forked then would wait for.
         self._pool = ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,))
         self._lock = threading.Lock()
@@ -40,7 +48,7 @@ class SentenceEmbedder(Embedder):
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return what each text is to the model, in the order given; a long text is cut at what the model reads."""
         # Half of a surrogate pair has no UTF-8, which the tokenizer needs.
-        whole = [text.encode("utf-8", "replace").decode() for text in texts]
+        whole = [self._prefix + text.encode("utf-8", "replace").decode() for text in texts]
         if not whole:
             return []
         with self._lock:
@@ -75,9 +83,13 @@ class SentenceEmbedder(Embedder):
         return [self._encoded(*row) for row in zip(batch, vectors, tokens, strict=True)]
 
     def _encoded(self, ids: list[int], vector: Floats, tokens: Floats) -> Encoded:
-        kept = [place for place, token in enumerate(ids) if token not in self._marks]
+        kept = self._kept(ids)[self._skipped :]
         names = tuple(self._tokenizer.convert_ids_to_tokens([ids[place] for place in kept]))
         return Encoded(_unit(vector), names, _unit(tokens[kept]))
+
+    def _kept(self, ids: list[int]) -> list[int]:
+        """Return the places of the tokens that stand for text."""
+        return [place for place, token in enumerate(ids) if token not in self._marks]
 
     def _start_anew(self) -> None:
         """Make ready for use in a forked process, as ZeroGPU's workers are."""
@@ -90,19 +102,23 @@ class SentenceEmbedder(Embedder):
 def load(name: str, folder: Path) -> Embedder:
     """Return the embedder in a folder; raise an error, of whatever kind, if it cannot be loaded."""
     with _quiet():
-        model = SentenceTransformer(
-            str(folder),
-            device="cpu",
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True, "dtype": "float32"},
-        )
-    embedder = SentenceEmbedder(name, model)
+        model = PackedE5(folder / FILE) if (folder / FILE).is_file() else _sentence_transformer(folder)
+    embedder = SentenceEmbedder(name, model, _E5_PREFIX if _E5.search(name) else "")
     (trial,) = embedder.encode(["Is this a question?"])
     # Without its files a tokenizer is made all the same, and knows no word.
     if not set(trial.tokens) - {model.tokenizer.unk_token} or not np.isfinite(trial.vector).all():
         raise ValueError("it cannot read a plain question, so its files are incomplete or of another kind.")
     return embedder
+
+
+def _sentence_transformer(folder: Path) -> Any:
+    return SentenceTransformer(
+        str(folder),
+        device="cpu",
+        local_files_only=True,
+        trust_remote_code=False,
+        model_kwargs={"use_safetensors": True, "dtype": "float32"},
+    )
 
 
 @contextmanager

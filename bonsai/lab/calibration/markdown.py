@@ -1,0 +1,24 @@
+"""Tables of a calibration in Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from bonsai.lab.calibration.data import Case
+from bonsai.lab.calibration.figures import share
+from bonsai.measures.similarity import Measure
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table, all columns but the first to the right."""
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def caught(groups: dict[str, list[Case]], measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
+    """Return a table of how many questions of each group the flags and the guard take for repeats."""
+    rows = []
+    for label, cases in groups.items():
+        looks = [[measure.compare_with_earlier(*case) for case in cases] for measure in measures]
+        flagged = [str(share(look.repeated is not None for look in seen)) for seen in looks]
+        guarded = [str(share(look.rejected is not None for look in seen)) for seen in looks]
+        rows.append([label, f"{len(cases):,}", *flagged, *guarded])
+    return table(["questions", "number", *(f"{rule} {name}" for rule in ("flag", "guard") for name in names)], rows)
