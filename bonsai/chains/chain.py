@@ -10,6 +10,8 @@ from bonsai.chains.step import Step, with_measures
 from bonsai.errors import UsageError
 from bonsai.measures.similarity import WORDS, Measure
 
+ONE_STEP = "A {method} chain has one step and no next question; begin its step again."
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -57,6 +59,12 @@ class Chain:
     def concluding(self) -> bool:
         """Whether its steps are done and its conclusion is to be written."""
         return self.conclusion is not None and self.conclusion.writing
+
+    @property
+    def lacks_conclusion(self) -> bool:
+        """Whether a conclusion can be written now: it ended with an answer, and has none or only one that failed."""
+        written = self.conclusion is not None and not self.conclusion.error
+        return self.finished and not written and self.method == Method.QTQ and any(step.answer for step in self.steps)
 
     @property
     def is_root(self) -> bool:
@@ -138,9 +146,7 @@ def branch(
             keep=keep,
         )
     if keep and chain.method != Method.QTQ:
-        raise UsageError(
-            "A {method} chain has one step and no next question; begin its step again.", method=chain.method
-        )
+        raise UsageError(ONE_STEP, method=chain.method)
     first = Step(keep + 1, question, chain.method.roles[0])
     new = _branched(chain, number, keep, first, _branch_length(chain, keep, length), seed)
     new = replace(new, prompt=prompt or chain.prompt)
@@ -158,9 +164,7 @@ def branch_in_direction(
     qtq, has no such finished step, or if `length`, the shared steps included, leaves no room for a next question.
     """
     if chain.method != Method.QTQ:
-        raise UsageError(
-            "A {method} chain has one step and no next question; begin its step again.", method=chain.method
-        )
+        raise UsageError(ONE_STEP, method=chain.method)
     finished = sum(one.finished for one in chain.steps)
     if not 1 <= step <= finished:
         raise UsageError(

@@ -10,6 +10,7 @@ from bonsai.chains.guard import score
 from bonsai.chains.outcomes import Verdict
 from bonsai.measures.similarity import WORDS
 from bonsai.reports.markdown import TextTable
+from bonsai.runs.run import Run
 
 TITLE = "Questions not asked yet"
 SHOWN = 12
@@ -70,6 +71,14 @@ class QuestionBank:
             if WORDS.compare_with_earlier(entry.question, [*questions, *kept]).rejected is None:
                 kept.append(entry.question)
                 yield entry
+
+
+def question_bank(run: Run) -> list[BankEntry]:
+    """Return the questions of a run that were not asked, best first."""
+    bank = QuestionBank()
+    for chain in run.chains:
+        bank.add(chain)
+    return bank.entries()
 
 
 def bank_table(entries: Sequence[BankEntry]) -> TextTable:

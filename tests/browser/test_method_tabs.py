@@ -344,6 +344,31 @@ def test_the_reasoning_is_tested_and_the_run_keeps_the_test(visit: Visit, tab: s
     expect(button(page, "Run")).to_be_enabled()
 
 
+def test_a_question_that_was_left_is_asked_next_and_both_chains_are_concluded(visit: Visit) -> None:
+    page = visit("QtQ chain")
+    page.get_by_label("End with a conclusion").uncheck()
+    ask(page, QUESTION)
+    expect(status(page)).to_contain_text("Done in")
+    page.locator("button:visible", has_text="Questions not asked yet").click()
+    left = page.locator(".bonsai-bank:visible tbody tr")
+    question = left.first.locator("td").first.inner_text()
+    left.first.get_by_role("button", name="Ask this next").click()
+    expect(conversation(page).locator(".asked", has_text=question)).to_be_visible()
+    expect(status(page)).to_contain_text("Done in")
+    expect(left.locator("td", has_text=question)).to_have_count(0)
+    ENGINE.reset(hold_at_call=1)
+    button(page, "Write conclusions").click()
+    expect(status(page)).to_contain_text("Writing the conclusion")
+    expect(left.first.get_by_role("button", name="Ask this next")).to_be_hidden()
+    ENGINE.steps.release(10_000)
+    expect(status(page)).to_contain_text("Done in")
+    expect(conversation(page).locator(".conclusion")).to_have_count(2)
+    saved = loads(download(page, "Download JSON").decode())
+    assert all(chain.conclusion and chain.conclusion.text for chain in saved.chains)
+    button(page, "Write conclusions").click()
+    expect(status(page)).to_contain_text("No chain of this run lacks a conclusion")
+
+
 def test_the_picture_draws_any_question_and_runs_none(visit: Visit) -> None:
     page = visit("QtQ chain")
     for question in (

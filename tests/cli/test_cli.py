@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bonsai.cli.main import main
+from bonsai.reports.question_bank import question_bank
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.run import Run, read_run
 from bonsai.settings import ROOT
@@ -178,6 +179,32 @@ def test_the_reasoning_of_each_step_is_tested_if_asked(saved: Path, capsys: pyte
     assert [step.reasoning_test is not None for chain in tree.chains for step in chain.own_steps] == [False] * 3 + [
         True
     ]
+
+
+def test_the_best_question_that_was_not_asked_is_asked_next(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, *_ = question_bank(read_run(saved))
+    old, new = tree_of(saved, "--next").chains
+    assert (new.parent, new.shared, new.own_steps[0].question) == (old.number, first.step, first.question)
+    assert f"asking {first.question!r}, after step {first.step} of chain 1" in capsys.readouterr().err
+    for options, told in (
+        (["--next", "99"], "questions that were not asked yet, and no number 99 among them"),
+        (["--next", "--step", "1"], "leave out QUESTION, --chain, --step and --candidate"),
+    ):
+        assert main(["ask", *options, "--from", str(saved)]) == 2
+        assert told in capsys.readouterr().err
+    assert main(["ask", QUESTION, "--next"]) == 2
+
+
+def test_every_chain_that_lacks_a_conclusion_is_concluded(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree_of(saved, "--step", "1", "--candidate", str(other_candidate(read_run(saved))))
+    one = tree_of(saved, "--conclude", "--chain", "2")
+    assert [bool(chain.conclusion) for chain in one.chains] == [False, True]
+    both = tree_of(saved, "--conclude")
+    assert [bool(chain.conclusion and chain.conclusion.text) for chain in both.chains] == [True, True]
+    assert both.chains[1] == one.chains[1]
+    capsys.readouterr()
+    assert main(["ask", "--conclude", "--from", str(saved)]) == 2
+    assert "No chain of this run lacks a conclusion" in capsys.readouterr().err
 
 
 def test_prompts_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,37 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Journal:
     return journal
 
 
+def test_conclusions_are_written_later_and_kept(tmp_path: Path) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    fill(journal)
+    before = plain(journal.run)
+    wanted = journal.conclude()
+    assert list(wanted) == [chain.number for chain in before if chain.method == "qtq"] and len(wanted) == 12
+    assert journal.finished == 12
+    concluding = list(journal.concluding())
+    for place, chain in advance_each(EchoEngine(), concluding[:5], PLAN.sampling):
+        assert chain.number == concluding[place].number and not journal.append(chain)
+    assert journal.finished == 17
+    # Stopped here: what is kept is kept, and the others lack theirs as before.
+    found = open_journal(journal.file)
+    assert found is not None and found.finished == 24
+    assert [chain.number for chain in found if chain.conclusion] == list(wanted)[:5]
+    assert [replace(chain, conclusion=None) for chain in plain(found.run)] == before
+    assert list(found.conclude()) == list(wanted)[5:]
+
+
+def test_a_saved_run_is_kept_with_the_conclusions_that_were_asked_for_later(tmp_path: Path) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    fill(journal)
+    journal.conclude()
+    for _, chain in advance_each(EchoEngine(), list(journal.concluding()), PLAN.sampling):
+        journal.append(chain)
+    again = begin_journal(tmp_path / "again.jsonl", PLAN)
+    for chain in loads(dumps(journal.run)).chains:
+        again.append(chain)
+    assert plain(again.run) == plain(journal.run) and all(c.conclusion for c in again if c.method == "qtq")
+
+
 def test_a_journal_holds_the_chains_of_its_plan(whole: Journal) -> None:
     assert len(whole) == len(GRID) == 3 * 2 * 2 * 2
     assert whole.finished == len(whole)

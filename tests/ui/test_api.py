@@ -245,6 +245,24 @@ def test_a_chain_of_a_saved_run_is_concluded(client: Client) -> None:
         client.predict(data_of(run_of("single")), api_name="/conclude")
 
 
+def test_every_chain_that_lacks_a_conclusion_is_concluded_and_no_other_grows(client: Client, run: Run) -> None:
+    tree = call(client, "/branch", data_of(run), step=3, question="Who gains from productivity?")
+    open_chain = replace(tree.chains[0], number=3, stop_reason="", length=9)
+    tree = tree.with_chains((*tree.chains, open_chain))
+    concluded = call(client, "/conclude", data_of(tree), chain=0)
+    assert [bool(chain.conclusion) for chain in concluded.chains] == [True, True, False]
+    assert concluded.chains[2] == open_chain
+    with pytest.raises(AppError, match="No chain of this run lacks a conclusion"):
+        client.predict(data_of(concluded), 0, api_name="/conclude")
+
+
+def test_what_a_run_did_not_ask_can_be_asked_next(client: Client, run: Run) -> None:
+    first, *_ = client.predict(data_of(run), api_name="/question_bank")
+    place = {name: first[name] for name in ("chain", "step", "candidate")}
+    *_, new = call(client, "/branch", data_of(run), **place).chains
+    assert new.own_steps[0].question == first["question"]
+
+
 def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
     questions = [QUESTION, "Why do we sleep?"]
     rows = client.predict("\n".join(questions), ["assistant", "logician"], repeats=2, seed=4, api_name="/compare")

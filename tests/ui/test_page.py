@@ -97,6 +97,7 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Cli
         "/batch",
         "/branch",
         "/conclude",
+        "/question_bank",
         "/test_reasoning",
         "/judge",
         "/score",
@@ -104,7 +105,7 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client: Cli
     assert not described["unnamed_endpoints"]
     for name, endpoint in described["named_endpoints"].items():
         assert endpoint["description"]
-        runs = dict.fromkeys(("/branch", "/conclude", "/test_reasoning", "/judge"), "run")
+        runs = dict.fromkeys(("/branch", "/conclude", "/question_bank", "/test_reasoning", "/judge"), "run")
         first = {**runs, "/score": "rows", "/batch": "questions"}.get(name, "question")
         assert endpoint["parameters"][0]["parameter_name"] == first
 

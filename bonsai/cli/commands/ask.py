@@ -1,6 +1,8 @@
 """The command `ask`: one question by one method, or a branch of a saved run."""
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, conclude, stop
@@ -15,6 +17,7 @@ from bonsai.engines.base import Engine
 from bonsai.errors import EngineError, UsageError
 from bonsai.measures.similarity import Measure
 from bonsai.reports.comparison import values
+from bonsai.reports.question_bank import question_bank
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.requests import RunRequest, Variants
 from bonsai.runs.run import Run, read_run
@@ -29,8 +32,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     check_out(options.out)
     saved = read_run(options.run) if options.run else None
     check_drawing(options, values(saved) if saved else dict.fromkeys(Axis, ("",)))
-    begin = _begin_branch if options.run else _begin_run
-    begun, engine, measure = begin(options, settings, variants)
+    if saved is None:
+        begun, engine, measure = _begin_run(options, settings, variants)
+    elif options.conclude and options.step is None and options.next is None:
+        begun, engine, measure = _begin_conclusions(options, settings, saved)
+    else:
+        begun, engine, measure = _begin_branch(options, settings, variants, saved)
     ended, code = _advance(engine, measure, begun, options.test_reasoning)
     draw(ended, options)
     return code
@@ -38,8 +45,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _begin_run(options: argparse.Namespace, settings: Settings, variants: Variants) -> tuple[Run, Engine, Measure]:
     """Return a run of one chain that is about to begin, and what will write and measure it."""
-    if any(value is not None for value in (options.chain, options.step, options.candidate)):
-        raise UsageError("--chain, --step and --candidate say where to branch from a saved run; name it with --from.")
+    if any(value is not None for value in (options.chain, options.step, options.candidate, options.next)):
+        raise UsageError(
+            "--chain, --step, --candidate and --next say where to branch from a saved run; name it with --from."
+        )
     if options.question is None:
         raise UsageError("There is no question; write one, or name a saved run to branch from with --from.")
     method = options.method or Method.QTQ
@@ -53,21 +62,26 @@ def _begin_run(options: argparse.Namespace, settings: Settings, variants: Varian
     return request.resolve(engine, measure, variants), engine, measure
 
 
-def _begin_branch(options: argparse.Namespace, settings: Settings, variants: Variants) -> tuple[Run, Engine, Measure]:
+def _begin_branch(
+    options: argparse.Namespace, settings: Settings, variants: Variants, saved: Run
+) -> tuple[Run, Engine, Measure]:
     """Return a saved run with a branch that is about to begin, and what will write and measure it."""
+    request = _branch_request(options, saved)
+    request.check(saved, variants)
+    engine, measure = open_all(settings)
+    run = request.resolve(saved, engine, measure, variants)
+    _say_differences(saved, run)
+    return run, engine, measure
+
+
+def _branch_request(options: argparse.Namespace, saved: Run) -> BranchRequest:
+    """Return the branch that the options ask for."""
     for name in ("method", "candidates", "temperature", "max_new_tokens"):
         if getattr(options, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise UsageError("A branch is written as its run was; leave out {option}.", option=option)
-    if options.step is None and options.conclude:
-        return _begin_conclusion(options, settings)
-    if options.step is None:
-        raise UsageError("A branch begins at a step of the run; name it with --step, and its chain with --chain.")
-    request = BranchRequest(
-        chain=1 if options.chain is None else options.chain,
-        step=options.step,
-        question="" if options.question is None else clean_question(options.question),
-        candidate=options.candidate,
+    return BranchRequest(
+        **(_place(options) if options.next is None else _next_question(options, saved)),
         prompt=options.prompt,
         seed=options.seed,
         length=options.steps,
@@ -75,12 +89,33 @@ def _begin_branch(options: argparse.Namespace, settings: Settings, variants: Var
         guarded=not options.no_guard,
         stop_without_progress=not options.keep_going,
     )
-    saved = read_run(options.run)
-    request.check(saved, variants)
-    engine, measure = open_all(settings)
-    run = request.resolve(saved, engine, measure, variants)
-    _say_differences(saved, run)
-    return run, engine, measure
+
+
+def _place(options: argparse.Namespace) -> dict[str, Any]:
+    """Return where a branch leaves its chain, and with what question."""
+    if options.step is None:
+        raise UsageError("A branch begins at a step of the run; name it with --step, and its chain with --chain.")
+    question = "" if options.question is None else clean_question(options.question)
+    chain = 1 if options.chain is None else options.chain
+    return {"chain": chain, "step": options.step, "candidate": options.candidate, "question": question}
+
+
+def _next_question(options: argparse.Namespace, saved: Run) -> dict[str, Any]:
+    """Return the place of a question that the run did not ask, by its number among them."""
+    if any(value is not None for value in (options.question, options.chain, options.step, options.candidate)):
+        raise UsageError(
+            "--next names the question and its place; leave out QUESTION, --chain, --step and --candidate."
+        )
+    bank = question_bank(saved)
+    if not 1 <= options.next <= len(bank):
+        raise UsageError(
+            "The run has {count} questions that were not asked yet, and no number {number} among them.",
+            count=len(bank),
+            number=options.next,
+        )
+    entry = bank[options.next - 1]
+    say(f"bonsai: asking {entry.question!r}, after step {entry.step} of chain {entry.chain}")
+    return {"chain": entry.chain, "step": entry.step, "candidate": entry.candidate}
 
 
 def _say_differences(saved: Run, run: Run) -> None:
@@ -97,53 +132,60 @@ def _model(model: str, adapter: str) -> str:
     return f"{model} with the adapter {adapter}" if adapter else model
 
 
-def _begin_conclusion(options: argparse.Namespace, settings: Settings) -> tuple[Run, Engine, Measure]:
-    """Return a saved run in which a chain, by default the last one, is about to be concluded."""
-    saved = read_run(options.run)
-    number = saved.chains[-1].number if options.chain is None else options.chain
-    chain, _ = saved.step_at(number, 1)
-    concluding = conclude(chain)
-    engine, measure = open_all(settings)
-    others = [one for one in saved.chains if one.number != number]
-    return saved.with_chains((*others, concluding)), engine, measure
+def _begin_conclusions(options: argparse.Namespace, settings: Settings, saved: Run) -> tuple[Run, Engine, Measure]:
+    """Return a saved run in which a chain is about to be concluded, or each one that ended without a conclusion."""
+    if options.chain is None:
+        begun = saved.concluding()
+    else:
+        begun = saved.updated([conclude(saved.step_at(options.chain, 1)[0])])
+    return begun, *open_all(settings)
 
 
 def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Run, int]:
-    """Return the run with its last chain as far as it came, and the exit code."""
-    *others, chain = run.chains
-    progress, code = _Progress(chain), 0
+    """Return the run with what was asked of it, its conclusions or its last chain, and the exit code."""
+    chains = tuple(chain for chain in run.chains if chain.concluding) or tuple(run.chains[-1:])
+    progress, code = _Progress(chains), 0
     try:
-        for (chain,) in advance(engine, run.chains[-1:], run.sampling, measure):
-            progress.show(chain)
-        for step in filter(can_be_tested, chain.own_steps if test else ()):
+        for now in advance(engine, chains, run.sampling, measure):
+            chains = now
+            progress.show(chains)
+        for step in filter(can_be_tested, chains[-1].own_steps if test else ()):
             say(f"step {step.number}: testing the Reasoning with {MOST_ANSWERS} answers ...")
-            *_, chain = test_reasoning(engine, chain, step.number, run.sampling)
+            *_, tested = test_reasoning(engine, chains[-1], step.number, run.sampling)
+            chains = (*chains[:-1], tested)
     except KeyboardInterrupt:
-        chain, code = stop(chain, measure), INTERRUPTED
+        chains, code = tuple(stop(chain, measure) for chain in chains), INTERRUPTED
     except EngineError as error:
         # Of a test; an answer that fails is an error in its step. What was written is still worth the table.
         say(f"bonsai: {error}")
         code = FAILED
-    failures = [step.error for step in chain.own_steps if step.error]
-    failures += [chain.conclusion.error] if chain.conclusion and chain.conclusion.error else []
+    failures = [step.error for chain in chains for step in chain.own_steps if step.error]
+    failures += [chain.conclusion.error for chain in chains if chain.conclusion and chain.conclusion.error]
     for failure in failures:
         say(f"bonsai: {failure}")
     say_notes(engine)
-    return run.with_chains(sorted((*others, chain), key=lambda one: one.number)), code or (FAILED if failures else 0)
+    return run.updated(chains), code or (FAILED if failures else 0)
 
 
 class _Progress:
-    """Says what a chain is doing: a line for each finished step, and on a terminal also the role being written."""
+    """Says what chains are doing: a line for each step that is finished, and on a terminal also what is written now."""
 
-    def __init__(self, chain: Chain) -> None:
-        self._finished = chain.shared
+    def __init__(self, chains: Sequence[Chain]) -> None:
+        self._finished = {chain.number: _finished_steps(chain) for chain in chains}
         self._line = ProgressLine(seconds_between_lines=None)
 
-    def show(self, chain: Chain) -> None:
-        for step in chain.steps[self._finished :]:
-            place = f"step {step.number} of {chain.length}"
-            if step.finished:
-                self._finished += 1
-                self._line.keep(f"{place}: {step.seconds:.1f} s")
-            else:
-                self._line.show(f"{place}: {step.writing.replace('_', ' ')} ...")
+    def show(self, chains: Sequence[Chain]) -> None:
+        for chain in chains:
+            for step in chain.steps[self._finished[chain.number] :]:
+                place = f"step {step.number} of {chain.length}"
+                if step.finished:
+                    self._finished[chain.number] += 1
+                    self._line.keep(f"{place}: {step.seconds:.1f} s")
+                else:
+                    self._line.show(f"{place}: {step.writing.replace('_', ' ')} ...")
+            if chain.concluding:
+                self._line.show(f"chain {chain.number}: conclusion ...")
+
+
+def _finished_steps(chain: Chain) -> int:
+    return sum(step.finished for step in chain.steps)

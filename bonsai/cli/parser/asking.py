@@ -35,6 +35,9 @@ def ask(command: ArgumentParser) -> None:
     branch.add_argument("--chain", type=int, metavar="C", help="chain of the run (default: 1)")
     branch.add_argument("--step", type=int, metavar="N", help="step of the chain, which is asked anew")
     branch.add_argument("--candidate", type=int, metavar="K", help="keep the step and ask its candidate K next")
+    branch.add_argument(
+        "--next", type=int, nargs="?", const=1, metavar="N", help="ask the Nth question not asked yet (the best first)"
+    )
     add_model_options(command)
     add_drawing_options(command)
 

@@ -73,6 +73,10 @@ class JournalIndex:
         if reason == StopReason.ERROR:
             self.failed.add(number)
 
+    def takes_conclusion(self, number: int) -> bool:
+        """Say whether a chain ended, and has no conclusion or awaits another one."""
+        return number in self.ended and (number in self.awaiting or number not in self.conclusions)
+
     def conclude(self, number: int, place: int) -> None:
         """Note the conclusion of a chain."""
         self.awaiting.discard(number)

@@ -13,6 +13,17 @@ from bonsai.runs.run.verdicts import StepVerdict
 class Journal(KeptChains):
     """The chains of a plan in a file that one writer at a time adds to: each line is on the disk once it is kept."""
 
+    def conclude(self) -> Sequence[int]:
+        """Let each chain that ended without a conclusion be concluded; return the numbers of all that await theirs."""
+        for chain in self:
+            if chain.lacks_conclusion:
+                self._index.awaiting.add(chain.number)
+        return sorted(self._index.awaiting)
+
+    def concluding(self) -> Iterator[Chain]:
+        """Yield the chains whose conclusion is to be written, and none that has still steps to write."""
+        return self._chains(sorted(self._index.awaiting))
+
     def reopen(self, numbers: Sequence[int]) -> None:
         """Let chains that ended with an error go on, from the step that failed."""
         for number in numbers:
@@ -48,7 +59,7 @@ class Journal(KeptChains):
         file cannot be written.
         """
         count = self._append_steps(chain)
-        if chain.conclusion and not chain.concluding and chain.number in self._index.awaiting:
+        if chain.conclusion and not chain.concluding and self._index.takes_conclusion(chain.number):
             (place,) = self._append([ConclusionLine(chain.number, chain.conclusion)])
             self._index.conclude(chain.number, place)
         return count

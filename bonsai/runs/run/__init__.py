@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bonsai.chains.chain import Chain
+from bonsai.chains.chain import Chain, conclude
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError, Note, RunFileError, UsageError, first_line
@@ -20,6 +20,7 @@ from bonsai.runs.run.verdicts import StepVerdict, by_step, merged
 from bonsai.runs.tables.encodings import DamagedTextError, decode
 
 FORMAT = 1
+NOTHING_TO_CONCLUDE = "No chain of this run lacks a conclusion: each has one, or no answer to conclude from."
 
 
 class StoredChains(Sequence[Chain], ABC):
@@ -86,6 +87,11 @@ class Run:
         found = steps.get(key or "")
         return found if found and found[1].finished else None
 
+    def updated(self, chains: Iterable[Chain]) -> "Run":
+        """Return the same run with some of its chains as they stand now, found by their numbers."""
+        now = {chain.number: chain for chain in chains}
+        return self.with_chains(tuple(now.get(chain.number, chain) for chain in self.chains))
+
     def with_chains(self, chains: Sequence[Chain]) -> "Run":
         """Return the same run with its chains as they stand now."""
         return replace(self, chains=chains)
@@ -112,6 +118,16 @@ class Run:
     def verdicts_of(self, chain: Chain, step: Step) -> Sequence[StepVerdict]:
         """Return what is said of a chain's own step, what was said of it alone first."""
         return self._verdicts_by_step.get((chain.number, step.number), ())
+
+    def concluding(self) -> "Run":
+        """Return the run in which a conclusion is about to be written for each chain that ended without one.
+
+        Raises UsageError if there is no such chain.
+        """
+        chains = [conclude(chain) if chain.lacks_conclusion else chain for chain in self.chains]
+        if not any(chain.concluding for chain in chains):
+            raise UsageError(NOTHING_TO_CONCLUDE)
+        return self.with_chains(tuple(chains))
 
     def step_at(self, chain: int, step: int) -> tuple[Chain, Step]:
         """Return a chain and one of its finished steps by their numbers, steps that it shares included.

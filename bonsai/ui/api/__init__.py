@@ -14,5 +14,6 @@ def publish(context: PageContext) -> None:
     for answer in (ask.ask, ask.two_step, ask.qtq, grids.compare, grids.batch, *of_runs):
         gr_api(endpoint(answer, context), api_name=answer.__name__, concurrency_id=RUNS)
     # Places of their own in the queue: they need no engine.
+    gr_api(endpoint(saved_runs.question_bank), api_name="question_bank", concurrency_id="question_bank")
     gr_api(endpoint(judge.judge), api_name="judge", concurrency_id="judge")
     gr_api(score.score(context), api_name="score", concurrency_id="score")

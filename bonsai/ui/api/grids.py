@@ -91,7 +91,7 @@ async def _rows(
     plan = context.plan(questions=questions, methods=[method], concludes=conclude, **asked)
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
     try:
-        async with aclosing(progress(context.runner, journal)) as growing:
+        async with aclosing(progress(context.runner, journal, tuple(journal.unfinished()))) as growing:
             async for _ in growing:
                 pass
         return await asyncio.to_thread(rows_of, journal.run)

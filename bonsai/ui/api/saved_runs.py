@@ -3,12 +3,12 @@
 import asyncio
 import json
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
-from bonsai.chains.chain import Chain
 from bonsai.chains.chain import conclude as conclude_chain
 from bonsai.chains.outcomes import Method
+from bonsai.reports.question_bank import question_bank as bank_of
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, number
 from bonsai.runs.run import Run, loads
@@ -18,6 +18,8 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.work.streaming import reasoning_test, snapshots
 
 SEED_OF_CHAIN = -1
+EVERY_CHAIN = 0
+GIVEN = "What was given as run"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ async def test_reasoning(context: PageContext, asked: TestReasoning) -> Json:
     async with aclosing(reasoning_test(context.runner, tested, row.number, saved.sampling)) as testing:
         async for now in testing:
             tested = now
-    return _with_chain(saved, tested)
+    return json_of(saved.updated([tested]))
 
 
 @dataclass(frozen=True)
@@ -113,28 +115,49 @@ class Conclude:
     """What `conclude` takes."""
 
     run: SavedRun
-    chain: Annotated[int, "The chain to conclude, of the method qtq."] = 1
+    chain: Annotated[
+        int, "The chain to conclude, of the method qtq; 0 for every chain that ended without a conclusion."
+    ] = 1
 
 
 async def conclude(context: PageContext, asked: Conclude) -> Json:
     """Answer the first question of a chain of a saved run by what its steps found, and name what stays open.
 
-    Returns the whole run; the conclusion of that chain holds text and open_question.
+    Returns the whole run; the conclusion of each such chain holds text and open_question.
     """
-    saved = _saved(context, asked.run)
-    concluded = conclude_chain(saved.step_at(asked.chain, 1)[0])
-    async with aclosing(snapshots(context.runner, (concluded,), saved.sampling)) as growing:
-        async for (now,) in growing:
-            concluded = now
-    return _with_chain(saved, concluded)
+    run = _concluding(_saved(context, asked.run), asked.chain)
+    concluding = tuple(chain for chain in run.chains if chain.concluding)
+    async with aclosing(snapshots(context.runner, concluding, run.sampling)) as growing:
+        async for now in growing:
+            run = run.updated(now)
+    return json_of(run)
 
 
-def _with_chain(run: Run, chain: Chain) -> Json:
-    return json_of(run.with_chains(tuple(chain if one.number == chain.number else one for one in run.chains)))
+def _concluding(saved: Run, number: int) -> Run:
+    """Return the run with one chain about to be concluded, or all that lack a conclusion for EVERY_CHAIN."""
+    if number == EVERY_CHAIN:
+        return saved.concluding()
+    return saved.updated([conclude_chain(saved.step_at(number, 1)[0])])
+
+
+@dataclass(frozen=True)
+class QuestionBank:
+    """What `question_bank` takes."""
+
+    run: Annotated[dict[str, Any], "The run as a JSON object, of whatever model."]
+
+
+async def question_bank(asked: QuestionBank) -> list[Json]:
+    """List the good questions that a saved run proposed and did not ask, best first, each kind of question once.
+
+    Returns question, move and score of each, and chain, step and candidate: what the endpoint branch takes to ask it
+    next.
+    """
+    return [asdict(entry) for entry in bank_of(loads(json.dumps(asked.run), GIVEN))]
 
 
 def _saved(context: PageContext, given: Json) -> Run:
     """Return the run that a caller gave; raise BonsaiError if it is none, or cannot go on here."""
-    run = loads(json.dumps(given), "What was given as run")
+    run = loads(json.dumps(given), GIVEN)
     context.check_same(run)
     return run

@@ -6,7 +6,8 @@ import gradio as gr
 
 from bonsai.reports.comparison import side_by_side
 from bonsai.ui.grid_tab.cells import Cells, Layout
-from bonsai.ui.grid_tab.events import GridRunState, GridTab
+from bonsai.ui.grid_tab.events import GridTab
+from bonsai.ui.grid_tab.run_state import GridRunState
 from bonsai.ui.locales.translate import language_of
 from bonsai.ui.views.table import picked
 from bonsai.ui.work.event_settings import QUIET, Values

@@ -14,10 +14,11 @@ import gradio as gr
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import UsageError
-from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved
-from bonsai.runs.run import Run
+from bonsai.runs.journal import begin_journal, open_journal, read_saved
+from bonsai.runs.run import NOTHING_TO_CONCLUDE, Run
 from bonsai.ui.grid_tab.form import GridForm
 from bonsai.ui.grid_tab.results import GridResults
+from bonsai.ui.grid_tab.run_state import GridRunState, journal_of
 from bonsai.ui.locales.translate import language_of, translate
 from bonsai.ui.views import status
 from bonsai.ui.views.run_events import RunEvents
@@ -34,34 +35,6 @@ _NOT_KEPT = "The run is no longer kept. Press Run to begin it anew."
 
 
 @dataclass(frozen=True)
-class GridRunState:
-    """A run as it is shown: the journal that keeps it, and the seconds since the work on it began.
-
-    An example's journal is shared by all visitors: one who goes on with it goes on with a copy.
-    """
-
-    journal: Journal
-    seconds: float = 0.0
-    shared: bool = False
-    is_stopped: bool = False
-
-    @property
-    def begun(self) -> bool:
-        """Whether the work on it has begun."""
-        return self.seconds > 0
-
-    @property
-    def over(self) -> bool:
-        """Whether it was stopped, or all its chains are finished."""
-        return self.is_stopped or self.journal.finished == len(self.journal)
-
-    @property
-    def folder(self) -> Path:
-        """Where the files of the run are: beside the journal, unless others use that too."""
-        return visitor_files.new_folder() if self.shared else self.journal.file.parent
-
-
-@dataclass(frozen=True)
 class GridTab(RunEvents[GridRunState]):
     """The tab Compare or Batch as it is used, with its form and results."""
 
@@ -73,7 +46,7 @@ class GridTab(RunEvents[GridRunState]):
     @property
     def own_places(self) -> list[Any]:
         """Results, and the buttons that go on with a run."""
-        return [self.form.go_on, self.form.retry, *self.results.places]
+        return [self.form.go_on, self.form.retry, self.form.conclude, *self.results.places]
 
     def connect(self) -> None:
         """Tie all buttons to what they do."""
@@ -82,6 +55,7 @@ class GridTab(RunEvents[GridRunState]):
             self.start([form.run.click], self._asked, {*form.inputs, self.added}),
             self.start([form.go_on.click], self._resumed, {self.run_state}),
             self.start([form.retry.click], self._retried, {self.run_state}),
+            self.start([form.conclude.click], self._asked_to_conclude, {self.run_state}),
         ]
         if cells:
             chosen = {self.run_state, cells.one, cells.seed}
@@ -96,8 +70,7 @@ class GridTab(RunEvents[GridRunState]):
         """Return the GPU seconds that the run asks for; 0 where none is leased, and the journal need not be read."""
         if not is_leased():
             return 0
-        chains = tuple(state.journal.unfinished())
-        return self.context.runner.seconds_needed(chains, state.journal.plan.sampling)
+        return self.context.runner.seconds_needed(state.asked, state.journal.plan.sampling)
 
     def begun(self, state: GridRunState, language: str) -> Values:
         """Return the values that show the run while it waits for its place."""
@@ -110,9 +83,9 @@ class GridTab(RunEvents[GridRunState]):
         language, began, journal = language_of(request), time.monotonic(), state.journal
         drawn, due = 0, 0.0
         try:
-            async with aclosing(progress(self.context.runner, journal)) as growing:
+            async with aclosing(progress(self.context.runner, journal, state.asked)) as growing:
                 async for now in growing:
-                    state = GridRunState(journal, now.seconds)
+                    state = replace(state, seconds=now.seconds)
                     told = status.progress_of(now, self.context.engine.is_ready, language)
                     values = {self.status: status.line(told, "busy"), self.run_state: state}
                     values |= self.conversation.watch(now, language)
@@ -121,7 +94,8 @@ class GridTab(RunEvents[GridRunState]):
                         values |= await asyncio.to_thread(self._shown, state, language)
                         due = time.monotonic() + max(1.0, _PATIENCE * (time.monotonic() - start))
                     yield values
-            yield await asyncio.to_thread(self.end, GridRunState(journal, time.monotonic() - began), language)
+            state = replace(state, seconds=time.monotonic() - began)
+            yield await asyncio.to_thread(self.end, state, language)
         except Exception as error:
             yield self.failed(error, state, language)
 
@@ -185,6 +159,7 @@ class GridTab(RunEvents[GridRunState]):
         more = journal is not None and journal.finished < len(journal)
         values = {
             form.run: gr.Button(interactive=not running),
+            form.conclude: gr.Button(interactive=not running),
             form.stop: gr.Button(interactive=running),
             form.go_on: gr.Button(interactive=more and not running),
             form.retry: gr.Button(interactive=bool(journal and journal.failures) and not running),
@@ -213,7 +188,16 @@ class GridTab(RunEvents[GridRunState]):
         journal = open_journal(file)
         if journal is None:
             raise UsageError(_NOT_KEPT)
+        if state.concludes:
+            # Stopped among the conclusions: these are taken up too.
+            journal.conclude()
         return GridRunState(journal)
+
+    def _asked_to_conclude(self, values: Values) -> GridRunState:
+        state = self._resumed(values)
+        if not state.journal.conclude():
+            raise UsageError(NOTHING_TO_CONCLUDE)
+        return replace(state, concludes=True)
 
     def _retried(self, values: Values) -> GridRunState:
         state = self._resumed(values)
@@ -234,14 +218,3 @@ class GridTab(RunEvents[GridRunState]):
     def _look(self, file: str | None, column: str | None, request: gr.Request) -> Values:
         upload = self.form.upload
         return upload.look(file, column, self.context.settings.max_questions, language_of(request)) if upload else {}
-
-
-def journal_of(run: Run) -> Journal | None:
-    """Return a new journal with what a run has, None if its chains are no grid."""
-    plan = run.find_plan()
-    if plan is None:
-        return None
-    journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
-    for chain in run.chains:
-        journal.append(chain)
-    return journal

@@ -17,7 +17,7 @@ from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translate, translate_error
-from bonsai.ui.views.controls import buttons, sampling_options
+from bonsai.ui.views.controls import buttons, conclude_button, sampling_options
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
 COMPARED = "compare"
@@ -72,6 +72,7 @@ class GridForm:
     clear: gr.Button
     go_on: gr.Button
     retry: gr.Button
+    conclude: gr.Button
 
     @property
     def inputs(self) -> set[Any]:
@@ -135,7 +136,8 @@ def draw(context: PageContext, tab: str) -> GridForm:
     with gr.Row(elem_classes="bonsai-buttons"):
         go_on = gr.Button(translatable("Go on"), interactive=False, min_width=90)
         retry = gr.Button(translatable("Ask the failed again"), interactive=False, min_width=90)
-    return GridForm(questions, upload, prompts, methods, adapters, fields, run, stop, clear, go_on, retry)
+    conclude = conclude_button()
+    return GridForm(questions, upload, prompts, methods, adapters, fields, run, stop, clear, go_on, retry, conclude)
 
 
 def _upload(context: PageContext) -> Upload:

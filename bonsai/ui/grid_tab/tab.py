@@ -5,7 +5,8 @@ import gradio as gr
 from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab import form, results, variant_editor
 from bonsai.ui.grid_tab.cell_events import CellEvents
-from bonsai.ui.grid_tab.events import GridRunState, GridTab, journal_of
+from bonsai.ui.grid_tab.events import GridTab
+from bonsai.ui.grid_tab.run_state import GridRunState, journal_of
 from bonsai.ui.views.controls import desk
 from bonsai.ui.views.run_events import RunButtons
 

@@ -15,6 +15,7 @@ from bonsai.runs.journal import read_saved
 from bonsai.runs.run import Run, read_run
 from bonsai.ui.locales.translate import language_of, translatable, translate
 from bonsai.ui.method_tab.form import Form
+from bonsai.ui.method_tab.question_bank import Bank
 from bonsai.ui.method_tab.step_section import Steps
 from bonsai.ui.views import status
 from bonsai.ui.views.results import Results
@@ -23,6 +24,7 @@ from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import Values
 from bonsai.ui.work.streaming import snapshots
 
+NO_RUN = "There is no run yet. Press Run to begin one."
 OTHER_TAB = "This is a run of another tab; open it there, or in Compare or Batch if it has many chains."
 
 
@@ -40,8 +42,13 @@ class RunState:
 
     @property
     def over(self) -> bool:
-        """Whether its last chain ended."""
-        return self.begun and self.run.chains[-1].finished
+        """Whether all its chains ended."""
+        return self.begun and all(chain.finished for chain in self.run.chains)
+
+    @property
+    def watched(self) -> Chain:
+        """The chain that is being written, or else the last one."""
+        return next((chain for chain in self.run.chains if not chain.finished), self.run.chains[-1])
 
 
 @dataclass(frozen=True)
@@ -51,17 +58,23 @@ class MethodTab(RunEvents[RunState]):
     form: Form
     results: Results
     steps: Steps | None
+    bank: Bank | None
 
     @property
     def own_places(self) -> list[Any]:
-        """Results and steps."""
+        """Results, steps, and what begins work beside Run."""
         looked_at = [*self.steps.places, *self.steps.buttons] if self.steps else []
-        return [*self.results.places, *looked_at]
+        conclude = [self.form.conclude] if self.form.conclude else []
+        return [*self.results.places, *looked_at, *conclude, *(self.bank.places if self.bank else [])]
 
-    def connect(self) -> Any:
-        """Tie Run to what it does, and return the event of the work that it begins."""
-        triggers = [self.form.run.click, self.form.question.submit]
-        return self.start(triggers, self._asked, set(self.form.fields.values()))
+    def connect(self) -> list[Any]:
+        """Tie Run and the button for conclusions to what they do, and return the events of the work that begins."""
+        form = self.form
+        begun = [self.start([form.run.click, form.question.submit], self._asked, set(form.fields.values()))]
+        if form.conclude:
+            asked = self._asked_to_conclude
+            begun.append(self.start([form.conclude.click], asked, {self.run_state}, begun=self.branched))
+        return begun
 
     def seconds_needed(self, state: RunState) -> int:
         """Return the GPU seconds that the run asks for; 0 where none is leased."""
@@ -69,16 +82,16 @@ class MethodTab(RunEvents[RunState]):
 
     def begun(self, state: RunState, language: str) -> Values:
         """Return the values that show the run while it waits for its place."""
-        return self.nothing() | self.conversation.write(state.run.chains[-1], 0.0, language)
+        return self.nothing() | self.conversation.write(state.watched, 0.0, language)
 
     def branched(self, state: RunState, language: str) -> Values:
-        """Return the values that show a new branch while it waits; what the run has stays."""
-        return self.conversation.write(state.run.chains[-1], 0.0, language)
+        """Return the values that show a new branch or conclusion while it waits; what the run has stays."""
+        return self.conversation.write(state.watched, 0.0, language)
 
     async def grow(self, state: RunState, request: gr.Request) -> AsyncGenerator[Values, None]:
         """Show the run as it grows; table and picture only when a step was finished."""
         language, began = language_of(request), time.monotonic()
-        finished = _finished_steps(state.run.chains)
+        finished = _finished_texts(state.run.chains)
         try:
             growing = snapshots(self.context.runner, tuple(state.run.chains), state.run.sampling)
             async with aclosing(growing):
@@ -86,10 +99,10 @@ class MethodTab(RunEvents[RunState]):
                     run = state.run.with_chains(chains)
                     state = replace(state, run=run, begun=True, seconds=time.monotonic() - began)
                     values = self._show(state, language)
-                    if finished != (finished := _finished_steps(chains)) or chains[-1].finished:
+                    if finished != (finished := _finished_texts(chains)) or state.over:
                         values |= self.rows(state, language)
                     # Only what changes: a button that is sent is made anew, each time.
-                    yield values | (self.at_work(False) if chains[-1].finished else {})
+                    yield values | (self.at_work(False) if state.over else {})
         except Exception as error:
             yield self.failed(error, state, language)
 
@@ -127,11 +140,13 @@ class MethodTab(RunEvents[RunState]):
     def rows(self, state: RunState, language: str) -> Values:
         """Return the values that show the finished steps of a run everywhere but in what is being written."""
         shown = self.results.show(state.run, language, state.folder or visitor_files.new_folder())
-        return shown | (self.steps.context(state.run) if self.steps else {})
+        left = self.bank.show(state.run, language) if self.bank else {}
+        return shown | left | (self.steps.context(state.run) if self.steps else {})
 
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""
-        return self.results.empty() | (self.steps.empty() if self.steps else {})
+        left = self.bank.empty() if self.bank else {}
+        return self.results.empty() | left | (self.steps.empty() if self.steps else {})
 
     def example_in(self, example: Run, language: str) -> Values:
         """Return the values that tell an example in a visitor's language."""
@@ -140,23 +155,33 @@ class MethodTab(RunEvents[RunState]):
     def at_work(self, running: bool, state: RunState | None = None) -> Values:
         """Return the values of the buttons while work goes on, or when it has ended."""
         begins = [self.form.run, *(self.steps.buttons if self.steps else [])]
-        return {button: gr.Button(interactive=not running) for button in begins} | {
-            self.form.stop: gr.Button(interactive=running)
-        }
+        begins += [self.form.conclude] if self.form.conclude else []
+        values: Values = {button: gr.Button(interactive=not running) for button in begins}
+        values |= self.bank.at_work(running) if self.bank else {}
+        return values | {self.form.stop: gr.Button(interactive=running)}
 
     def _asked(self, values: Values) -> RunState:
         fields = {name: values[field] for name, field in self.form.fields.items()}
         return RunState(self.context.begin(self.key, **fields), folder=visitor_files.new_folder())
 
+    def _asked_to_conclude(self, values: Values) -> RunState:
+        state: RunState | None = values[self.run_state]
+        if state is None:
+            raise UsageError(NO_RUN)
+        self.context.check_same(state.run)
+        return RunState(state.run.concluding(), folder=visitor_files.new_folder())
+
     def _show(self, state: RunState, language: str) -> Values:
-        chain = state.run.chains[-1]
+        chain = state.watched
         sentence = status.state_of(chain, state.seconds, self.context.engine.is_ready, language)
         told = {self.status: status.line(sentence, status.mood_of(chain)), self.run_state: state}
         return told | self.conversation.write(chain, state.seconds, language)
 
 
-def _finished_steps(chains: Sequence[Chain]) -> int:
-    return sum(step.finished for chain in chains for step in chain.steps)
+def _finished_texts(chains: Sequence[Chain]) -> int:
+    """Return how many steps and conclusions are finished."""
+    steps = sum(step.finished for chain in chains for step in chain.steps)
+    return steps + sum(chain.conclusion is not None and not chain.concluding for chain in chains)
 
 
 def _begun(chain: Chain) -> bool:

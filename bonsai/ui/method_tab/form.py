@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
+from bonsai.chains.outcomes import Method
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable
-from bonsai.ui.views.controls import buttons, sampling_options
+from bonsai.ui.views.controls import buttons, conclude_button, sampling_options
 
 DrawOptions = Callable[[PageContext], Mapping[str, Component]]
 
@@ -23,6 +24,8 @@ class Form:
     run: gr.Button
     stop: gr.Button
     clear: gr.Button
+    conclude: gr.Button | None
+    """Writes the conclusions that a run lacks; None for methods that have none."""
 
 
 def question_box(context: PageContext) -> gr.Textbox:
@@ -66,7 +69,7 @@ def prompt_choice(context: PageContext) -> gr.Dropdown:
     return choice
 
 
-def draw(context: PageContext, draw_options: DrawOptions | None = None) -> Form:
+def draw(context: PageContext, method: str, draw_options: DrawOptions | None = None) -> Form:
     """Return the form of a tab; `draw_options` draws the method's own options, which stand under the prompt variant."""
     question = question_box(context)
     fields: dict[str, Component] = {"question": question, "prompt": prompt_choice(context)}
@@ -74,4 +77,4 @@ def draw(context: PageContext, draw_options: DrawOptions | None = None) -> Form:
         with gr.Row(elem_classes="bonsai-options"):
             fields |= draw_options(context)
     fields |= sampling_options(context)
-    return Form(question, fields, *buttons())
+    return Form(question, fields, *buttons(), conclude_button() if method == Method.QTQ else None)

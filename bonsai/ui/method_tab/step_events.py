@@ -17,14 +17,17 @@ from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import number
 from bonsai.ui.locales.translate import language_of, translate
 from bonsai.ui.method_tab.events import MethodTab, RunState
+from bonsai.ui.method_tab.question_bank import branch_request
 from bonsai.ui.method_tab.step_section import OWN_QUESTION, Branching, Steps, last_choice
 from bonsai.ui.views import status
+from bonsai.ui.views.run_events import PICKED
 from bonsai.ui.views.table import picked
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import QUIET, Values
 from bonsai.ui.work.streaming import reasoning_test
 
 NO_STEP = "Choose a step first."
+AT_WORK = "The run is still being written. Wait for its end, or press Stop first."
 ANSWERING = "Answering again with other texts in place of the Reasoning: {} of {} answers."
 Shown = tuple[str, str | None, int] | None
 
@@ -85,9 +88,7 @@ class StepEvents:
         except Exception as error:
             yield sheet.failed(error, run_state, language)
         else:
-            run = run_state.run.with_chains(
-                tuple(chain if one.number == chain.number else one for one in run_state.run.chains)
-            )
+            run = run_state.run.updated([chain])
             done = status.line(translate(language, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good")
             run_state = replace(run_state, run=run)
             shown = sheet.rows(run_state, language) | self.steps.show(run, chosen, language) | sheet.at_work(False)
@@ -132,9 +133,24 @@ class StepEvents:
         begun = [branching.question, steps.shown]
         branching.begin.input(begin_with, [*chosen, steps.shown], begun, queue=False, **QUIET)
         inputs = {*chosen, branching.question, branching.prompt, branching.steps, branching.seed}
-        return [
-            sheet.start([branching.button.click], asked, inputs, begun=sheet.branched),
-        ]
+        begun_here = [sheet.start([branching.button.click], asked, inputs, begun=sheet.branched)]
+        if sheet.bank:
+            picks = [sheet.bank.table.select]
+            begun_here.append(
+                sheet.start(picks, self._asked_next, {sheet.run_state, branching.steps}, begun=sheet.branched)
+            )
+        return begun_here
+
+    def _asked_next(self, values: Values) -> RunState:
+        """Return the run with a branch that asks a question which the run left."""
+        state: RunState | None = values[self.sheet.run_state]
+        if state is None or not self.steps.branching:
+            raise UsageError(NO_STEP)
+        if not state.over:
+            raise UsageError(AT_WORK)
+        request, length = branch_request(values[PICKED]), values[self.steps.branching.steps]
+        run = self.sheet.context.branch(state.run, request, length)
+        return RunState(run, folder=visitor_files.new_folder())
 
 
 def _answering(done: int, language: str) -> str:

@@ -2,8 +2,9 @@
 
 import gradio as gr
 
+from bonsai.chains.outcomes import Method
 from bonsai.ui.context import PageContext
-from bonsai.ui.method_tab import form, step_section
+from bonsai.ui.method_tab import form, question_bank, step_section
 from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_events import StepEvents
 from bonsai.ui.views import results
@@ -14,8 +15,9 @@ from bonsai.ui.views.run_events import RunButtons
 def draw(context: PageContext, method: str, draw_options: form.DrawOptions | None = None) -> MethodTab:
     """Draw the tab of a method, with the method's own options, and let it work; return it as it is used."""
     example = context.examples.get(method)
-    drawn, top = desk(lambda: form.draw(context, draw_options), example, filters=method == "qtq")
+    drawn, top = desk(lambda: form.draw(context, method, draw_options), example, filters=method == "qtq")
     shown = results.draw(method, example, top.conversation)
+    bank = question_bank.draw(example) if method == Method.QTQ else None
     looked_at = step_section.draw(context, method, example) if method != "single" else None
     run_state = gr.State(RunState(example, begun=True) if example else None)
     buttons = RunButtons(drawn.run, drawn.stop, drawn.clear, shown.downloads.opened)
@@ -32,8 +34,9 @@ def draw(context: PageContext, method: str, draw_options: form.DrawOptions | Non
         form=drawn,
         results=shown,
         steps=looked_at,
+        bank=bank,
     )
-    at_work = [sheet.connect()]
+    at_work = sheet.connect()
     if looked_at:
         at_work += StepEvents(sheet, looked_at).connect()
     sheet.connect_end(at_work)

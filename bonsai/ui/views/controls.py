@@ -92,6 +92,11 @@ def _slider(offered: _Range, value: float) -> gr.Slider:
     return gr.Slider(offered.lowest, offered.highest, value, step=offered.step, label=offered.label, info=offered.info)
 
 
+def conclude_button() -> gr.Button:
+    """Return the button that writes the conclusions which the run on a tab lacks."""
+    return gr.Button(translatable("Write conclusions"), min_width=90, elem_classes="bonsai-conclude")
+
+
 def buttons() -> tuple[gr.Button, gr.Button, gr.Button]:
     """Return Run, Stop and Clear, side by side."""
     with gr.Row(elem_classes="bonsai-buttons"):

@@ -16,9 +16,12 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import language_of, translatable, translate, translate_error
 from bonsai.ui.views import status
 from bonsai.ui.views.conversation import Conversation
+from bonsai.ui.views.table import picked
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import NO_MORE, QUIET, RUNS, Values
 
+PICKED = "picked"
+"""Among the values that `asked` takes: the key of what was clicked in a table, "" for another trigger."""
 NO_FILE = "There is no file to open."
 # What is said of a refusal, and of nothing else that may stand in the status line by then.
 _TOAST = "(told) => { if (told?.includes('bonsai-status bad')) bonsai.toast(told); }"
@@ -140,8 +143,9 @@ class RunEvents(ABC, Generic[Shown]):
         doing: Work = work or self.grow
         show = begun or self.begun
 
-        def begin(values: Values, request: gr.Request) -> Values:
-            return self.accept(lambda: asked(values), show, language_of(request))
+        def begin(values: Values, request: gr.Request, event: gr.EventData) -> Values:
+            chosen = values | {PICKED: picked(event)}
+            return self.accept(lambda: asked(chosen), show, language_of(request))
 
         async def go(request: gr.Request, accepted: bool, state: Shown, *others: Any) -> AsyncIterator[Values]:
             if accepted:

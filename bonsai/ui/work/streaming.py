@@ -71,9 +71,8 @@ def snapshots(runner: GpuRunner, chains: Chains, sampling: SamplingParams) -> As
     return _stream(lambda: runner.grow(chains, sampling))
 
 
-def progress(runner: GpuRunner, journal: Journal) -> AsyncGenerator[Progress, None]:
-    """Yield how far the run in a journal is while its unfinished chains grow and are kept, as `snapshots` does."""
-    chains = tuple(journal.unfinished())
+def progress(runner: GpuRunner, journal: Journal, chains: Chains) -> AsyncGenerator[Progress, None]:
+    """Yield how far the run in a journal is while some of its chains grow and are kept, as `snapshots` does."""
     return _stream(lambda: record(journal, runner.grow_each(chains, journal.plan.sampling)))
 
 

@@ -1,0 +1,74 @@
+"""The questions of a run that were not asked yet, each with a button that asks it next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from bonsai.reports.question_bank import TITLE, BankEntry, question_bank
+from bonsai.runs.branch_request import BranchRequest
+from bonsai.runs.run import Run
+from bonsai.ui.locales.translate import translatable, translate
+from bonsai.ui.views.table import cell, html_table, table_box
+
+SHOWN = 50
+EMPTY = "There is no question left that was not asked."
+_WIDTHS = {"question": 420, "move": 120, "chain": 70, "step": 70, "": 130}
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The place of the questions; a pick in it tells "2.3.1": chain, step and candidate."""
+
+    section: gr.Column
+    table: gr.HTML
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that the methods give values for."""
+        return [self.section, self.table]
+
+    def show(self, run: Run, language: str) -> dict[Any, Any]:
+        """Return the value that shows the questions that a run did not ask, the best first."""
+        return {self.table: _drawn(question_bank(run)[:SHOWN], language)}
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the value that shows that there is none."""
+        return {self.table: _drawn([], "en")}
+
+    def at_work(self, running: bool) -> dict[Any, Any]:
+        """Return the value that hides the buttons while the model is at work."""
+        return {self.section: gr.Column(elem_classes=_classes(running))}
+
+
+def draw(example: Run | None) -> Bank:
+    """Draw the questions that an example did not ask, folded."""
+    with gr.Accordion(translatable(TITLE), open=False, elem_classes="bonsai-left"):
+        shown = _drawn(question_bank(example)[:SHOWN], "en") if example else _drawn([], "en")
+        with gr.Column(elem_classes=_classes(False)) as section:
+            return Bank(section, table_box(shown))
+
+
+def branch_request(key: str) -> BranchRequest:
+    """Return the branch that asks the question of a pick."""
+    chain, step, candidate = map(int, key.split("."))
+    return BranchRequest(chain=chain, step=step, candidate=candidate)
+
+
+def _classes(running: bool) -> list[str]:
+    return ["bonsai-bank", *(["at-work"] if running else [])]
+
+
+def _drawn(entries: Sequence[BankEntry], language: str) -> str:
+    if not entries:
+        return f'<p class="bonsai-note">{escape(translate(language, EMPTY))}</p>'
+    return html_table(_WIDTHS, (_row(entry, language) for entry in entries))
+
+
+def _row(entry: BankEntry, language: str) -> str:
+    cells = (entry.question, translate(language, entry.move), str(entry.chain), str(entry.step))
+    ask, key = escape(translate(language, "Ask this next")), f"{entry.chain}.{entry.step}.{entry.candidate}"
+    button = f'<td><button type="button" data-step="{key}">{ask}</button></td>'
+    return f"<tr>{''.join(map(cell, cells))}{button}</tr>"
