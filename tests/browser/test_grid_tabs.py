@@ -22,6 +22,7 @@ from tests.browser.visits import (
     Visit,
     button,
     choose,
+    conversation,
     download,
     open_run,
     set_seed,
@@ -378,6 +379,25 @@ def test_text_is_shown_as_text_and_never_run(visit: Visit) -> None:
     choose(page, ".bonsai-field", "Question")
     assert page.locator("main img, .bonsai-results script").count() == 0
     assert page.title() == "Bonsai"
+
+
+def test_conclusions_are_asked_for_later_stopped_and_gone_on_with(visit: Visit) -> None:
+    page = visit("Batch")
+    write(page, QUESTION, "Why do we sleep?")
+    page.get_by_label("QtQ chain", exact=True).locator("visible=true").check()
+    button(page, "Run").click()
+    done(page)
+    ENGINE.reset(hold_at_call=1)
+    button(page, "Write conclusions").click()
+    expect(status(page)).to_contain_text("0 of 2 chains")
+    button(page, "Stop").click()
+    expect(status(page)).to_contain_text("Stopped. 0 of 2 chains are finished; Go on takes up the rest.")
+    ENGINE.steps.release(10_000)
+    ENGINE.reset()
+    button(page, "Go on").click()
+    done(page)
+    expect(conversation(page).locator(".conclusion")).to_have_count(2)
+    assert [bool(chain.conclusion and chain.conclusion.text) for chain in saved(page).chains] == [True, True]
 
 
 @pytest.mark.parametrize("tab", ["Compare", "Batch"])

@@ -11,11 +11,10 @@ from bonsai.reports.question_bank import TITLE, BankEntry, question_bank
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import translatable, translate
-from bonsai.ui.views.table import cell, html_table, table_box
+from bonsai.ui.views.table import table_box
 
 SHOWN = 50
 EMPTY = "There is no question left that was not asked."
-_WIDTHS = {"question": 420, "move": 120, "chain": 70, "step": 70, "": 130}
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,12 @@ def _classes(running: bool) -> list[str]:
 def _drawn(entries: Sequence[BankEntry], language: str) -> str:
     if not entries:
         return f'<p class="bonsai-note">{escape(translate(language, EMPTY))}</p>'
-    return html_table(_WIDTHS, (_row(entry, language) for entry in entries))
+    return f"<ol>{''.join(_item(entry, language) for entry in entries)}</ol>"
 
 
-def _row(entry: BankEntry, language: str) -> str:
-    cells = (entry.question, translate(language, entry.move), str(entry.chain), str(entry.step))
-    ask, key = escape(translate(language, "Ask this next")), f"{entry.chain}.{entry.step}.{entry.candidate}"
-    button = f'<td><button type="button" data-step="{key}">{ask}</button></td>'
-    return f"<tr>{''.join(map(cell, cells))}{button}</tr>"
+def _item(entry: BankEntry, language: str) -> str:
+    place = translate(language, "Chain {}, step {}", entry.chain, entry.step)
+    told = f"{translate(language, entry.move)} · {place}" if entry.move else place
+    ask, key = translate(language, "Ask this next"), f"{entry.chain}.{entry.step}.{entry.candidate}"
+    question = f'<p>{escape(entry.question)} <span class="place">{escape(told)}</span></p>'
+    return f'<li>{question}<button type="button" data-step="{key}">{escape(ask)}</button></li>'

@@ -79,10 +79,10 @@ def _test(test: ReasoningTest, language: str) -> list[str]:
         answers = {"With it": test.answer, "Without it": test.answer_without, "Shuffled": test.answer_shuffled}
         return [f'<p class="result">{escape(result)}</p>', _texts(answers, language)]
     result = translate(language, CHANGE_BY_CHANCE, chance=f"{test.chance:.0%}")
-    names = ("In place of the Reasoning", "Change", "More than chance", "p")
+    names = ("In place of the Reasoning", "More than chance", "Change", "p")
     rows = (
-        (translate(language, one.control), f"{one.change:.0%}", translate(language, one.more_than_chance))
-        + (f"{one.p_value:.2f}",)
+        (translate(language, one.control), translate(language, one.more_than_chance))
+        + (f"{one.change:.0%}", f"{one.p_value:.2f}")
         for one in test.controls
     )
     answers = {"With it": test.answer} | {one.control: one.answer for one in test.controls}
