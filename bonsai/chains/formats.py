@@ -126,13 +126,20 @@ def format_of(info: EngineInfo) -> PromptFormat:
 
     A chat template comes first, then the tags that adapters are trained on; plain phi-2 knows the form `instruct`.
     """
+    name = format_name(info)
+    if name == ChatFormat.name:
+        return _chat(info.chat_template, info.eos_token)
+    return InstructFormat() if name == InstructFormat.name else TaggedFormat()
+
+
+def format_name(info: EngineInfo) -> str:
+    """Return the name of the format that `format_of` gives."""
     name = info.prompt_format
     if not name:
         plain_phi = info.model_id == PHI_2 and not info.adapter_id
         name = "chat" if info.chat_template else "instruct" if plain_phi else "tagged"
-    if name == "chat" and info.chat_template:
-        return _chat(info.chat_template, info.eos_token)
-    return InstructFormat() if name in ("instruct", "chat") else TaggedFormat()
+    # A model without a chat template of its own.
+    return "instruct" if name == "chat" and not info.chat_template else name
 
 
 @lru_cache(maxsize=64)

@@ -76,7 +76,7 @@ def _advance(journal: Journal, engine: Engine, base_engine: Engine | None, measu
     growing = advance_each(engine, journal.unfinished(), journal.plan.sampling, measure, base_engine)
     line = ProgressLine()
     try:
-        for progress in record(journal, growing):
+        for progress in record(journal, growing, engine, base_engine):
             if progress.finished == progress.chains:
                 line.keep(_sentence(progress))
             elif progress.kept:

@@ -29,7 +29,7 @@ _KINDS = {
 # make no use of them stay as they were.
 _ADDED_LATER = frozenset(
     ("roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion", "verdicts", "beside")
-    + ("chance", "answers", "controls")
+    + ("chance", "answers", "controls", "prompt_format", "notes")
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.http_server import INITIAL_PORT_VALUE
 
+from bonsai.chains.formats import format_name
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.chains.questions import Starter, load_starters
@@ -207,6 +208,11 @@ def theme() -> gr.themes.Base:
     )
 
 
+def _is_known(engine: Engine) -> bool:
+    """Say whether it can be told how the model is prompted, perhaps before it is loaded."""
+    return engine.is_ready or bool(engine.info.prompt_format or engine.info.chat_template)
+
+
 def _header(context: PageContext) -> None:
     engine = context.engine
     with gr.Column(elem_classes="bonsai-header"):
@@ -218,6 +224,7 @@ def _header(context: PageContext) -> None:
                 ("Device", engine.info.device),
                 ("Engine", engine.info.name),
                 ("Measure", short_name(context.measure.name)),
+                *([("Prompt format", format_name(engine.info))] if _is_known(engine) else ()),
                 *([("Memory", f"{engine.info.memory_bytes / 2**30:.1f} GB")] if engine.info.memory_bytes else ()),
             ):
                 # One mark of `t` to a component: the name is the browser's to translate, unless the value is.

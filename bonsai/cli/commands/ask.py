@@ -21,6 +21,7 @@ from bonsai.reports.question_bank import question_bank
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.requests import RunRequest, Variants
 from bonsai.runs.run import Run, read_run
+from bonsai.runs.run.answering import Answering
 from bonsai.settings import Settings
 
 
@@ -164,7 +165,7 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
     for failure in failures:
         say(f"bonsai: {failure}")
     say_notes(engine)
-    return run.updated(chains), code or (FAILED if failures else 0)
+    return run.updated(chains).answered(Answering.of(engine)), code or (FAILED if failures else 0)
 
 
 class _Progress:

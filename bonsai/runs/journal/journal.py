@@ -6,7 +6,8 @@ from contextlib import contextmanager, nullcontext
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import StopReason
 from bonsai.runs.journal.kept_chains import KeptChains, awaits
-from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_bytes
+from bonsai.runs.journal.lines import AnsweringLine, ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_bytes
+from bonsai.runs.run.answering import Answering
 from bonsai.runs.run.verdicts import StepVerdict
 
 
@@ -51,6 +52,13 @@ class Journal(KeptChains):
                 self._index.check(new)
                 self._append([VerdictLine(one.chain, one) for one in new])
                 self._index.judge(new)
+
+    def answer(self, new: Answering) -> None:
+        """Keep how texts come about, if that is not known yet; raise RunFileError if the file cannot be written."""
+        known = self._answering.joined(new)
+        if known != self._answering:
+            self._append([AnsweringLine(known.prompt_format, known.notes)])
+            self._answer(known)
 
     def append(self, chain: Chain) -> int:
         """Keep the steps of a chain that were finished since it was kept last; return how many these were.

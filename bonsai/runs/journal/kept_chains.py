@@ -12,9 +12,19 @@ from bonsai.chains.step import Step
 from bonsai.errors import BonsaiError, Note, RunFileError
 from bonsai.runs.journal.index import JournalIndex
 from bonsai.runs.journal.line_file import LineFile
-from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_at, parse_line
+from bonsai.runs.journal.lines import (
+    AnsweringLine,
+    ConclusionLine,
+    Line,
+    SeedLine,
+    StepLine,
+    VerdictLine,
+    line_at,
+    parse_line,
+)
 from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, StoredChains
+from bonsai.runs.run.answering import Answering
 
 
 class KeptChains(StoredChains):
@@ -30,12 +40,13 @@ class KeptChains(StoredChains):
         self.lines = LineFile(file, end)
         self._index = JournalIndex()
         self._run: Run | None = None
+        self._answering = Answering()
 
     @property
     def run(self) -> Run:
         """The run, whose chains are those of the journal at any time, with the verdicts up to now."""
         if self._run is None or self._run.verdicts is not self._index.verdicts:
-            self._run = Run.of_plan(self.plan, self, self._index.verdicts)
+            self._run = Run.of_plan(self.plan, self, self._index.verdicts).answered(self._answering)
         return self._run
 
     @property
@@ -112,6 +123,9 @@ class KeptChains(StoredChains):
 
     def _take(self, line: Line, place: int) -> None:
         """Take in what a line at a place of the file says; raise RunFileError if it does not fit."""
+        if isinstance(line, AnsweringLine):
+            self._answer(Answering(line.prompt_format, line.notes))
+            return
         if not 1 <= line.chain <= len(self):
             raise RunFileError("There is no chain {chain}.", chain=line.chain)
         if isinstance(line, SeedLine):
@@ -126,6 +140,9 @@ class KeptChains(StoredChains):
         self._index.add(line.chain, line.step.number, place)
         if line.stop_reason:
             self._index.end(line.chain, line.stop_reason, awaits(self._begun(line.chain), line.stop_reason))
+
+    def _answer(self, answering: Answering) -> None:
+        self._answering, self._run = answering, None
 
     def _note_restart(self, number: int, seed: int) -> None:
         self._index.restart(number, seed)

@@ -8,6 +8,7 @@ from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.runs.json_values import as_json, from_json, parse
+from bonsai.runs.run.answering import RunNote
 from bonsai.runs.run.verdicts import StepVerdict
 
 
@@ -47,7 +48,15 @@ class VerdictLine:
     verdict: StepVerdict
 
 
-Line = StepLine | ConclusionLine | SeedLine | VerdictLine
+@dataclass(frozen=True)
+class AnsweringLine:
+    """How the texts came about that stand before it and after it; the last one counts."""
+
+    prompt_format: str = ""
+    notes: tuple[RunNote, ...] = ()
+
+
+Line = StepLine | ConclusionLine | SeedLine | VerdictLine | AnsweringLine
 _Kind = TypeVar("_Kind", StepLine, ConclusionLine)
 
 
@@ -71,6 +80,8 @@ def parse_line(text: bytes) -> Line:
         return from_json(ConclusionLine, data)
     if "verdict" in keys:
         return from_json(VerdictLine, data)
+    if keys.keys() & {"prompt_format", "notes"}:
+        return from_json(AnsweringLine, data)
     return from_json(StepLine, data)
 
 

@@ -6,7 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
+from bonsai.engines.base import Engine
 from bonsai.runs.journal.journal import Journal
+from bonsai.runs.run.answering import Answering
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,13 @@ class Progress:
     """Whether a step was finished just now."""
 
 
-def record(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) -> Generator[Progress, None, None]:
+def record(
+    journal: Journal, growing: Generator[tuple[int, Chain], None, None], *engines: Engine | None
+) -> Generator[Progress, None, None]:
     """Keep each finished step in the journal while its chains grow, and yield how far the run is.
 
-    `growing` yields (place, chain) as `bonsai.chains.advance.advance_each` does. Closing the iterator ends the work.
+    `growing` yields (place, chain) as `bonsai.chains.advance.advance_each` does, with texts of `engines`.
+    Closing the iterator ends the work.
     Raises UsageError if another one writes the journal.
     """
     began = time.monotonic()
@@ -46,6 +51,8 @@ def record(journal: Journal, growing: Generator[tuple[int, Chain], None, None]) 
             if watched is None or watched.finished or watched.number == chain.number:
                 watched = chain
             kept = bool(journal.append(chain))
+            if kept:
+                journal.answer(Answering.of(*engines))
             seconds = time.monotonic() - began
             done = journal.done - before
             expected = seconds * (1 - journal.done) / done if done > 0 else None

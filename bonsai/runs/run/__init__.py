@@ -16,6 +16,7 @@ from bonsai.errors import BonsaiError, Note, RunFileError, UsageError, first_lin
 from bonsai.measures.similarity import WORDS
 from bonsai.runs.json_values import as_json, from_json, parse
 from bonsai.runs.plan import Plan, infer_plan
+from bonsai.runs.run.answering import Answering, RunNote
 from bonsai.runs.run.verdicts import StepVerdict, by_step, merged
 from bonsai.runs.tables.encodings import DamagedTextError, decode
 
@@ -45,6 +46,10 @@ class Run:
     """What was planned, if the chains are those of a grid; older files do not say it."""
     verdicts: tuple[StepVerdict, ...] = ()
     """What people say of the steps; see `with_verdicts`."""
+    prompt_format: str = ""
+    """The name of the form in which the model was prompted; "" in older files, and until a model has answered."""
+    notes: tuple[RunNote, ...] = ()
+    """What its engine left out or assumed."""
 
     @classmethod
     def of_plan(cls, plan: Plan, chains: Sequence[Chain], verdicts: tuple[StepVerdict, ...] = ()) -> "Run":
@@ -60,7 +65,7 @@ class Run:
     def id(self) -> str:
         """Eight hexadecimal digits that depend on what was asked of what, and not on answers, branches or the time."""
         # Chain by chain: a run may have more of them than should be in memory at a time.
-        rest = {**_but_chains(replace(self, verdicts=())), "chains": None}
+        rest = {**_but_chains(replace(self, verdicts=(), prompt_format="", notes=())), "chains": None}
         before, after = json.dumps(rest, sort_keys=True, ensure_ascii=False).split('"chains": null')
         digest = hashlib.sha256(f'{before}"chains": ['.encode())
         for place, chain in enumerate(self.begun()):
@@ -95,6 +100,11 @@ class Run:
     def with_chains(self, chains: Sequence[Chain]) -> "Run":
         """Return the same run with its chains as they stand now."""
         return replace(self, chains=chains)
+
+    def answered(self, new: Answering) -> "Run":
+        """Return the same run with what is known of how its texts came about, beside what was known before."""
+        known = Answering(self.prompt_format, self.notes).joined(new)
+        return replace(self, prompt_format=known.prompt_format, notes=known.notes)
 
     def with_verdicts(self, new: Iterable[StepVerdict]) -> "Run":
         """Return the same run with what a person says of its steps; of the same step the last verdict counts.

@@ -12,6 +12,7 @@ from bonsai.reports.question_bank import question_bank as bank_of
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, number
 from bonsai.runs.run import Run, loads
+from bonsai.runs.run.answering import Answering
 from bonsai.ui.api.answers import Json, answered, json_of
 from bonsai.ui.api.parameters import ChainOfRow, SavedRun, StepOfRow
 from bonsai.ui.context import PageContext
@@ -59,7 +60,7 @@ async def branch(context: PageContext, asked: Branch) -> Json:
     async with aclosing(snapshots(context.runner, (new,), grown.sampling)) as growing:
         async for (now,) in growing:
             new = now
-    return json_of(grown.with_chains((*others, answered(new))))
+    return json_of(grown.with_chains((*others, answered(new))).answered(Answering.of(context.engine)))
 
 
 def _first(context: PageContext, asked: Branch) -> Run:

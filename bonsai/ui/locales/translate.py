@@ -11,6 +11,7 @@ import yaml
 
 from bonsai.errors import BonsaiError, Note
 from bonsai.reports.formats import Language
+from bonsai.reports.summary.engine_notes import JAPANESE as ENGINE_NOTES
 
 ABOUT = "about"
 
@@ -21,7 +22,7 @@ def _file(name: str) -> str:
 
 JAPANESE: dict[str, str] = yaml.safe_load(_file("page.ja.yaml"))
 """What stands on the page and what it says of a run."""
-SENTENCES: dict[str, str] = yaml.safe_load(_file("sentences.ja.yaml"))
+SENTENCES: dict[str, str] = yaml.safe_load(_file("sentences.ja.yaml")) | ENGINE_NOTES
 """What notes and errors say; the English sentence with its fields is the key."""
 
 I18N = gr.I18n(

@@ -13,6 +13,7 @@ from bonsai.chains.chain import Chain, stop
 from bonsai.errors import UsageError
 from bonsai.runs.journal import read_saved
 from bonsai.runs.run import Run, read_run
+from bonsai.runs.run.answering import Answering
 from bonsai.ui.locales.translate import language_of, translatable, translate
 from bonsai.ui.method_tab.form import Form
 from bonsai.ui.method_tab.question_bank import Bank
@@ -97,6 +98,8 @@ class MethodTab(RunEvents[RunState]):
             async with aclosing(growing):
                 async for chains in growing:
                     run = state.run.with_chains(chains)
+                    if chains[-1].finished or finished != _finished_steps(chains):
+                        run = run.answered(Answering.of(self.context.engine))
                     state = replace(state, run=run, begun=True, seconds=time.monotonic() - began)
                     values = self._show(state, language)
                     if finished != (finished := _finished_texts(chains)) or state.over:

@@ -73,7 +73,8 @@ def snapshots(runner: GpuRunner, chains: Chains, sampling: SamplingParams) -> As
 
 def progress(runner: GpuRunner, journal: Journal, chains: Chains) -> AsyncGenerator[Progress, None]:
     """Yield how far the run in a journal is while some of its chains grow and are kept, as `snapshots` does."""
-    return _stream(lambda: record(journal, runner.grow_each(chains, journal.plan.sampling)))
+    sampling, engines = journal.plan.sampling, (runner.engine, runner.base_engine)
+    return _stream(lambda: record(journal, runner.grow_each(chains, sampling), *engines))
 
 
 def reasoning_test(

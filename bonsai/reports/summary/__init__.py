@@ -9,6 +9,7 @@ from bonsai.chains.conclusion import conclusion_text
 from bonsai.chains.outcomes import Flag, Judgement
 from bonsai.chains.step import Step
 from bonsai.reports.formats import Language
+from bonsai.reports.summary.engine_notes import told
 from bonsai.runs.run import Run
 from bonsai.runs.run.verdicts import StepVerdict
 
@@ -25,6 +26,8 @@ _JAPANESE = {
     "Written by": "書いたもの",
     "{}; method {}; prompt variant {}": "{}。方法 {}、プロンプト {}",
     "{} with the adapter {}": "{}（アダプター {}）",
+    "; prompt format {}": "、プロンプト形式 {}",
+    "Notes": "注意",
     "; seeds {}": "、シード {}",
     "; with and without the adapter": "、アダプターありとなし",
     "Finished": "完了",
@@ -92,6 +95,8 @@ def summary(
     written = _say(
         language, "{}; method {}; prompt variant {}", model, _listed(values["method"]), _listed(values["prompt"])
     )
+    if run.prompt_format:
+        written += _say(language, "; prompt format {}", run.prompt_format)
     if len(values["adapter"]) > 1:
         written += _say(language, "; with and without the adapter")
     if len(values["seed"]) > 1:
@@ -100,6 +105,7 @@ def summary(
         "Asked": _first(language, values["question"], _MAX_NAMED, " / "),
         "Conclusion": _conclusions(language, counts),
         "Written by": written,
+        "Notes": " ".join(told(note, language) for note in run.notes),
         "Finished": _say(language, "chains {} of {}, steps {}", counts.finished, counts.chains, counts.steps),
         "Flags": _flags(language, counts.flags),
         "Most repeated questions": _repeated(language, counts.repeated),
