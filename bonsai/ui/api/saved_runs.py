@@ -131,7 +131,7 @@ async def conclude(context: PageContext, asked: Conclude) -> Json:
     async with aclosing(snapshots(context.runner, concluding, run.sampling)) as growing:
         async for now in growing:
             run = run.updated(now)
-    return json_of(run)
+    return json_of(run.answered(Answering.of(context.engine)))
 
 
 def _concluding(saved: Run, number: int) -> Run:

@@ -98,7 +98,7 @@ class MethodTab(RunEvents[RunState]):
             async with aclosing(growing):
                 async for chains in growing:
                     run = state.run.with_chains(chains)
-                    if chains[-1].finished or finished != _finished_steps(chains):
+                    if finished != _finished_texts(chains):
                         run = run.answered(Answering.of(self.context.engine))
                     state = replace(state, run=run, begun=True, seconds=time.monotonic() - began)
                     values = self._show(state, language)
