@@ -9,7 +9,8 @@ from bonsai.measures.terms import content_words
 _JAPANESE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _PIECE = re.compile(rf"[{_JAPANESE}]|[^\W_{_JAPANESE}]+(?:'[^\W_{_JAPANESE}]+)?|[\W_]+")
 _CHARACTER = re.compile(f"[{_JAPANESE}]")
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])(?!\d)\s*")
+# Not behind the number of a line in a list, nor within a number.
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])(?<!\b\d\.)(?<!\b\d\d\.)(?!\d)\s*")
 
 
 def segments(text: str) -> list[str]:

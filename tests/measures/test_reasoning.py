@@ -113,6 +113,7 @@ TEXT = "Roots hold water. Leaves turn light into sugar. So a tree grows."
         (TEXT, "Roots hold water."),
         ("Weigh the cost first, then trust.", "Weigh the cost"),
         ("根は水を保つ。葉は光を受ける。", "根は水を保つ。"),
+        ("1. Roots hold 3.5 litres.\n2. Leaves make sugar.", "1. Roots hold 3.5 litres."),
         ("", ""),
         ("Why", ""),
     ],
