@@ -1,6 +1,7 @@
 """Training: what is trained, what is told, and an adapter that says what it was taught."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,6 +228,16 @@ def test_a_tokenizer_takes_the_place_of_no_file_of_others(model_folder: Path, tm
     with pytest.raises(UsageError, match="has a tokenizer.json that training did not make; choose another place"):
         train(job)
     assert (tmp_path / "on" / "tokenizer.json").read_text() == "mine"
+
+
+def test_a_base_with_a_slow_tokenizer_is_trained_too(model_folder: Path, tmp_path: Path) -> None:
+    base = shutil.copytree(model_folder, tmp_path / "bytes")
+    for file in base.glob("tokenizer*"):
+        file.unlink()
+    (base / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')
+    settings = Settings(model=str(base), dtype="float32")
+    train(TrainingJob([RECORD], settings, tmp_path / "on", [VARIANTS["assistant"]], Hyperparameters(epochs=1)))
+    assert torch.count_nonzero(next(iter(load_file(tmp_path / "on" / "adapter_model.safetensors").values())))
 
 
 def test_even_a_single_step_teaches_something(model_folder: Path, tmp_path: Path) -> None:

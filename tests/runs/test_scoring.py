@@ -106,6 +106,14 @@ def test_a_scored_file_can_be_scored_again(tmp_path: Path, capsys: pytest.Captur
     assert turns(read_turns(out)) == [Turn("1", BIRDS, "So,\nand so"), Turn("1", BIRDS)]
 
 
+def test_a_cell_of_any_length_is_kept(tmp_path: Path) -> None:
+    file, out = tmp_path / "chains.csv", tmp_path / "scored.csv"
+    long = "So " * 50_000
+    file.write_text(f"chain,question,answer\n1,{BIRDS},{long}\n", encoding="utf-8")
+    assert main(["score", str(file), "--out", str(out)]) == 0
+    assert long in out.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
