@@ -1,4 +1,4 @@
-/* The conversation in the browser: which turns are shown, and which Reasonings a visitor has opened. */
+/* In the browser: which turns are shown, which Reasonings are open, and what a visitor says of steps. */
 window.bonsai = {
   /* Keep filters and opened Reasonings when the turns are drawn anew. */
   keep(element, watch) {
@@ -54,6 +54,74 @@ window.bonsai = {
     }
     const none = panel.querySelector('.none');
     if (none) none.hidden = found > 0 || turns.length === 0;
+  },
+
+  /* Tell what a visitor says of steps: all that was said since they were drawn, so that nothing is lost in between. */
+  mark(element, watch, trigger) {
+    const panel = element.closest('.bonsai-live');
+    panel.told = {};
+    const tell = (turn) => {
+      const pressed = turn.querySelector('[data-mark][aria-pressed="true"]');
+      panel.told[turn.dataset.key] = [pressed ? pressed.dataset.mark : 'none', turn.querySelector('textarea').value];
+      trigger('select');
+    };
+    element.addEventListener('click', (event) => {
+      const button = event.target.closest('[data-mark]');
+      if (!button) return;
+      const turn = button.closest('.turn'), why = turn.querySelector('textarea');
+      const on = button.getAttribute('aria-pressed') !== 'true';
+      for (const one of turn.querySelectorAll('[data-mark]')) one.setAttribute('aria-pressed', on && one === button);
+      why.hidden = !on;
+      tell(turn);
+    });
+    element.addEventListener('change', (event) => {
+      if (event.target.matches('.marks textarea')) tell(event.target.closest('.turn'));
+    });
+    element.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || !event.target.matches('.marks textarea')) return;
+      event.preventDefault();
+      event.target.blur();
+    });
+    watch('value', () => { panel.told = {}; });
+  },
+
+  /* Show pairs one by one over the page, each at once when the one before is marked, and tell all marks so far. */
+  judge(element, watch, trigger) {
+    const keys = { '1': '1', '2': '2', '0': '0', '１': '1', '２': '2', '０': '0' };
+    watch('value', () => {
+      const dialog = element.querySelector('dialog');
+      if (!dialog) return;
+      const pairs = [...dialog.querySelectorAll('article')], marks = [];
+      const tell = (done) => {
+        document.getElementById('bonsai-blind').told = { marks, done };
+        trigger('select');
+      };
+      const show = () => {
+        pairs.forEach((pair, place) => { pair.hidden = place !== marks.length; });
+        dialog.scrollTop = 0;
+      };
+      const mark = (key) => {
+        if (marks.length === pairs.length) return;
+        marks.push(key);
+        if (marks.length === pairs.length) dialog.close();
+        else { show(); tell(false); }
+      };
+      dialog.addEventListener('keydown', (event) => {
+        if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+        if (keys[event.key]) mark(keys[event.key]);
+        else if (event.key === 'Backspace' && marks.length) { marks.pop(); show(); }
+        else return;
+        event.preventDefault();
+      });
+      dialog.addEventListener('click', (event) => {
+        const button = event.target.closest('[data-mark]');
+        if (button) mark(button.dataset.mark);
+        else if (event.target.closest('.end')) dialog.close();
+      });
+      dialog.addEventListener('close', () => { if (marks.length) tell(true); });
+      show();
+      dialog.showModal();
+    });
   },
 
   /* Tell a sentence, given as HTML, for some seconds or until it is clicked. */

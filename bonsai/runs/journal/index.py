@@ -54,7 +54,7 @@ class JournalIndex:
     def check(self, verdicts: Sequence[StepVerdict]) -> None:
         """Raise UsageError, naming the steps that are kept, if verdicts are of others."""
         for one in verdicts:
-            for number in filter(None, (one.chain, one.beside)):
+            for number in one.chains:
                 steps = range(1, len(self.places(number)) + 1)
                 if one.step not in steps:
                     raise UsageError(
@@ -107,9 +107,7 @@ class JournalIndex:
     def _forget_verdicts(self, number: int, step: int) -> None:
         """Forget what was said of the steps of a chain from one on, which will be others."""
         if self.verdicts:
-            self.verdicts = tuple(
-                one for one in self.verdicts if one.step < step or number not in (one.chain, one.beside)
-            )
+            self.verdicts = tuple(one for one in self.verdicts if one.step < step or number not in one.chains)
 
     def _count(self, more: int) -> None:
         self.steps += more

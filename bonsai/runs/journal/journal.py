@@ -8,7 +8,7 @@ from bonsai.chains.outcomes import StopReason
 from bonsai.runs.journal.kept_chains import KeptChains, awaits
 from bonsai.runs.journal.lines import AnsweringLine, ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_bytes
 from bonsai.runs.run.answering import Answering
-from bonsai.runs.run.verdicts import StepVerdict
+from bonsai.runs.run.verdicts import StepVerdict, changes
 
 
 class Journal(KeptChains):
@@ -46,7 +46,7 @@ class Journal(KeptChains):
         Raises UsageError if there is no such chain or step, or if another one writes the journal, and RunFileError if
         the file cannot be written.
         """
-        new = [one for one in map(StepVerdict.ordered, verdicts) if one not in self._index.verdicts]
+        new = changes(self._index.verdicts, verdicts)
         if new:
             with self.writing():
                 self._index.check(new)

@@ -115,9 +115,9 @@ class Run:
         chains = {one.number: one for one in self.chains}
         found = []
         for one in new:
-            for number in filter(None, (one.chain, one.beside)):
+            for number in one.chains:
                 self.step_at(number, one.step)
-            owners = {number: _owner(chains, number, one.step) for number in (one.chain, one.beside) if number}
+            owners = {number: _owner(chains, number, one.step) for number in one.chains}
             found.append(replace(one, chain=owners[one.chain], beside=owners.get(one.beside, 0)))
         return replace(self, verdicts=merged(self.verdicts, found))
 

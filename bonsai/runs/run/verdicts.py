@@ -71,6 +71,11 @@ class StepVerdict:
         """What the verdict is of: of the same key the last verdict counts."""
         return self.chain, self.step, self.beside
 
+    @property
+    def chains(self) -> tuple[int, ...]:
+        """The chains whose steps it is of."""
+        return (self.chain, self.beside) if self.beside else (self.chain,)
+
     def ordered(self) -> "StepVerdict":
         """Return the verdict as it is kept: that of a pair is of the chain with the lower number."""
         if not self.beside or self.chain < self.beside:
@@ -101,11 +106,21 @@ def merged(verdicts: Iterable[StepVerdict], new: Iterable[StepVerdict]) -> tuple
     return tuple(one for one in found.values() if one.judgement != Judgement.NONE)
 
 
+def changes(verdicts: Iterable[StepVerdict], new: Iterable[StepVerdict]) -> list[StepVerdict]:
+    """Return those of new verdicts that are not kept already, or take back one that is."""
+    kept = {one.key: one for one in verdicts}
+    return [
+        one
+        for one in map(StepVerdict.ordered, new)
+        if (one.key in kept if one.judgement == Judgement.NONE else kept.get(one.key) != one)
+    ]
+
+
 def by_step(verdicts: Iterable[StepVerdict]) -> Mapping[tuple[int, int], list[StepVerdict]]:
     """Return the verdicts of each chain and step; that of a pair is of both its steps."""
     found: dict[tuple[int, int], list[StepVerdict]] = {}
     # What was said of a step alone comes first.
     for one in sorted(verdicts, key=lambda verdict: verdict.beside):
-        for chain in filter(None, (one.chain, one.beside)):
+        for chain in one.chains:
             found.setdefault((chain, one.step), []).append(one)
     return found

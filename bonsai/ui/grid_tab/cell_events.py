@@ -23,7 +23,7 @@ class CellEvents:
     def connect(self) -> None:
         """Tie the cells to what they do."""
         cells, run_state = self.cells, self.sheet.run_state
-        layout = [run_state, cells.axis, cells.field, cells.differences]
+        layout = [run_state, *cells.looked]
         chosen = [run_state, cells.one, cells.other, cells.field]
         cells.axis.input(self.look_along, layout, self.sheet.results.places, queue=False, **QUIET)
         for changed in (cells.field.input, cells.differences.input):

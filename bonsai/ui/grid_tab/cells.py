@@ -11,6 +11,8 @@ from bonsai.reports.comparison import Cell, Comparison, Line, difference
 from bonsai.reports.report import Report
 from bonsai.runs.limits import DEFAULT_SAMPLING
 from bonsai.runs.run import Run
+from bonsai.ui.grid_tab.verdicts import panel
+from bonsai.ui.grid_tab.verdicts.panel import BlindPanel
 from bonsai.ui.locales.translate import translatable, translate
 from bonsai.ui.views.results import note_line
 from bonsai.ui.views.table import cell, html_table, table_box
@@ -63,11 +65,21 @@ class Cells:
     difference: gr.HTML
     seed: gr.Number
     again: gr.Button
+    blind: BlindPanel
 
     @property
     def places(self) -> list[Any]:
         """All components that `show`, `lay_out` and `empty` give values for."""
-        return [self.axis, self.table, self.one, self.other, self.difference, self.again]
+        return [self.axis, self.table, self.one, self.other, self.difference, self.again, self.blind.button]
+
+    @property
+    def looked(self) -> list[Any]:
+        """What a visitor chose to look at: columns, text, and whether only what differs."""
+        return [self.axis, self.field, self.differences]
+
+    def at_work(self) -> dict[Any, Any]:
+        """Return the values of the buttons while work goes on."""
+        return {button: gr.Button(interactive=False) for button in (self.again, self.blind.button)}
 
     def show(self, report: Report, layout: Layout) -> dict[Any, Any]:
         """Return the values that show a run, whatever was chosen before."""
@@ -77,6 +89,7 @@ class Cells:
             self.one: gr.Dropdown(choices=steps),
             self.other: gr.Dropdown(choices=steps),
             self.again: gr.Button(interactive=bool(steps)),
+            self.blind.button: gr.Button(interactive=len(comparison_of(report).columns) > 1),
         }
 
     def lay_out(self, comparison: Comparison, layout: Layout) -> dict[Any, Any]:
@@ -92,7 +105,7 @@ class Cells:
             self.one: nothing,
             self.other: nothing,
             self.difference: note_line(translatable(HINT)),
-            self.again: gr.Button(interactive=False),
+            **self.at_work(),
         }
 
     def compare(self, run: Run, one: str | None, other: str | None, field: str, language: str) -> dict[Any, Any]:
@@ -127,6 +140,8 @@ def draw(report: Report | None) -> Cells:
                 elem_classes="bonsai-field",
             )
             differences = gr.Checkbox(False, label=translatable("Only what differs"), elem_classes="bonsai-only")
+            judging = panel.draw_button()
+        blind = panel.draw(judging)
         comparison = comparison_of(report) if report else None
         table = table_box(_table(comparison, PLAIN) if comparison else html_table({"step": 58}, []), "bonsai-cells")
         with gr.Row(elem_classes="bonsai-cells-options"):
@@ -134,19 +149,23 @@ def draw(report: Report | None) -> Cells:
             one = gr.Dropdown(steps, value=None, label=translatable("First cell"), elem_classes="bonsai-one")
             other = gr.Dropdown(steps, value=None, label=translatable("Second cell"), elem_classes="bonsai-other")
         shown = gr.HTML(note_line(translatable(HINT)))
-        with gr.Row(elem_classes="bonsai-cells-options"):
-            seed = gr.Number(
-                DEFAULT_SAMPLING.seed,
-                precision=0,
-                minimum=0,
-                maximum=2**31 - 1,
-                label=translatable("Seed"),
-                info=translatable("The cell's own gives the same text again"),
-            )
-            again = gr.Button(
-                translatable("Ask the first cell again"), interactive=bool(steps), elem_classes="bonsai-again"
-            )
-    return Cells(axis, field, differences, table, one, other, shown, seed, again)
+        seed, again = _asking_again(bool(steps))
+    return Cells(axis, field, differences, table, one, other, shown, seed, again, blind)
+
+
+def _asking_again(possible: bool) -> tuple[gr.Number, gr.Button]:
+    """Draw with which seed the first cell is asked again, and the button for it."""
+    with gr.Row(elem_classes="bonsai-cells-options"):
+        seed = gr.Number(
+            DEFAULT_SAMPLING.seed,
+            precision=0,
+            minimum=0,
+            maximum=2**31 - 1,
+            label=translatable("Seed"),
+            info=translatable("The cell's own gives the same text again"),
+        )
+        again = gr.Button(translatable("Ask the first cell again"), interactive=possible, elem_classes="bonsai-again")
+    return seed, again
 
 
 def comparison_of(report: Report) -> Comparison:

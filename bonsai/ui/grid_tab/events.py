@@ -1,7 +1,6 @@
 """What happens on the tabs Compare and Batch, from Run to the last row."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -18,7 +17,7 @@ from bonsai.runs.journal import begin_journal, open_journal, read_saved
 from bonsai.runs.run import NOTHING_TO_CONCLUDE, Run
 from bonsai.ui.grid_tab.form import GridForm
 from bonsai.ui.grid_tab.results import GridResults
-from bonsai.ui.grid_tab.run_state import GridRunState, journal_of
+from bonsai.ui.grid_tab.run_state import NOT_KEPT, GridRunState, journal_of, reopened
 from bonsai.ui.locales.translate import language_of, translate
 from bonsai.ui.views import status
 from bonsai.ui.views.run_events import RunEvents
@@ -31,7 +30,6 @@ from bonsai.ui.work.streaming import progress
 _PATIENCE = 10
 _OTHER_TAB = "This run cannot be opened here: its chains are not all questions with all variants. Open it in QtQ chain."
 _NO_RUN = "There is no run to go on with. Press Run to begin one."
-_NOT_KEPT = "The run is no longer kept. Press Run to begin it anew."
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class GridTab(RunEvents[GridRunState]):
         If its files went away it is shown that there is none, so that another one can begin.
         """
         if not state.journal.file.is_file():
-            return self.blank(told or status.line(translate(language, _NOT_KEPT), "bad"))
+            return self.blank(told or status.line(translate(language, NOT_KEPT), "bad"))
         mood = "bad" if state.journal.failures else "good" if state.over and not state.is_stopped else ""
         shown = {
             self.status: told or status.line(status.ending_of(state.journal, state.seconds, language), mood),
@@ -164,7 +162,7 @@ class GridTab(RunEvents[GridRunState]):
             form.go_on: gr.Button(interactive=more and not running),
             form.retry: gr.Button(interactive=bool(journal and journal.failures) and not running),
         }
-        return values | ({cells.again: gr.Button(interactive=False)} if cells and running else {})
+        return values | (cells.at_work() if cells and running else {})
 
     def _shown(self, state: GridRunState, language: str) -> Values:
         token = {} if state.shared else {self.token: state.journal.file.parent.name}
@@ -178,16 +176,9 @@ class GridTab(RunEvents[GridRunState]):
         state: GridRunState | None = values[self.run_state]
         if state is None:
             raise UsageError(_NO_RUN)
-        file = state.journal.file
-        if not file.is_file():
-            raise UsageError(_NOT_KEPT)
-        self.context.check_same(state.journal.run)
-        if state.shared:
-            file = Path(shutil.copy(file, visitor_files.new_folder()))
-        # Opened anew: what was stopped may have kept a last step after it was shown.
-        journal = open_journal(file)
-        if journal is None:
-            raise UsageError(_NOT_KEPT)
+        if state.journal.file.is_file():
+            self.context.check_same(state.journal.run)
+        journal = reopened(state)
         if state.concludes:
             # Stopped among the conclusions: these are taken up too.
             journal.conclude()

@@ -83,7 +83,7 @@ class GridResults:
             self.table: rows_table(COLUMNS, report.rows),
             self.figures: _figures(report.statistics),
             self.charts: charts(report.statistics, language),
-            **self.conversation.show(report.rows, language),
+            **self.conversation.show(report, language),
         }
         return values | files | (self.cells.show(report, layout) if self.cells else {})
 
@@ -91,7 +91,7 @@ class GridResults:
         """Return the values that tell an example in a visitor's language."""
         report = page_report(example, tongue_of(language))
         told = {self.summary: summary_markdown(report), self.charts: charts(report.statistics, language)}
-        return told | self.conversation.show(report.rows, language)
+        return told | self.conversation.show(report, language)
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""

@@ -1,12 +1,16 @@
 """A run of many chains as it is shown on a tab."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from bonsai.chains.chain import Chain
-from bonsai.runs.journal import Journal, begin_journal
+from bonsai.errors import UsageError
+from bonsai.runs.journal import Journal, begin_journal, open_journal
 from bonsai.runs.run import Run
 from bonsai.ui.work import visitor_files
+
+NOT_KEPT = "The run is no longer kept. Press Run to begin it anew."
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,20 @@ class GridRunState:
         return visitor_files.new_folder() if self.shared else self.journal.file.parent
 
 
+def reopened(state: GridRunState) -> Journal:
+    """Return the journal of a run, opened anew: what was stopped may have kept a last step after it was shown.
+
+    That of an example is copied for the visitor. Raises UsageError if it is no longer kept.
+    """
+    file = state.journal.file
+    if not file.is_file():
+        raise UsageError(NOT_KEPT)
+    journal = open_journal(Path(shutil.copy(file, visitor_files.new_folder())) if state.shared else file)
+    if journal is None:
+        raise UsageError(NOT_KEPT)
+    return journal
+
+
 def journal_of(run: Run) -> Journal | None:
     """Return a new journal with what a run has, None if its chains are no grid."""
     plan = run.find_plan()
@@ -52,4 +70,8 @@ def journal_of(run: Run) -> Journal | None:
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
     for chain in run.chains:
         journal.append(chain)
+    if run.verdicts:
+        # A step at which a chain was stopped is not kept, nor what was said of it.
+        kept = {(chain.number, step.number) for chain in journal for step in chain.steps if step.finished}
+        journal.judge(one for one in run.verdicts if {(number, one.step) for number in one.chains} <= kept)
     return journal

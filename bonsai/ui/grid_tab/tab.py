@@ -7,6 +7,7 @@ from bonsai.ui.grid_tab import form, results, variant_editor
 from bonsai.ui.grid_tab.cell_events import CellEvents
 from bonsai.ui.grid_tab.events import GridTab
 from bonsai.ui.grid_tab.run_state import GridRunState, journal_of
+from bonsai.ui.grid_tab.verdicts.events import BlindEvents, VerdictEvents
 from bonsai.ui.views.controls import desk
 from bonsai.ui.views.run_events import RunButtons
 
@@ -44,4 +45,6 @@ def draw(context: PageContext, key: str) -> GridTab:
         edited.connect(drawn.prompts)
     if shown.cells:
         CellEvents(sheet, shown.cells).connect()
+        BlindEvents(sheet, shown.cells).connect()
+    VerdictEvents(sheet).connect()
     return sheet

@@ -7,6 +7,7 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.method_tab import form, question_bank, step_section
 from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_events import StepEvents
+from bonsai.ui.method_tab.verdict_events import VerdictEvents
 from bonsai.ui.views import results
 from bonsai.ui.views.controls import desk
 from bonsai.ui.views.run_events import RunButtons
@@ -40,4 +41,5 @@ def draw(context: PageContext, method: str, draw_options: form.DrawOptions | Non
     if looked_at:
         at_work += StepEvents(sheet, looked_at).connect()
     sheet.connect_end(at_work)
+    VerdictEvents(sheet).connect()
     return sheet

@@ -34,8 +34,8 @@ def desk(draw_form: Callable[[], Form], example: Run | None, *, filters: bool) -
             form = draw_form()
             line = gr.HTML(status.line(translatable(status.READY)))
         with gr.Column(min_width=300):
-            rows = page_report(example).rows if example else []
-            panel = conversation.draw(conversation.turns(rows, "en"), filters=filters)
+            report = page_report(example) if example else None
+            panel = conversation.draw(conversation.turns(report, "en"), filters=filters)
     return form, Desk(left, line, panel)
 
 
@@ -101,6 +101,8 @@ def buttons() -> tuple[gr.Button, gr.Button, gr.Button]:
     """Return Run, Stop and Clear, side by side."""
     with gr.Row(elem_classes="bonsai-buttons"):
         run = gr.Button(translatable("Run"), variant="primary", min_width=90)
-        stop = gr.Button(translatable("Stop"), variant="stop", interactive=False, min_width=90)
+        stop = gr.Button(
+            translatable("Stop"), variant="stop", interactive=False, min_width=90, elem_classes="bonsai-stop"
+        )
         clear = gr.Button(translatable("Clear"), min_width=90)
     return run, stop, clear

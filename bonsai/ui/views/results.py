@@ -75,13 +75,13 @@ class Results:
             self.table: rows_table(self.columns, report.rows),
             self.report: _markdown(report),
         }
-        values |= self.conversation.show(report.rows, language) | self.downloads.show(report, folder)
+        values |= self.conversation.show(report, language) | self.downloads.show(report, folder)
         return values | (self.picture.show(run, language) if self.picture else {})
 
     def tell(self, example: Run, language: str) -> dict[Any, Any]:
         """Return the values that tell an example in a visitor's language."""
         report = page_report(example, tongue_of(language))
-        told = {self.summary: summary_markdown(report)} | self.conversation.show(report.rows, language)
+        told = {self.summary: summary_markdown(report)} | self.conversation.show(report, language)
         return told | (self.picture.show(example, language) if self.picture else {})
 
     def empty(self) -> dict[Any, Any]:

@@ -24,7 +24,7 @@ PICKED = "picked"
 """Among the values that `asked` takes: the key of what was clicked in a table, "" for another trigger."""
 NO_FILE = "There is no file to open."
 # What is said of a refusal, and of nothing else that may stand in the status line by then.
-_TOAST = "(told) => { if (told?.includes('bonsai-status bad')) bonsai.toast(told); }"
+TOAST = "(told) => { if (told?.includes('bonsai-status bad')) bonsai.toast(told); }"
 
 
 class State(Protocol):
@@ -156,7 +156,7 @@ class RunEvents(ABC, Generic[Shown]):
 
         checked = gr.on(list(triggers), begin, inputs, self.places, queue=False, **QUIET)
         # The status line may be out of sight.
-        checked.then(None, self.status, None, js=_TOAST, **QUIET)
+        checked.then(None, self.status, None, js=TOAST, **QUIET)
         taken = [self.accepted, self.run_state, *work_inputs]
         working = checked.success(go, taken, self.places, concurrency_id=RUNS, **QUIET)
         working.failure(self.give_up, [self.accepted, self.run_state], self.places, queue=False, **QUIET)

@@ -1,6 +1,6 @@
 """The conversation of a run, beside the form: its finished steps as turns, and the step being written at their end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import count
@@ -11,8 +11,10 @@ import gradio as gr
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import Flag, Method, Role
 from bonsai.chains.step import Step
+from bonsai.reports.report import Report
 from bonsai.runs.journal.progress import Progress
 from bonsai.ui.locales.translate import translatable, translate
+from bonsai.ui.views.conversation.marks import TELL, Marks, mark_line, marks_of
 
 # More are not sent to a browser with every step: table and files hold them.
 MAX_TURNS = 300
@@ -35,15 +37,20 @@ class Conversation:
     head: gr.HTML
     turns: gr.HTML
     step: gr.HTML
+    told: gr.Textbox
+    """What a visitor says of the steps; see `bonsai.ui.views.conversation.marks.said`."""
+    tell: str
+    """The script that fills it in."""
 
     @property
     def places(self) -> list[Any]:
         """All components that the methods give values for."""
         return [self.head, self.turns, self.step]
 
-    def show(self, rows: Sequence[Row], language: str) -> dict[Any, Any]:
+    def show(self, report: Report, language: str) -> dict[Any, Any]:
         """Return the value that shows the rows of a report as turns."""
-        return {self.turns: turns(rows, language)}
+        # Never the same text twice: the browser would leave the turns as a visitor has marked them since.
+        return {self.turns: f"{turns(report, language)}<!-- {next(_ids)} -->"}
 
     def write(self, chain: Chain, seconds: float, language: str) -> dict[Any, Any]:
         """Return the values that show the step of a chain that is being written, some seconds after it began."""
@@ -79,17 +86,22 @@ def draw(example: str, filters: bool) -> Conversation:
         if filters:
             _filters(panel)
         with gr.Column(elem_classes="bonsai-scroll"), gr.Column(elem_classes="bonsai-turns"):
-            shown = gr.HTML(example or _hint(), js_on_load="bonsai.keep(element, watch)")
+            shown = gr.HTML(example, js_on_load="bonsai.keep(element, watch); bonsai.mark(element, watch, trigger)")
             step = gr.HTML(js_on_load="bonsai.follow(element, watch)")
-    return Conversation(head, shown, step)
+        told = gr.Textbox(visible="hidden", elem_classes="bonsai-token")
+    return Conversation(head, shown, step, told, TELL.format(panel))
 
 
-def turns(rows: Sequence[Row], language: str) -> str:
-    """Return the rows of a report as turns: question, Reasoning (folded), answer, flags, and at an end conclusions."""
-    if not rows:
+def turns(report: Report | None, language: str) -> str:
+    """Return the rows of a report as turns: question, Reasoning (folded), answer, flags, and at an end conclusions.
+
+    Each can be marked good or bad.
+    """
+    if report is None or not report.rows:
         return _hint()
+    rows, marks = report.rows, marks_of(report.run.verdicts)
     several = len({row["chain"] for row in rows}) > 1
-    parts = [_turn(row, several, language) for row in rows[:MAX_TURNS]]
+    parts = [_turn(row, several, marks, language) for row in rows[:MAX_TURNS]]
     if len(rows) > MAX_TURNS:
         more = "The first {} steps are shown; the table and the files hold all."
         parts.append(f'<p class="hint">{escape(translate(language, more, MAX_TURNS))}</p>')
@@ -97,7 +109,7 @@ def turns(rows: Sequence[Row], language: str) -> str:
     return f'{"".join(parts)}<p class="none" hidden>{escape(none)}</p>'
 
 
-def _turn(row: Row, several: bool, language: str) -> str:
+def _turn(row: Row, several: bool, marks: Marks, language: str) -> str:
     place, flags = f"{row['chain']}.{row['step']}", str(row["flags"])
     number = f"{place} · {row['prompt']}" if several else str(row["step"])
     parts = [f'<p class="asked"><span class="place">{escape(number)}</span> {_text(row, "question")}</p>']
@@ -110,6 +122,7 @@ def _turn(row: Row, several: bool, language: str) -> str:
     if row["conclusion"]:
         name = escape(translate(language, "Conclusion"))
         parts.append(f'<p class="conclusion"><b>{name}</b> {_text(row, "conclusion")}</p>')
+    parts.append(mark_line(marks.get(place), language))
     data = f'data-chain="{row["chain"]}" data-number="{row["step"]}" data-flags="{escape(flags)}" data-key="{place}"'
     return f'<article class="turn" {data}>{"".join(parts)}</article>'
 
