@@ -86,7 +86,7 @@ def test_a_saved_run_of_many_chains_is_read_and_searched(visit: Visit) -> None:
     expect(turns(page)).to_have_count(1)
     find(page, "Text", "no such word")
     expect(turns(page)).to_have_count(0)
-    expect(conversation(page)).to_contain_text("No step is like that.")
+    expect(conversation(page)).to_contain_text("None of the steps shown is like that.")
 
 
 def test_steps_are_found_by_their_number_and_their_flag(visit: Visit) -> None:

@@ -105,7 +105,7 @@ def turns(report: Report | None, language: str) -> str:
     if len(rows) > MAX_TURNS:
         more = "The first {} steps are shown; the table and the files hold all."
         parts.append(f'<p class="hint">{escape(translate(language, more, MAX_TURNS))}</p>')
-    none = translate(language, "No step is like that.")
+    none = translate(language, "None of the steps shown is like that.")
     return f'{"".join(parts)}<p class="none" hidden>{escape(none)}</p>'
 
 
