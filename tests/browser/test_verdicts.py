@@ -138,7 +138,7 @@ def test_a_step_is_marked_with_a_reason_and_found_again(visit: Visit, tab: str, 
     expect(turn.locator("button", has_text="Good")).to_have_attribute("aria-pressed", "true")
 
 
-def test_an_example_that_is_marked_becomes_the_visitors_own(visit: Visit, twenty: Path) -> None:
+def test_steps_that_are_marked_one_right_after_another_are_all_kept(visit: Visit, twenty: Path) -> None:
     page = open_compare(visit, twenty)
     turns = conversation(page).locator(".turn")
     for place in range(3):

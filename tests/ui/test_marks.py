@@ -1,0 +1,50 @@
+"""What a browser tells of a visitor's verdicts: read with care, and kept apart from those of other visitors."""
+
+from pathlib import Path
+
+import pytest
+
+from bonsai.errors import UsageError
+from bonsai.reports.comparison import side_by_side
+from bonsai.reports.comparison.blind import blind_pairs
+from bonsai.runs.run.verdicts import StepVerdict
+from bonsai.ui.grid_tab.run_state import GridRunState, reopened
+from bonsai.ui.grid_tab.verdicts.panel import marked
+from bonsai.ui.views.conversation.marks import mark_line, said
+from tests.runs.journals import finished_journal
+
+
+@pytest.mark.parametrize("told", ["", "null", "[1]", "{", "7"])
+def test_nothing_said_is_no_verdict(told: str) -> None:
+    assert said(told) == []
+
+
+@pytest.mark.parametrize(
+    "told", ['{"1.1": "good"}', '{"1": ["good", ""]}', '{"1.1": ["fine", ""]}', '{"a.b": ["bad", ""]}']
+)
+def test_what_is_no_verdict_is_refused(told: str) -> None:
+    with pytest.raises(UsageError):
+        said(told)
+
+
+def test_a_reason_is_shown_letter_by_letter() -> None:
+    (verdict,) = said('{"1.2": ["bad", "</textarea><script>"]}')
+    assert "&lt;/textarea&gt;&lt;script&gt;" in mark_line(verdict, "ja")
+
+
+@pytest.mark.parametrize("told", ['{"marks": ["3"]}', '{"marks": "1"}', '{"marks": ["1", "1", "1"]}', "{}"])
+def test_marks_of_other_pairs_are_refused(told: str, tmp_path: Path) -> None:
+    run = finished_journal(tmp_path / "j.jsonl", 2).run
+    with pytest.raises(UsageError, match="are not of the pairs that were shown"):
+        marked(blind_pairs(run, side_by_side(run, "prompt")), told)
+
+
+def test_an_example_that_is_judged_becomes_the_visitors_own(tmp_path: Path) -> None:
+    example = finished_journal(tmp_path / "journal.jsonl", 1)
+    before = example.file.read_bytes()
+    for reason in ("mine", "another visitor's"):
+        (verdict,) = said(f'{{"1.1": ["good", "{reason}"]}}')
+        own = reopened(GridRunState(example, shared=True))
+        own.judge([verdict])
+        assert own.run.verdicts == (StepVerdict(1, 1, verdict.judgement, reason),)
+    assert example.file.read_bytes() == before
