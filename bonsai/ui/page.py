@@ -25,6 +25,7 @@ from bonsai.ui import api, tabs
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, short_name, translatable
 from bonsai.ui.work import session
+from bonsai.ui.work.proxies import ask_this_machine_directly
 
 EXAMPLES = ROOT / "examples"
 EXAMPLE_TABS = (*Method, "compare", "batch")
@@ -138,6 +139,7 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
     port is taken.
     """
     port = INITIAL_PORT_VALUE if port is None else port
+    ask_this_machine_directly()
     try:
         # Gradio tells of its MCP server on stdout, which is for tables alone.
         with contextlib.redirect_stdout(sys.stderr):
