@@ -11,18 +11,30 @@ HUB :=
 SPACE :=
 TRAIN := --epochs 2 --rank 16 --learning-rate 2e-4 --quantization 4bit --gradient-checkpointing
 
-.PHONY: run check test chromium adapter-phi-2 clean
+# Side by side on two cores; tests of one file share a process, and what it has made ready.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: run check style types imports quick test chromium adapter-phi-2 clean
 
 run: .venv/run.stamp
 	$(BIN)/python app.py
 
 # The quick part: style, types, imports, and the tests without a browser, a server, a model or another process.
 check: .venv/test.stamp
+	$(MAKE) --jobs 2 --no-print-directory style types imports quick
+
+style: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/test.stamp
 	$(BIN)/mypy
+
+imports: .venv/test.stamp
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -m "not browser and not server and not model and not process"
+
+quick: .venv/test.stamp
+	$(PYTEST) -m "not browser and not server and not model and not process"
 
 test: check chromium
 	$(BIN)/python -m pytest -m "browser or server or model or process"
