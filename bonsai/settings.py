@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from bonsai.errors import SettingError
 
@@ -145,3 +146,13 @@ def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> obj
 
 def _not_allowed(name: str, value: str, allowed: str) -> str:
     return f"{variable(name)} is {value!r}; it must be {allowed}."
+
+
+def ask_this_machine_directly() -> None:
+    """Have this process ask addresses of this machine without a proxy, beside those that NO_PROXY names already.
+
+    Gradio asks its own server, at its start and for MCP.
+    """
+    known = getproxies().get("no", "")
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (known, "127.0.0.1,localhost,0.0.0.0")))

@@ -20,12 +20,11 @@ from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures.opening import open_deferred_measure, open_measure
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
-from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, is_path
+from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, ask_this_machine_directly, is_path
 from bonsai.ui import api, tabs
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, short_name, translatable
 from bonsai.ui.work import session
-from bonsai.ui.work.proxies import ask_this_machine_directly
 
 EXAMPLES = ROOT / "examples"
 EXAMPLE_TABS = (*Method, "compare", "batch")

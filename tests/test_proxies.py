@@ -4,7 +4,7 @@ from urllib.request import proxy_bypass
 
 import pytest
 
-from bonsai.ui.work.proxies import ask_this_machine_directly
+from bonsai.settings import ask_this_machine_directly
 
 
 @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
