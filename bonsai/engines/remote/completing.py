@@ -96,10 +96,20 @@ class Completions:
             if pause:
                 await self.policy.sleep(pause)
             if len(rows) > 1:
-                await asyncio.gather(*(self._finish([row], tell, sentence, end, tries) for row in rows))
-                if error and error.refuses_request and not all(row.last.error for row in rows):
-                    self.dialect.miss({"n"})
+                refused = error is not None and error.refuses_request
+                learn = self._learning_from(rows, tell) if refused else tell
+                await asyncio.gather(*(self._finish([row], learn, sentence, end, tries) for row in rows))
                 return
+
+    def _learning_from(self, rows: Rows, tell: Tell) -> Tell:
+        """Return a `tell` that first notes, once a row is complete by itself, that they are not to be had together."""
+
+        def learn(index: int, completion: Completion) -> None:
+            if any(row.last.finished and not row.last.error for row in rows):
+                self.dialect.miss({"n"})
+            tell(index, completion)
+
+        return learn
 
     def _pause(self, error: ServerError | None, tries: int, rows: int) -> float | None:
         """Return how long to wait before the rows are asked for again; None if they are not to be."""
