@@ -14,6 +14,8 @@ from bonsai.measures.meaning import Meaning
 from bonsai.measures.rules import BY_CHARACTERS, BY_WORDS, ENGLISH, JAPANESE, OPPOSED, Rule
 from bonsai.measures.terms import content_words, has_no_word_breaks, parse_question
 
+# New content words that make half of what newness can give to the depth of a question.
+SOME_NEW = 3
 # Earlier questions that are looked at closely; the others are too far by their sentence vectors alone.
 CLOSEST = 16
 
@@ -88,6 +90,11 @@ class Measure:
             words = content_words(question)
             return len(words & (content_words(asked) | content_words(answer))) / max(1, len(words))
         return max(0.0, min(1.0, max(_nearness(meaning, question, [asked], [answer]))))
+
+    def depth(self, question: str, asked: str, answer: str) -> float:
+        """Return how much a question asks for that is new and yet near the question and answer it follows, 0 to 1."""
+        new = len(content_words(question) - content_words(asked) - content_words(answer))
+        return new / (new + SOME_NEW) * self.closeness(question, asked, answer)
 
     def off_topic(self, question: str, asked: Sequence[str], answers: Sequence[str]) -> bool:
         """Say whether a question has to do with none of those asked earlier, nor with any of their answers.

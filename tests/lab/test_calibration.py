@@ -54,10 +54,24 @@ def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BONSAI_EMBEDDER", "none")
 
 
+# The more new words a follow-up question has, the more new information people find in it.
+RATINGS = "\n".join(
+    [
+        "question\tanswer\tfollow_up\treasoning\tnew_information\trelevance",
+        *(
+            f"Why do {topic} fall?\tThey are ripe.\tWhy do {' '.join(TOPICS[:number])} fall?\t1\t{number}\t{number % 2}"
+            for topic in ("apples", "pears", "plums")
+            for number in range(1, 7)
+        ),
+    ]
+)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     (tmp_path / "pairs.tsv").write_text(PAIRS, encoding="utf-8")
     (tmp_path / "chains.csv").write_text(CHAINS, encoding="utf-8")
+    (tmp_path / "ratings.tsv").write_text(RATINGS, encoding="utf-8")
     return tmp_path
 
 
@@ -166,6 +180,17 @@ def test_what_would_fail_at_the_end_is_refused_at_the_start(files: Path, capsys:
     assert "Two files are named pairs.tsv" in capsys.readouterr().err
     assert run(files, "--deeper", str(files / "none.tsv")) == 2
     assert "none.tsv cannot be read" in capsys.readouterr().err
+
+
+def test_scores_are_held_against_what_people_say(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(files, "--ratings", str(files / "ratings.tsv")) == 0
+    report = capsys.readouterr().out
+    assert "18 follow-up questions to 3 questions" in report
+    assert "| new content words | 1.00 (1.00 to 1.00) | none |" in report
+    assert "| mix, cross-validated: new content words, closeness |" in report
+    (files / "ratings.tsv").write_text(RATINGS.replace("\t6\t0", "\tmuch\t0"), encoding="utf-8")
+    assert run(files, "--ratings", str(files / "ratings.tsv")) == 2
+    assert "new_information, reasoning, relevance must be numbers" in capsys.readouterr().err
 
 
 def test_intervals_are_wilsons() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bonsai.errors import BonsaiError, UsageError
-from bonsai.lab.calibration.data import Data, read_chains, read_kinds, read_pairs
+from bonsai.lab.calibration.data import Data, read_chains, read_followups, read_kinds, read_pairs
 from bonsai.lab.calibration.report import report
 from bonsai.measures.opening import open_measure
 from bonsai.measures.similarity import WORDS
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chains={file.name: read_chains(file) for file in options.chains},
             rewordings=read_kinds(options.rewordings, same=True) if options.rewordings else [],
             deeper=read_kinds(options.deeper, same=False) if options.deeper else [],
+            followups=read_followups(options.ratings) if options.ratings else [],
         )
         measure = open_measure(Settings.from_env())
         measures = [WORDS] if measure.name == WORDS.name else [measure, WORDS]
@@ -81,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         "--rewordings", type=Path, metavar="FILE", help="kind, split, question_1, question_2: the same in other words"
     )
     parser.add_argument("--deeper", type=Path, metavar="FILE", help="the same columns: question_2 goes deeper")
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        metavar="FILE",
+        help="question, answer, follow_up, new_information, reasoning, relevance: follow-ups that people rated",
+    )
     parser.add_argument("--note", action="append", default=[], metavar="TEXT", help="such as a source; repeatable")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report to a file instead of stdout")
     return parser

@@ -1,9 +1,9 @@
-"""The data of a calibration: pairs of questions and chains of questions, read from files."""
+"""The data of a calibration: pairs, chains and rated follow-up questions, read from files."""
 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bonsai.errors import UsageError
@@ -15,6 +15,8 @@ from bonsai.runs.tables.text_files import read_text
 Case = tuple[str, tuple[str, ...]]
 SAME_MEANING, HARD = 4, 0.3
 _RATINGS = ("similarity_0_to_5", "duplicate")
+RATED = ("new_information", "reasoning", "relevance")
+"""What people rated follow-up questions by."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,24 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class FollowUp:
+    """A question that follows from a question and its answer, and the means of its ratings by RATED."""
+
+    question: str
+    answer: str
+    text: str
+    ratings: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Data:
-    """What the figures are measured on: rated pairs and turns of chains by file name, rewordings, deeper questions."""
+    """What the figures are measured on; rated pairs and turns of chains by file name."""
 
     pairs: dict[str, list[Pair]]
     chains: dict[str, list[Turn]]
     rewordings: list[Pair]
     deeper: list[Pair]
+    followups: list[FollowUp] = field(default_factory=list)
 
     @property
     def texts(self) -> list[str]:
@@ -90,6 +103,19 @@ def read_kinds(file: Path, same: bool) -> list[Pair]:
     """Return the pairs of a file with kind, split, question_1, question_2: all the same in meaning, or none."""
     rows = _rows(file, ("kind", "split", "question_1", "question_2"))
     return [Pair(row["question_1"], row["question_2"], same, row["kind"], row["split"]) for _, row in rows]
+
+
+def read_followups(file: Path) -> list[FollowUp]:
+    """Return the rows of a file with question, answer, follow_up and the columns RATED; raise UsageError."""
+    found = []
+    other = ("id", "called_redundant", "raters")
+    for place, row in _rows(file, ("question", "answer", "follow_up", *RATED), other):
+        try:
+            ratings = {name: float(row[name]) for name in RATED}
+        except ValueError as error:
+            raise UsageError(f"{place}: {', '.join(RATED)} must be numbers.") from error
+        found.append(FollowUp(row["question"], row["answer"], row["follow_up"], ratings))
+    return found
 
 
 def _rows(file: Path, needed: Sequence[str], other: Sequence[str] = ()) -> list[tuple[str, dict[str, str]]]:

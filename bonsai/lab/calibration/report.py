@@ -11,6 +11,7 @@ from bonsai.lab.calibration.cases import by_split, to_be_found, to_be_left, turn
 from bonsai.lab.calibration.data import HARD, SAME_MEANING, Case, Data
 from bonsai.lab.calibration.explained import explained
 from bonsai.lab.calibration.figures import FALSE_ALARMS, roc_area, sameness, share, threshold
+from bonsai.lab.calibration.followups import depth_section
 from bonsai.lab.calibration.japanese import in_japanese, without_japanese
 from bonsai.lab.calibration.markdown import caught, table
 from bonsai.measures.similarity import WORDS, Measure
@@ -31,6 +32,7 @@ def report(data: Data, measures: Sequence[Measure], notes: Sequence[str] = ()) -
         _at_false_alarms(english, measures, names),
         _other_flags(english, measures, names),
         in_japanese(data, measures),
+        depth_section(data.followups, measures[0]),
         explained(),
         _measured_on(data, notes),
         _LIMITS.splitlines(),
@@ -153,6 +155,7 @@ def _measured_on(data: Data, notes: Sequence[str]) -> list[str]:
         rows.append([name, f"{len(turns):,} questions in {len({turn.chain for turn in turns}):,} chains"])
     for name, pairs in (("rewordings", data.rewordings), ("deeper questions", data.deeper)):
         rows += [[name, f"{len(pairs):,} pairs"]] if pairs else []
+    rows += [["rated follow-up questions", f"{len(data.followups):,}"]] if data.followups else []
     lines = table(["data", "rows"], rows)
     return ["## What it was measured on", "", *lines, *([""] if notes else []), *(f"- {note}" for note in notes)]
 
