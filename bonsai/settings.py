@@ -14,6 +14,8 @@ from bonsai.errors import SettingError
 ROOT = Path(__file__).resolve().parent.parent
 SMOLLM2 = "SmolLM2-135M-Instruct"
 """The model in the box: it comes with a package, as a GGUF file."""
+SMOLLM2_ADAPTER = "bonsai-smollm2"
+"""The adapter in the box, for that model, where it is asked for: a folder of this project."""
 PHI_2 = "microsoft/phi-2"
 FORMATS = ("chat", "tagged", "instruct")
 """The forms in which a model can be prompted."""
@@ -38,7 +40,9 @@ class Settings:
     model: str = _setting(
         "", "Model: hub id, folder or GGUF file. Unset: `microsoft/phi-2` with a GPU, else SmolLM2-135M-Instruct"
     )
-    adapter: str = _setting("", "LoRA adapter: hub id, folder or GGUF file. Unset, or `none`: the model alone")
+    adapter: str = _setting(
+        "", "LoRA adapter: hub id, folder, GGUF file or `bonsai-smollm2`. Unset, or `none`: the model alone"
+    )
     revision: str = _setting("", "Revision of the model on the hub: branch, tag or commit")
     quantization: str = _setting(
         "none", "Weights in 8 or 4 bits, to save memory (bitsandbytes)", choices=("none", "8bit", "4bit")

@@ -23,6 +23,7 @@ from bonsai.engines.base import Engine, EngineInfo, Prompt, SamplingParams
 from bonsai.engines.gguf import finding
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import GgufFile, read_gguf
+from bonsai.engines.hub import other_base
 from bonsai.engines.llama_cpp import adapter_file, server, shared_prefix
 from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.llama_cpp.engine import LlamaCppEngine
@@ -30,7 +31,7 @@ from bonsai.engines.llama_cpp.server import LlamaServer, Room
 from bonsai.engines.llama_cpp.shared_prefix import alike
 from bonsai.engines.model.loading import quiet
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import SMOLLM2, Settings
+from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
 from tests import gguf_models, models
 from tests.engines.counting_proxy import CountingProxy
 
@@ -284,6 +285,15 @@ def test_an_adapter_that_cannot_be_used_is_refused(
 
 
 @pytest.mark.model
+def test_the_adapter_in_the_box_fits_the_model_in_the_box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    base = read_gguf(find_model(SMOLLM2))
+    made = find_adapter(SMOLLM2_ADAPTER, base)
+    assert read_gguf(made).metadata["general.type"] == "adapter"
+    assert find_adapter(str(ROOT / "adapters" / SMOLLM2_ADAPTER / "adapter_model.gguf"), base).is_file()
+    assert other_base(SMOLLM2_ADAPTER, ROOT / "adapters" / SMOLLM2_ADAPTER, SMOLLM2) == ()
+
+
 def test_a_gguf_adapter_of_another_model_is_refused(base: GgufFile, gguf_file: Path, tmp_path: Path) -> None:
     gguf_models.write_llama(models.make_llama(), models.make_tokenizer(), tmp_path / "llama.gguf")
     models.make_adapter(models.make_llama(), tmp_path / "adapter", target_modules=["q_proj"])
