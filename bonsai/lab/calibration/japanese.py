@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from bonsai.lab.calibration.cases import to_be_found, to_be_left
 from bonsai.lab.calibration.data import Data, Pair
-from bonsai.lab.calibration.figures import FALSE_ALARMS, roc_area, sameness, share, threshold
-from bonsai.lab.calibration.markdown import caught, table
+from bonsai.lab.calibration.figures import FALSE_ALARMS, roc_area
+from bonsai.lab.calibration.markdown import caught, caught_above, table
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.measures.terms import has_no_word_breaks
 
@@ -58,21 +58,13 @@ def _at_false_alarms(files: dict[str, list[Pair]], measures: Sequence[Measure], 
     """Return the shares at a threshold that the first file sets; the other files did not have a say in it."""
     first = next(iter(files))
     others = [pair.case for pair in files[first] if not pair.same]
-    limits = [threshold([sameness(measure, case) for case in others]) for measure in measures]
-    rows = []
     pairs = Data(files, {}, [], [])
-    for label, cases in (to_be_found(pairs) | to_be_left(pairs)).items():
-        shares = (
-            share(sameness(measure, case) > limit for case in cases)
-            for measure, limit in zip(measures, limits, strict=True)
-        )
-        rows.append([label, f"{len(cases):,}", *map(str, shares)])
-    shown = " and ".join(f"{limit:.3f} {name}" for limit, name in zip(limits, names, strict=True))
+    shown, lines = caught_above(others, to_be_found(pairs) | to_be_left(pairs), measures, names)
     return [
         f"Had the threshold been put so that no more than {FALSE_ALARMS:.0%} of the pairs of another meaning in",
         f"{first} are flagged, which is a sameness above {shown}:",
         "",
-        *table(["questions", "number", *names], rows),
+        *lines,
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bonsai.lab.calibration.data import Case
-from bonsai.lab.calibration.figures import share
+from bonsai.lab.calibration.figures import sameness, share, threshold
 from bonsai.measures.similarity import Measure
 
 
@@ -22,3 +22,19 @@ def caught(groups: dict[str, list[Case]], measures: Sequence[Measure], names: Se
         guarded = [str(share(look.rejected is not None for look in seen)) for seen in looks]
         rows.append([label, f"{len(cases):,}", *flagged, *guarded])
     return table(["questions", "number", *(f"{rule} {name}" for rule in ("flag", "guard") for name in names)], rows)
+
+
+def caught_above(
+    unlike: Sequence[Case], groups: dict[str, list[Case]], measures: Sequence[Measure], names: Sequence[str]
+) -> tuple[str, list[str]]:
+    """Return the thresholds that `unlike` questions set, in words, and a table of how many of each group are above."""
+    limits = [threshold([sameness(measure, case) for case in unlike]) for measure in measures]
+    rows = []
+    for label, cases in groups.items():
+        shares = (
+            share(sameness(measure, case) > limit for case in cases)
+            for measure, limit in zip(measures, limits, strict=True)
+        )
+        rows.append([label, f"{len(cases):,}", *map(str, shares)])
+    shown = " and ".join(f"{limit:.3f} {name}" for limit, name in zip(limits, names, strict=True))
+    return shown, table(["questions", "number", *names], rows)

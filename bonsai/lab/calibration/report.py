@@ -10,10 +10,10 @@ from dataclasses import replace
 from bonsai.lab.calibration.cases import by_split, to_be_found, to_be_left, turns_of
 from bonsai.lab.calibration.data import HARD, SAME_MEANING, Case, Data
 from bonsai.lab.calibration.explained import explained
-from bonsai.lab.calibration.figures import FALSE_ALARMS, roc_area, sameness, share, threshold
+from bonsai.lab.calibration.figures import FALSE_ALARMS, roc_area, share
 from bonsai.lab.calibration.followups import depth_section
 from bonsai.lab.calibration.japanese import in_japanese, without_japanese
-from bonsai.lab.calibration.markdown import caught, table
+from bonsai.lab.calibration.markdown import caught, caught_above, table
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.scoring import score
 
@@ -108,15 +108,7 @@ def _at_false_alarms(data: Data, measures: Sequence[Measure], names: Sequence[st
     turns = [case for file in data.chains.values() for case in turns_of(file)]
     if not turns:
         return []
-    limits = [threshold([sameness(measure, case) for case in turns]) for measure in measures]
-    rows = []
-    for label, cases in (to_be_found(data) | to_be_left(data)).items():
-        shares = (
-            share(sameness(measure, case) > limit for case in cases)
-            for measure, limit in zip(measures, limits, strict=True)
-        )
-        rows.append([label, f"{len(cases):,}", *map(str, shares)])
-    shown = " and ".join(f"{limit:.3f} {name}" for limit, name in zip(limits, names, strict=True))
+    shown, lines = caught_above(turns, to_be_found(data) | to_be_left(data), measures, names)
     return [
         f"## At {FALSE_ALARMS:.0%} false alarms",
         "",
@@ -124,7 +116,7 @@ def _at_false_alarms(data: Data, measures: Sequence[Measure], names: Sequence[st
         f"{FALSE_ALARMS:.0%} of all turns of these chains are flagged, which is a sameness above {shown}.",
         "By words many turns have the same sameness, so that it may be far fewer.",
         "",
-        *table(["questions", "number", *names], rows),
+        *lines,
     ]
 
 
