@@ -11,7 +11,7 @@ from bonsai.errors import QuestionError
 _WORD = r"(?:questions?|q(?=\s*\d*\s*[:：.)\]])|(?:次の|より|深い|新しい|別の|最後の)*(?:質問|問い|問題|問)(?:文|案)?)"
 _LABEL = re.compile(
     rf"""\s*(?:
-        [>|]+\s? | [-+*•・●–—]+\s | \#+\s | [(（]?[0-9０-９]{{1,3}}[.)．）、](?![0-9]) | [①-⑳] | `+
+        [>|]+\s? | [-+*•・●–—]+\s | \[[ xX✓]?\]\s | \#+\s | [(（]?[0-9０-９]{{1,3}}[.)．）、](?![0-9]) | [①-⑳] | `+
       | [\[【(（]\s*(?:[\w-]+\s){{0,3}}{_WORD}\s*[0-9０-９]*\s*[\]】)）]\s*[:：]?
       | [{{"']*(?:[\w'-]+[ _]){{0,4}}(?:{_WORD}|follow-?up|deeper)\s*[#(]?[0-9０-９]{{0,3}}\)?["']?\s*
         (?:[:：]|\s[-–—]\s|(?<=[0-9０-９])[.．])
@@ -23,7 +23,7 @@ _LABEL = re.compile(
 _PREFACE = re.compile(
     r"""\s*(?:(?:sure|certainly|of\ course|ok(?:ay)?|great|good|absolutely|yes|understood|got\ it|thanks?|thank\ you)
               \b[^.!?:：。？]{0,40}[.!:,]\s*
-          | here(?:'s|\ is|\ are|\ comes)\b[^.!?:：？]{0,80}[.!:]\s*
+          | here(?:'s|\ is|\ are|\ comes|\ you\ (?:go|are))\b[^.!?:：？]{0,80}?(?:[.!:]\s*|\s[-–—]+\s+)
           | [^.!?:：。？]{0,80}\b(?:questions?|ask|asking|inquire|wonder)
               (?:\s(?:is|be|are|next|now|then|this|one|instead|follows|further|would|could|might)){0,4}\s*:\s*
           | (?:how|what)\ about(?:\ this)?(?:\ (?:one|question))?\s*:\s*
@@ -37,6 +37,8 @@ _SPEAKS_OF_A_QUESTION = re.compile(r"\b(?:question|ask|asking|sure|here)\b|質�
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|`+|(?:(?<=^)|(?=_+[^\s_]+\s))_{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 _CLOSING_TAGS = re.compile(r"(?:\s*</[a-z_]+>)+$", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+?(?=[?？]?[\"'”’」』)）*]*(?:\s|$))")
+# In "3 + ? = 7" it stands for a number.
+_UNKNOWN = re.compile(r"[?？](?=\s*=)|(?<=[=+])[?？](?=\s*[a-z0-9])")
 _PAIRS = {'"': '"', "“": "”", "‘": "’", "「": "」", "『": "』", "(": ")", "（": "）", "[": "]", "«": "»", "„": "“"}
 _QUOTES = "\"'“”‘’「」『』«»„*_`"
 _REQUEST = re.compile(
@@ -116,9 +118,11 @@ def _bare(line: str) -> tuple[str, bool]:
 def _up_to_mark(line: str) -> str:
     """Return a line up to the first question mark that ends a question; "" if there is none.
 
-    One in an address, or in quotes or brackets that stand within the question, ends none.
+    One in an address, in a formula, or in quotes or brackets that stand within the question, ends none.
     """
-    hidden = _ADDRESS.sub(lambda found: "x" * len(found[0]), line)
+    hidden = line
+    for unasked in (_ADDRESS, _UNKNOWN):
+        hidden = unasked.sub(lambda found: "x" * len(found[0]), hidden)
     inside, closing = -1, ""
     for place, letter in enumerate(hidden):
         if closing:

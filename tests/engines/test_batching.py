@@ -34,6 +34,7 @@ from bonsai.engines.batching.seeded_sampling import SeededSampler, gumbel
 from bonsai.engines.local import engine as local
 from bonsai.errors import EngineError, SettingError, UsageError
 from bonsai.settings import ROOT, SMOLLM2, Settings
+from tests import models
 
 pytestmark = pytest.mark.model
 
@@ -205,6 +206,14 @@ def test_the_likeliest_text_is_that_of_the_local_engine(batching_engine: Batchin
     params = SamplingParams(max_new_tokens=40, temperature=0, repetition_penalty=1.2)
     prompts = [QUESTION, "Why?", QUESTION * 3]
     assert texts(batching_engine, prompts, params) == texts(local_engine, prompts, params)
+
+
+def test_the_likeliest_text_of_a_llama_is_that_of_the_local_engine(tmp_path: Path) -> None:
+    models.make_llama().save_pretrained(tmp_path)
+    models.make_tokenizer().save_pretrained(tmp_path)
+    settings = Settings(model=str(tmp_path))
+    params, prompts = SamplingParams(max_new_tokens=40, temperature=0), [QUESTION, "Why?", QUESTION * 3]
+    assert texts(batching.load(settings), prompts, params) == texts(local.load(settings), prompts, params)
 
 
 def test_callers_on_many_threads_share_each_pass(batching_engine: BatchingEngine) -> None:

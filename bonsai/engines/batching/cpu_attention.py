@@ -12,10 +12,12 @@ _NAME = "bonsai_flash_on_cpu"
 # Passes of so few tokens are for one thread: others would wait for work most of the time, and while they do, they keep
 # the threads that read the tokens from their core.
 _FEW = 5
+# Models whose layers attend to all that came before, with nothing added to what they find.
+_PLAIN = ("phi", "llama")
 
 
 def use_cpu_passes(model: Any) -> None:
-    """Let a Phi on a CPU attend by this module, and any model there be sparing of threads; others stay as they are."""
+    """Let a Phi or a Llama on a CPU attend by this module, and any model there be sparing of threads."""
     if model.device.type != "cpu":
         return
     threads = torch.get_num_threads()
@@ -24,7 +26,7 @@ def use_cpu_passes(model: Any) -> None:
         with_kwargs=True,
     )
     model.register_forward_hook(lambda _model, _args, _output: torch.set_num_threads(threads))
-    if model.config.model_type == "phi":
+    if model.config.model_type in _PLAIN:
         AttentionInterface.register(_NAME, _attend)
         model.config._attn_implementation = _NAME
 
