@@ -47,8 +47,8 @@ def make_model(hidden: int = 64, seed: int = 0) -> PhiForCausalLM:
     ).eval()
 
 
-def make_llama(seed: int = 0) -> LlamaForCausalLM:
-    """Return an untrained Llama with fewer heads for k and v than for q."""
+def make_llama(seed: int = 0, tie_word_embeddings: bool = False) -> LlamaForCausalLM:
+    """Return an untrained Llama with fewer heads for k and v than for q; perhaps its head is its embeddings."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -62,6 +62,7 @@ def make_llama(seed: int = 0) -> LlamaForCausalLM:
             initializer_range=0.2,
             bos_token_id=0,
             eos_token_id=0,
+            tie_word_embeddings=tie_word_embeddings,
         )
     ).eval()
 

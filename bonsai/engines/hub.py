@@ -36,7 +36,8 @@ _UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
 
 def find_folder(source: str, kind: str, revision: str) -> Path:
     """Return the folder of a model or adapter, fetched from the hub if `source` is not a folder here."""
-    folder = ROOT / "adapters" / source if source == SMOLLM2_ADAPTER else Path(source).expanduser()
+    in_the_box = kind == "adapter" and source == SMOLLM2_ADAPTER
+    folder = ROOT / "adapters" / source if in_the_box else Path(source).expanduser()
     if folder.is_dir():
         return folder
     if folder.exists():

@@ -20,6 +20,7 @@ from bonsai.cli.main import main
 from bonsai.engines.base import Prompt
 from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.adapter_file import find_adapter
+from bonsai.engines.model.loading import load_model
 from bonsai.errors import EngineError, UsageError
 from bonsai.lab.records import NextQuestion, Record
 from bonsai.lab.training.data.rows import Row, TokenTree
@@ -332,8 +333,21 @@ def test_the_command_says_how_it_went(
     assert not told.out
     assert re.search(r"Step 1 of 2: loss \d\.\d+, [\d,]+ tokens/s, 0:\d\d left", told.err)
     assert f"The adapter is in {out}" in told.err
-    assert "Warning" not in told.err
     assert math.isfinite(sum(one.sum().item() for one in weights(out).values()))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_libraries_warn_of_nothing_and_tables_have_the_output_to_themselves(
+    tied: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    make_llama(tie_word_embeddings=tied).save_pretrained(tmp_path / "llama")
+    make_tokenizer().save_pretrained(tmp_path / "llama")
+    capsys.readouterr()
+    settings = Settings(model=str(tmp_path / "llama"), dtype="float32", format="tagged")
+    train(TrainingJob(RECORDS, settings, tmp_path / "out", [VARIANTS["instruct"]], HOW))
+    load_model(replace(settings, adapter=str(tmp_path / "out")))
+    assert capsys.readouterr() == ("", "")
+    assert [str(one.message) for one in recwarn] == []
 
 
 def test_an_adapter_for_a_gguf_model_is_written_as_gguf_too(job: TrainingJob, tmp_path: Path) -> None:
