@@ -24,7 +24,7 @@ def open_all(settings: Settings) -> tuple[Engine, Measure]:
 
 def chain_values(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values for a request that the options of chains give; those that are not given are left out."""
-    names = ("steps", "candidates", "moves", "seed", "temperature", "max_new_tokens")
+    names = ("steps", "candidates", "moves", "seed", "temperature", "repetition_penalty", "max_new_tokens")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     switches = {
         "guarded": not options.no_guard,

@@ -12,7 +12,8 @@ from bonsai.errors import UsageError
 from bonsai.settings import Settings
 
 DEFAULT_STEPS, DEFAULT_CANDIDATES = 3, 3
-DEFAULT_SAMPLING = SamplingParams(seed=1)
+DEFAULT_SAMPLING = SamplingParams(seed=1, repetition_penalty=1.1)
+"""The penalty keeps a small model from circles: answers that say one thing three times, or only their Reasoning."""
 MAX_CANDIDATES, MAX_REPEATS = 8, 20
 
 

@@ -15,7 +15,7 @@ from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant, choose_variant
 from bonsai.chains.questions import clean_question
 from bonsai.chains.roles import check_context
-from bonsai.engines.base import Engine, SamplingParams
+from bonsai.engines.base import Engine, EngineInfo, SamplingParams
 from bonsai.errors import UsageError
 from bonsai.measures.similarity import Measure
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS, NO_LIMITS, Limits, number
@@ -102,7 +102,8 @@ class RunRequest(_ChainRequest):
             concludes=self.concludes and chain.method == Method.QTQ,
         )
         check_fits(engine, chain, self.sampling)
-        return Run((chain,), self.sampling, info.model_id, info.adapter_id, info.name, measure.name)
+        sampling = _honoured(self.sampling, info)
+        return Run((chain,), sampling, info.model_id, info.adapter_id, info.name, measure.name)
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,16 @@ class GridRequest(_ChainRequest):
             parse_moves(self.moves),
             self.concludes,
         )
-        return Plan(grid, self.sampling, info.model_id, info.adapter_id, info.name, measure.name)
+        sampling = _honoured(self.sampling, info)
+        return Plan(grid, sampling, info.model_id, info.adapter_id, info.name, measure.name)
+
+
+def _honoured(sampling: SamplingParams, info: EngineInfo) -> SamplingParams:
+    """Return the sampling without the default penalty if the engine has none; what a person chose it refuses itself."""
+    penalty = "repetition_penalty"
+    if penalty in info.options or getattr(sampling, penalty) != getattr(DEFAULT_SAMPLING, penalty):
+        return sampling
+    return replace(sampling, repetition_penalty=SamplingParams.repetition_penalty)
 
 
 def check_fits(engine: Engine, chain: Chain, sampling: SamplingParams) -> None:

@@ -70,6 +70,22 @@ def test_a_question_too_long_for_the_model_is_refused_once_the_model_is_there() 
         request.resolve(EchoEngine(), WORDS, VARIANTS)
 
 
+@pytest.mark.parametrize(("asked", "used"), [({}, 1.0), ({"repetition_penalty": 1.3}, 1.3)])
+def test_only_an_engine_that_has_the_penalty_is_asked_for_it_by_default(asked: dict[str, float], used: float) -> None:
+    engine = EchoEngine()
+    of = {"question": "Why?", "prompt": "assistant", **asked}
+    wanted = {"questions": ["Why?"], "prompts": ["assistant"], **asked}
+
+    def penalties() -> set[float]:
+        run = RunRequest.of(**of).resolve(engine, WORDS, VARIANTS)
+        plan = GridRequest.of(**wanted).resolve(engine, WORDS, VARIANTS)
+        return {run.sampling.repetition_penalty, plan.sampling.repetition_penalty}
+
+    assert penalties() == {asked.get("repetition_penalty", 1.1)}
+    engine.info = replace(engine.info, options=engine.info.options - {"repetition_penalty"})
+    assert penalties() == {used}, "one that was chosen is refused by the engine, and not left out in silence"
+
+
 def test_a_plan_crosses_what_was_asked_for() -> None:
     request = GridRequest.of(
         questions=[QUESTION, "Why?"], prompts=["creator"], methods=["single"], repeats=2, with_adapter=(True, False)

@@ -77,7 +77,7 @@ def _begin_branch(
 
 def _branch_request(options: argparse.Namespace, saved: Run) -> BranchRequest:
     """Return the branch that the options ask for."""
-    for name in ("method", "candidates", "temperature", "max_new_tokens"):
+    for name in ("method", "candidates", "temperature", "repetition_penalty", "max_new_tokens"):
         if getattr(options, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise UsageError("A branch is written as its run was; leave out {option}.", option=option)

@@ -28,6 +28,12 @@ def add_chain_options(command: ArgumentParser) -> None:
         "--temperature", type=float, metavar="T", help=f"0 to 5 (default: {DEFAULT_SAMPLING.temperature})"
     )
     command.add_argument(
+        "--repetition-penalty",
+        type=float,
+        metavar="P",
+        help=f"0.5 to 2, 1 for none (default: {DEFAULT_SAMPLING.repetition_penalty}, where the engine has it)",
+    )
+    command.add_argument(
         "--max-new-tokens",
         type=int,
         metavar="N",
