@@ -102,9 +102,16 @@ def advance(
 
     The first tuple holds the chains as given, the last one what was reached.
     """
+    yield from side_by_side(chains, advance_each(engine, chains, sampling, measure))
+
+
+def side_by_side(
+    chains: Sequence[Chain], growing: Generator[tuple[int, Chain], None, None]
+) -> Generator[tuple[Chain, ...], None, None]:
+    """Yield all chains, first as given, and then each time that `growing` has told of one of them."""
     current = list(chains)
     yield tuple(current)
-    with closing(advance_each(engine, chains, sampling, measure)) as growing:
+    with closing(growing):
         for place, chain in growing:
             current[place] = chain
             yield tuple(current)

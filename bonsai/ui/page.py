@@ -109,7 +109,8 @@ def build(
 ) -> gr.Blocks:
     """Return the page on which `engine` answers and `measure` compares questions.
 
-    `alone` is the same model without its adapter, to be compared with it, or `why_not_alone` says why there is none.
+    `base_engine` is the same model without its adapter, to be compared with it; if there is none, `base_engine_error`
+    says why.
     """
     context = PageContext(engine, settings, variants, starters, examples or {}, measure, base_engine, base_engine_error)
     choose_variant(variants, context.prompt)

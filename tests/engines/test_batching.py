@@ -75,7 +75,7 @@ def passes(engine: BatchingEngine) -> Iterator[list[list[int]]]:
 
 
 def draw(logits: torch.Tensor, each: Sequence[SamplingParams], places: Sequence[int], **options: Any) -> torch.Tensor:
-    """Return the scores that SeededDraw leaves of the logits (rows, vocabulary)."""
+    """Return the scores that SeededSampler leaves of the logits (rows, vocabulary)."""
     seeded = SeededSampler(options.get("vocabulary", logits.shape[1]), recorded=options.get("recorded", False))
     states = [
         SimpleNamespace(

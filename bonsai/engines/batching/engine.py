@@ -37,8 +37,9 @@ def load(settings: Settings) -> "BatchingEngine":
 class BatchingEngine(Engine):
     """An engine whose callers, on any number of threads, share each pass through the model.
 
-    At most `rows_at_once` completions are in the making, of all callers together; those beyond wait for room. The batch
-    decodes ahead of whoever reads its snapshots. A completion that is not read on is cancelled when its call is closed.
+    At most `max_batch_size` completions are in the making, of all callers together; those beyond wait for room. The
+    batch decodes ahead of whoever reads its snapshots. A completion that is not read on is cancelled when its call is
+    closed.
     """
 
     def __init__(self, loaded: LoadedModel, max_batch_size: int) -> None:

@@ -23,20 +23,18 @@ _SECONDS_TO_STOP = 10.0
 
 @dataclass(frozen=True)
 class BatchUpdate:
-    """What became of a request: its tokens so far, or why it failed.
-
-    `left` holds a number for each token: 0, or less where the logits were no numbers (see SeededDraw).
-    """
+    """What became of a request: its tokens so far, or why it failed."""
 
     key: str
     tokens: list[int] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
+    """A number for each token: 0, or less where the logits were no numbers; see SeededSampler."""
     error: str = ""
 
 
 @dataclass
 class _PendingRequest:
-    """A request that is not finished: `late` came after its batch had broken off; `followers` have the same prompt."""
+    """A request that is not finished."""
 
     key: str
     ids: list[int]
@@ -44,7 +42,9 @@ class _PendingRequest:
     limit: int
     on_update: Callable[[BatchUpdate], None]
     submitted_after_failure: bool = False
+    """Whether it came after its batch had broken off."""
     waiting_for_prefix: "list[_PendingRequest]" = field(default_factory=list)
+    """Those with the same prompt, which begin when this one has read it."""
 
 
 class SharedBatch:
@@ -52,7 +52,7 @@ class SharedBatch:
 
     If that thread breaks off, every request in the batch fails with a sentence and the batch begins anew; if it breaks
     off again, so does every later request. Requests with the same prompt wait until the first of them has read it.
-    `penalises` says whether repetition penalties can be honoured. Raises EngineError, saying what to do, if the model
+    `supports_repetition_penalty` says whether there can be one. Raises EngineError, saying what to do, if the model
     cannot be decoded in this way or there is no memory for its cache.
     """
 

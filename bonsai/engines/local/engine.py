@@ -27,11 +27,11 @@ def load(settings: Settings) -> "LocalEngine":
 
 
 class LocalEngine(Engine):
-    """An engine that decodes with a transformers model, at most `rows_at_once` completions in a batch.
+    """An engine that decodes with a transformers model, at most `max_batch_size` completions in a batch.
 
     A completion leaves the batch when it is finished, and the next request takes its place. Each snapshot costs at most
     one pass through the model, so whoever closes the iterator waits for one pass at most. Several threads may each run
-    `serve`: their passes take turns.
+    `stream`: their passes take turns.
     """
 
     def __init__(self, loaded: LoadedModel, max_batch_size: int, max_concurrent_runs: int) -> None:

@@ -17,7 +17,7 @@ ZERO_GPU_BYTES = 40 * 2**30
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is ready to complete: `ends` are the tokens that end a completion; see Engine for the names."""
+    """A model that is ready to complete; for what has no words here see EngineInfo."""
 
     model: Any
     tokenizer: Any
@@ -26,6 +26,7 @@ class LoadedModel:
     device: str
     context_length: int
     eos_token_ids: frozenset[int]
+    """The tokens that end a completion."""
     is_stand_in: bool
     notes: tuple[Note, ...] = ()
     """See EngineInfo."""

@@ -15,7 +15,7 @@ from bonsai.runs.run import Run
 from bonsai.ui.grid_tab.cells import PLAIN, Cells, Layout
 from bonsai.ui.grid_tab.cells import draw as draw_cells
 from bonsai.ui.grid_tab.charts import charts
-from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
+from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
 from bonsai.ui.views import downloads
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import EACH, Downloads
@@ -71,7 +71,7 @@ class GridResults:
 
         The journal is read twice: for what is shown, and for the files.
         """
-        report = page_report(journal.run, tongue_of(language), layout.axis, side_by_side=self.cells is not None)
+        report = page_report(journal.run, report_language(language), layout.axis, side_by_side=self.cells is not None)
         if not report.rows:
             return self.empty()
         files = self.downloads.show(report, folder)
@@ -89,7 +89,7 @@ class GridResults:
 
     def tell(self, example: Run, language: str) -> dict[Any, Any]:
         """Return the values that tell an example in a visitor's language."""
-        report = page_report(example, tongue_of(language))
+        report = page_report(example, report_language(language))
         told = {self.summary: summary_markdown(report), self.charts: charts(report.statistics, language)}
         return told | self.conversation.show(report, language)
 

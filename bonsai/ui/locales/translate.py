@@ -47,7 +47,7 @@ def language_of(request: gr.Request | None) -> str:
     return "ja" if asked.strip().lower().startswith("ja") else "en"
 
 
-def tongue_of(language: str) -> Language:
+def report_language(language: str) -> Language:
     """Return the language of a visitor, as summaries are told in it."""
     return Language.JA if language == Language.JA else Language.EN
 

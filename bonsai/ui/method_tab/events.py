@@ -144,7 +144,7 @@ class MethodTab(RunEvents[RunState]):
         """Return the values that show the finished steps of a run everywhere but in what is being written."""
         shown = self.results.show(state.run, language, state.folder or visitor_files.new_folder())
         left = self.bank.show(state.run, language) if self.bank else {}
-        return shown | left | (self.steps.context(state.run) if self.steps else {})
+        return shown | left | (self.steps.choices(state.run) if self.steps else {})
 
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""

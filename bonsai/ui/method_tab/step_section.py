@@ -71,7 +71,7 @@ class Steps:
 
     @property
     def places(self) -> list[Any]:
-        """All components that `show`, `offer` and `empty` give values for."""
+        """All components that `show`, `choices` and `empty` give values for."""
         branching = self.branching.places if self.branching else []
         return [self.shown, self.choice, self.details, self.candidates, *branching]
 
@@ -80,7 +80,7 @@ class Steps:
         """The buttons that begin work of the model."""
         return [self.test, *([self.branching.button] if self.branching else [])]
 
-    def context(self, run: Run) -> dict[Any, Any]:
+    def choices(self, run: Run) -> dict[Any, Any]:
         """Return the values that offer the finished steps of a run, and leave alone what is chosen."""
         return {self.choice: gr.Dropdown(choices=_choices(run))}
 

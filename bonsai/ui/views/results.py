@@ -12,7 +12,7 @@ from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format, Language
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run
-from bonsai.ui.locales.translate import short_name, tongue_of, translatable, translate
+from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
 from bonsai.ui.views import downloads, picture
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import Downloads
@@ -63,7 +63,7 @@ class Results:
 
     def show(self, run: Run, language: str, folder: Path) -> dict[Any, Any]:
         """Return the values that show the finished steps of a run and offer them as files in a folder."""
-        report = page_report(run, tongue_of(language))
+        report = page_report(run, report_language(language))
         if not report.rows:
             return self.empty()
         note = translate(
@@ -80,7 +80,7 @@ class Results:
 
     def tell(self, example: Run, language: str) -> dict[Any, Any]:
         """Return the values that tell an example in a visitor's language."""
-        report = page_report(example, tongue_of(language))
+        report = page_report(example, report_language(language))
         told = {self.summary: summary_markdown(report)} | self.conversation.show(report, language)
         return told | (self.picture.show(example, language) if self.picture else {})
 

@@ -82,7 +82,7 @@ def waiting(seconds: int, ready: bool, language: str) -> str:
 
 def line(sentence: str, mood: str = "") -> str:
     """Return the status line with a sentence; a screen reader speaks it when it changes."""
-    # Quotes stay: between tags they do no harm, and a mark of `t` needs its own.
+    # Quotes stay: between tags they do no harm, and a mark of `translatable` needs its own.
     return f'<div class="bonsai-status {mood}" role="status" aria-live="polite">{escape(sentence, quote=False)}</div>'
 
 

@@ -22,7 +22,7 @@ REASONING = {
 
 
 def details(chain: Chain, step: Step, language: str) -> str:
-    """Return what there is to know about the question and the Reasoning of a step, as HTML in the language `tongue`."""
+    """Return what there is to know of the question and the Reasoning of a step, as HTML in a language of the page."""
     return _panel([*_question(chain, step, language), *_reasoning(step, language), *_thoughts(step, language)])
 
 
