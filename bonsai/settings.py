@@ -41,7 +41,7 @@ class Settings:
         "", "Model: hub id, folder or GGUF file. Unset: `microsoft/phi-2` with a GPU, else SmolLM2-135M-Instruct"
     )
     adapter: str = _setting(
-        "", "LoRA adapter: hub id, folder, GGUF file or `bonsai-smollm2`. Unset, or `none`: the model alone"
+        "", "LoRA adapter: hub id, folder or GGUF file; `none`: the model alone. Unset: SmolLM2's own, `bonsai-smollm2`"
     )
     revision: str = _setting("", "Revision of the model on the hub: branch, tag or commit")
     quantization: str = _setting(
@@ -97,7 +97,8 @@ class Settings:
 
     def models(self, gpu: bool) -> tuple[str, str]:
         """Return the ids of the model and the adapter (or "none") that are meant on a machine with or without GPU."""
-        return self.model or (PHI_2 if gpu else SMOLLM2), self.adapter or NO_ADAPTER
+        model = self.model or (PHI_2 if gpu else SMOLLM2)
+        return model, self.adapter or (SMOLLM2_ADAPTER if model == SMOLLM2 else NO_ADAPTER)
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -11,7 +11,7 @@ from bonsai.chains.chain import Chain, conclude, new_chain, stop
 from bonsai.chains.conclusion import conclusion_flags, parse_conclusion, shortened
 from bonsai.chains.outcomes import Flag
 from bonsai.chains.prompts import load_variants
-from bonsai.chains.roles import next_prompt
+from bonsai.chains.roles import next_prompt, next_request
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
@@ -49,6 +49,12 @@ def test_the_prompt_shows_the_first_question_and_every_step() -> None:
     assert f"The first question was: {chain.steps[0].question}" in prompt.text
     for step in chain.steps:
         assert step.question in prompt.text and step.answer in prompt.text
+
+
+def test_a_conclusion_may_use_the_words_of_the_steps() -> None:
+    chain = conclude(grown(begun()))
+    (sampling,) = next_request(EchoEngine(), chain, replace(SAMPLING, repetition_penalty=1.1)).sampling
+    assert sampling.repetition_penalty == 1
 
 
 def test_what_does_not_fit_is_cut_from_the_oldest_steps() -> None:

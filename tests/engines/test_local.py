@@ -20,7 +20,7 @@ from bonsai.engines.local.engine import LocalEngine, load
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.engines.model.rows import IncrementalText
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import SMOLLM2, Settings
+from bonsai.settings import SMOLLM2, SMOLLM2_ADAPTER, Settings
 
 pytestmark = pytest.mark.model
 
@@ -240,7 +240,9 @@ def test_zero_gpu_takes_no_quantisation(model_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "gpu", "chosen"),
     [
-        (Settings(), False, (SMOLLM2, "none")),
+        (Settings(), False, (SMOLLM2, SMOLLM2_ADAPTER)),
+        (Settings(model=SMOLLM2), True, (SMOLLM2, SMOLLM2_ADAPTER)),
+        (Settings(model="a/b"), False, ("a/b", "none")),
         (Settings(), True, ("microsoft/phi-2", "none")),
         (Settings(adapter="none"), False, (SMOLLM2, "none")),
         (Settings(model="a/b", adapter="c/d"), False, ("a/b", "c/d")),

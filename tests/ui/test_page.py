@@ -31,7 +31,7 @@ from bonsai.measures.reasoning.effect import MoreThanChance
 from bonsai.reports.exports import export
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.branch_request import BranchRequest
-from bonsai.settings import ROOT, SMOLLM2, Settings
+from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
 from bonsai.ui import context
 from bonsai.ui.locales import translate
 from bonsai.ui.page import build, check_paths, load_examples, serve
@@ -143,7 +143,7 @@ def test_the_saved_examples_are_runs_of_the_model_in_the_box() -> None:
     examples = load_examples(ROOT / "examples")
     assert set(examples) == {"single", "two-step", "qtq", "compare", "batch"}
     for tab, run in examples.items():
-        assert (run.model, run.adapter) == (SMOLLM2, "")
+        assert (run.model, run.adapter) == (SMOLLM2, SMOLLM2_ADAPTER)
         saved = Path(ROOT / "examples" / f"{tab}.json").read_text(encoding="utf-8")
         assert "".join(export(run, "json")) == saved
         assert all(chain.finished for chain in run.chains)

@@ -76,6 +76,8 @@ def next_request(engine: Engine, chain: Chain, sampling: SamplingParams) -> Role
     moves: tuple[str, ...] = ("",)
     if chain.concluding:
         tries = 0
+        # A summary has to use the words of what it sums up.
+        sampling = replace(sampling, repetition_penalty=SamplingParams.repetition_penalty)
     elif step.writing == Role.NEXT_QUESTION:
         moves, tries = _moves(chain), len(step.candidates)
         sampling = _candidate_sampling(sampling, thinks=bool(step.thoughts))
