@@ -1,6 +1,7 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -111,9 +112,8 @@ class LlamaCppEngine(RemoteEngine):
         super().__init__(settings, dialect=Dialect(fields=fields, encode=self._encode))
         self._llama, self._special = server, room.model.special_tokens
         self._tokenised = lru_cache(4096)(self._tokenise)
-        self._lora = fields.get("lora")
-        self._shared = SharedPrefix(self._read_once)
-        self._server.before = self._before
+        self._shared = SharedPrefix()
+        self._server.turn = self._turn
         self.info = replace(info if scale else replace(info, adapter_id="", notes=()), device=server.device)
 
     def count_tokens(self, prompt: Prompt | str) -> int:
@@ -129,19 +129,12 @@ class LlamaCppEngine(RemoteEngine):
         return LlamaCppEngine(self._llama, self.info, scale=0.0)
 
     def _count_ahead(self, prompts: Sequence[Prompt]) -> None:
-        """Leave prompts to be counted as they begin.
+        """Leave prompts to be counted as they begin: that takes no time here."""
 
-        That takes no time here, and of prompts that begin in the same instant one was seen to be read anew.
-        """
-
-    async def _before(self, rows: Sequence[StreamedCompletion]) -> None:
-        """Wait until what the rows' prompt shares with others has been read."""
-        await self._shared.ready(self._tokenised(rows[0].request.prompt))
-
-    async def _read_once(self, tokens: list[int], count: int) -> None:
-        """Have the server read tokens once, into as many slots as there are prompts that go on from them."""
-        body = {"prompt": tokens, "n": count, "max_tokens": 1, "temperature": 0.0}
-        await self._server.warm_up(body | ({"lora": self._lora} if self._lora else {}))
+    def _turn(self, rows: Sequence[StreamedCompletion]) -> AbstractAsyncContextManager[None]:
+        """Return the turn of the rows among those whose prompts begin as theirs."""
+        request = rows[0].request
+        return self._shared.turn(self._tokenised(request.prompt), request.sampling.max_new_tokens)
 
     def _encode(self, row: StreamedCompletion) -> list[int]:
         """Return the tokens that are to be completed: those of the prompt, and of what was written of the text."""

@@ -1,58 +1,47 @@
-"""Prompts that begin alike and come together, such as candidates that differ by their moves, are read once."""
+"""Prompts that begin alike, such as candidates that differ by their moves: what they share is read once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import takewhile
-
-# In tokens: a shorter beginning is read again in less time than it takes to share it.
-_WORTH_SHARING = 64
-# So long after the last one no other is expected.
-_SECONDS_TO_GATHER = 0.015
 
 Tokens = list[int]
 
+# In tokens: a shorter beginning is read again in less time than a turn is waited for.
+_WORTH_SHARING = 64
+# To write a token takes about as long as to read so many.
+_READ_WHILE_ONE_IS_WRITTEN = 2
+
 
 class SharedPrefix:
-    """Gathers the prompts that come within a moment, and has the server read what they share, on the event loop.
+    """Lets prompts that begin alike take turns on the event loop.
 
-    `read(tokens, count)` has these tokens read into so many of the server's slots, which then go on from there.
+    Each then goes on in the slot of the server in which the one before it was read. At the same time they would need
+    slots of their own, and every slot would read all of its prompt.
     """
 
-    def __init__(self, read: Callable[[Tokens, int], Awaitable[None]]) -> None:
-        self._read = read
-        self._gathered: list[Tokens] = []
-        self._reading: asyncio.Task[None] | None = None
+    def __init__(self) -> None:
+        self._under_way: dict[asyncio.Event, Tokens] = {}
 
-    async def ready(self, tokens: Tokens) -> None:
-        """Return when a prompt of these tokens should be asked for."""
-        self._gathered.append(tokens)
-        if self._reading is None:
-            self._reading = asyncio.get_running_loop().create_task(self._read_together())
-        # One that is called off leaves the others to go on.
-        await asyncio.shield(self._reading)
+    @asynccontextmanager
+    async def turn(self, tokens: Tokens, most: int) -> AsyncIterator[None]:
+        """Hold the turn of a prompt after which `most` tokens at most are written; wait for it first."""
+        while over := self._worth_waiting_for(tokens, most):
+            await over.wait()
+        end = asyncio.Event()
+        self._under_way[end] = tokens
+        try:
+            yield
+        finally:
+            del self._under_way[end]
+            end.set()
 
-    async def _read_together(self) -> None:
-        count = 0
-        while count < len(self._gathered):
-            count = len(self._gathered)
-            await asyncio.sleep(_SECONDS_TO_GATHER)
-        gathered, self._gathered, self._reading = self._gathered, [], None
-        await asyncio.gather(*(self._read(prefix, count) for prefix, count in alike(gathered)))
-
-
-def alike(prompts: Sequence[Tokens]) -> list[tuple[Tokens, int]]:
-    """Return the beginnings that several prompts share, each at least half of its prompts, and of how many prompts."""
-    groups: list[tuple[Tokens, int]] = []
-    for tokens in sorted(prompts):
-        if groups:
-            prefix, count = groups[-1]
-            shared = prefix[: _common(prefix, tokens)]
-            if len(shared) >= max(_WORTH_SHARING, len(tokens) / 2, len(prefix) / 2):
-                groups[-1] = shared, count + 1
-                continue
-        groups.append((tokens, 1))
-    return [(prefix, count) for prefix, count in groups if count > 1]
+    def _worth_waiting_for(self, tokens: Tokens, most: int) -> asyncio.Event | None:
+        """Return the end of a prompt that shares most of these tokens, and more than are read while it is written."""
+        enough = max(_WORTH_SHARING, _READ_WHILE_ONE_IS_WRITTEN * most, len(tokens) / 2)
+        return next((end for end, other in self._under_way.items() if _shared(tokens, other) >= enough), None)
 
 
-def _common(one: Tokens, other: Tokens) -> int:
+def _shared(one: Tokens, other: Tokens) -> int:
+    """Return how many tokens two prompts begin with alike."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

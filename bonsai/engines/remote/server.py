@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from bonsai.engines.remote.completing import Completions, Rows
@@ -30,8 +31,8 @@ class Server:
         self.why_unlisted = ""
         """What it says in the place of a list."""
         self.completions = Completions(connection, dialect, policy, concurrency)
-        self.before: Callable[[Rows], Awaitable[None]] = _nothing
-        """What is awaited before rows are asked for."""
+        self.turn: Callable[[Rows], AbstractAsyncContextManager[None]] = lambda _rows: contextlib.nullcontext()
+        """What is held while rows are asked for."""
         self._connection = connection
         self._counts = True
 
@@ -130,19 +131,14 @@ class Server:
     async def complete(self, rows: Rows, tell: Tell) -> None:
         """Complete the rows, of one prompt and with one seed after the other, and tell of each snapshot."""
         try:
-            await self.before(rows)
-            await self.completions.complete(rows, tell, self._sentence)
+            async with self.turn(rows):
+                await self.completions.complete(rows, tell, self._sentence)
         except Exception as error:
             # Whatever it is, nobody may be left waiting for it.
             for row in rows:
                 if not row.last.finished:
                     row.fail(f"The server at {self.address} could not be asked ({first_line(error)}).")
                 row.tell(tell)
-
-    async def warm_up(self, body: Mapping[str, Any]) -> None:
-        """Ask for a completion whose text nobody needs; what goes wrong does no harm."""
-        with contextlib.suppress(ServerError):
-            await self._connection.ask("completions", {"model": self.model, **body})
 
     async def end(self) -> None:
         """Break off what is under way and close the connections."""
@@ -169,7 +165,3 @@ class Server:
 
     def _sentence(self, error: ServerError) -> str:
         return self._asked.sentence(error)
-
-
-async def _nothing(_rows: Rows) -> None:
-    return
