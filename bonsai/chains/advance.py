@@ -102,10 +102,10 @@ def advance(
 
     The first tuple holds the chains as given, the last one what was reached.
     """
-    yield from side_by_side(chains, advance_each(engine, chains, sampling, measure))
+    yield from all_of_them(chains, advance_each(engine, chains, sampling, measure))
 
 
-def side_by_side(
+def all_of_them(
     chains: Sequence[Chain], growing: Generator[tuple[int, Chain], None, None]
 ) -> Generator[tuple[Chain, ...], None, None]:
     """Yield all chains, first as given, and then each time that `growing` has told of one of them."""

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import spaces
 
-from bonsai.chains.advance import advance_each, side_by_side
+from bonsai.chains.advance import advance_each, all_of_them
 from bonsai.chains.chain import Chain
 from bonsai.chains.reasoning_test import test_reasoning
 from bonsai.engines.base import Engine, SamplingParams
@@ -61,7 +61,7 @@ class GpuRunner:
 
     def grow(self, chains: tuple[Chain, ...], sampling: SamplingParams) -> Generator[tuple[Chain, ...], None, None]:
         """Yield all chains as they grow, until all are finished; see `grow_each`."""
-        yield from side_by_side(chains, self.grow_each(chains, sampling))
+        yield from all_of_them(chains, self.grow_each(chains, sampling))
 
     def test_reasoning(self, chain: Chain, step_number: int, sampling: SamplingParams) -> Generator[Chain, None, None]:
         """Yield the chain as the test of a step's Reasoning fills; see `bonsai.chains.reasoning_test`.
