@@ -29,7 +29,7 @@ from bonsai.ui.work import session
 EXAMPLES = ROOT / "examples"
 EXAMPLE_TABS = (*Method, "compare", "batch")
 PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
-SMALL_MODEL = "answers here: a small model that runs on any machine, and can be wrong."
+SMALL_MODEL = "answers here: a small model that runs on any machine. It reads English only, and can be wrong."
 NO_LLAMA_CPP = "llama.cpp is not installed here, or not to be had for this platform; without it answers take longer."
 PHI_2_FILE = "TheBloke/phi-2-GGUF:Q4_K_M"
 # Seconds: how often files that visitors could download are looked through, and how old they may become.

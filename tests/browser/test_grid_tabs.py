@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from bonsai.chains.moves import Move
 from bonsai.chains.prompts import parse_variant
 from bonsai.reports.exports import export, to_csv, to_markdown
 from bonsai.reports.report import Report, ReportOptions
@@ -398,6 +399,19 @@ def test_conclusions_are_asked_for_later_stopped_and_gone_on_with(visit: Visit) 
     done(page)
     expect(conversation(page).locator(".conclusion")).to_have_count(2)
     assert [bool(chain.conclusion and chain.conclusion.text) for chain in saved(page).chains] == [True, True]
+
+
+def test_the_chains_of_a_grid_have_the_options_of_a_chain(visit: Visit) -> None:
+    page = visit("Batch")
+    write(page, QUESTION)
+    tick(page, "QtQ chain")
+    choose(page, ".bonsai-moves", "evidence")
+    tick(page, "End with a conclusion")
+    button(page, "Run").click()
+    done(page)
+    (chain,) = saved(page).chains
+    assert chain.moves == Move.EVIDENCE
+    assert chain.conclusion and chain.conclusion.text
 
 
 @pytest.mark.parametrize("tab", ["Compare", "Batch"])

@@ -12,11 +12,12 @@ from gradio.components import Component
 
 from bonsai.chains.prompts import PromptVariant
 from bonsai.errors import UsageError
-from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_STEPS, MAX_CANDIDATES, MAX_REPEATS
+from bonsai.runs.limits import MAX_REPEATS
 from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translate, translate_error
+from bonsai.ui.views.chain_options import chain_options
 from bonsai.ui.views.controls import buttons, conclude_button, sampling_options
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
@@ -172,37 +173,17 @@ def _adapters(context: PageContext) -> gr.CheckboxGroup | None:
 
 
 def _options(context: PageContext) -> dict[str, Component]:
-    most = context.settings.max_steps
     with gr.Row(elem_classes="bonsai-options"):
-        return {
-            "repeats": gr.Slider(
-                1,
-                MAX_REPEATS,
-                1,
-                step=1,
-                label=translatable("Repeats"),
-                info=translatable("Seeds for each"),
-                min_width=170,
-            ),
-            "steps": gr.Slider(
-                1,
-                most,
-                min(DEFAULT_STEPS, most),
-                step=1,
-                label=translatable("Steps"),
-                info=translatable("Of a QtQ chain"),
-                min_width=170,
-            ),
-            "candidates": gr.Slider(
-                1,
-                MAX_CANDIDATES,
-                DEFAULT_CANDIDATES,
-                step=1,
-                label=translatable("Candidates"),
-                info=translatable("Of a QtQ chain"),
-                min_width=170,
-            ),
-        }
+        repeats = gr.Slider(
+            1,
+            MAX_REPEATS,
+            1,
+            step=1,
+            label=translatable("Repeats"),
+            info=translatable("Seeds for each"),
+            min_width=170,
+        )
+        return {"repeats": repeats, **chain_options(context, one_of_several=True)}
 
 
 def _first(names: list[str], usual: str, count: int) -> list[str]:
