@@ -2,7 +2,8 @@
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bonsai import engines
@@ -49,8 +50,7 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
     engine, measure = open_all(settings)
     base_engine = engines.open_base_engine(settings, engine) if options.with_and_without_adapter else None
     plan = request.resolve(engine, measure, variants)
-    with tempfile.TemporaryDirectory() as folder:
-        journal = _journal(options, plan, Path(folder))
+    with _journal(options, plan) as journal:
         code = _advance(journal, engine, base_engine, measure)
         _say_end(journal, code, options.journal)
         say_notes(engine)
@@ -58,12 +58,20 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
     return code
 
 
-def _journal(options: argparse.Namespace, plan: Plan, folder: Path) -> Journal:
-    """Return the journal that the options name, or one in a folder that lasts as long as the run."""
+@contextmanager
+def _journal(options: argparse.Namespace, plan: Plan) -> Iterator[Journal]:
+    """Give the journal that the options name, or one in a folder that lasts as long as the run."""
     if options.journal is None:
-        return begin_journal(folder / "journal.jsonl", plan)
-    if not options.resume:
-        return begin_journal(options.journal, plan)
+        with tempfile.TemporaryDirectory() as folder:
+            yield begin_journal(Path(folder) / "journal.jsonl", plan)
+    elif options.resume:
+        yield _resumed(options, plan)
+    else:
+        yield begin_journal(options.journal, plan)
+
+
+def _resumed(options: argparse.Namespace, plan: Plan) -> Journal:
+    """Return the journal that the options name, about to go on."""
     journal = resume_journal(options.journal, plan)
     say(f"{options.journal}: {journal.finished:,} of {len(journal):,} chains are finished, {journal.steps:,} steps.")
     if options.retry_failed:

@@ -3,7 +3,7 @@
 import math
 import time
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from itertools import count
 from typing import Any
@@ -23,6 +23,8 @@ TIME_IS_OVER = (
     "The {seconds} GPU seconds that were asked for are over. What was written is kept; ask for less, or go on."
 )
 
+# What a runner does with its model. It is a function of a module, since a ZeroGPU worker gets it by its name.
+Work = Callable[..., Generator[Any, None, None]]
 _numbers = count()
 # A ZeroGPU worker is forked from this process and finds the models of all pages here: arguments would be pickled.
 _runners: "WeakValueDictionary[int, GpuRunner]" = WeakValueDictionary()
@@ -50,7 +52,7 @@ class GpuRunner:
         Raises, here and with its message, what went wrong there; EngineError when the GPU seconds asked for are over.
         """
         passes, began, now = 0.0, 0.0, 0.0
-        with closing(self._on_gpu(self.seconds_needed(chains, sampling), "_advance", chains, sampling)) as growing:
+        with closing(self._on_gpu(self.seconds_needed(chains, sampling), _advance, chains, sampling)) as growing:
             for place, chain in growing:
                 now = time.monotonic()
                 began = began or now
@@ -69,20 +71,26 @@ class GpuRunner:
         Raises, here and with its message, what went wrong there.
         """
         seconds = self.pace.seconds(work_of_test(self.engine, chain, step_number, sampling))
-        yield from self._on_gpu(seconds, "_test_reasoning", chain, step_number, sampling)
+        yield from self._on_gpu(seconds, _test_reasoning, chain, step_number, sampling)
 
-    def _on_gpu(self, seconds: int, work: str, *arguments: object) -> Generator[Any, None, None]:
+    def _on_gpu(self, seconds: int, work: Work, *arguments: object) -> Generator[Any, None, None]:
         with closing(_lease(seconds, self._number, work, *arguments)) as results:
             for result in results:
                 if isinstance(result, Exception):
                     raise result
                 yield result
 
-    def _advance(self, chains: Sequence[Chain], sampling: SamplingParams) -> Generator[tuple[int, Chain], None, None]:
-        return advance_each(self.engine, chains, sampling, self.measure, self.base_engine)
 
-    def _test_reasoning(self, chain: Chain, step_number: int, sampling: SamplingParams) -> Generator[Chain, None, None]:
-        return test_reasoning(self.engine, chain, step_number, sampling)
+def _advance(
+    runner: GpuRunner, chains: Sequence[Chain], sampling: SamplingParams
+) -> Generator[tuple[int, Chain], None, None]:
+    return advance_each(runner.engine, chains, sampling, runner.measure, runner.base_engine)
+
+
+def _test_reasoning(
+    runner: GpuRunner, chain: Chain, step_number: int, sampling: SamplingParams
+) -> Generator[Chain, None, None]:
+    return test_reasoning(runner.engine, chain, step_number, sampling)
 
 
 def is_leased() -> bool:
@@ -91,15 +99,15 @@ def is_leased() -> bool:
 
 
 @spaces.GPU(duration=lambda seconds, *_: seconds)  # type: ignore[untyped-decorator]
-def _lease(seconds: int, runner: int, work: str, *arguments: object) -> Generator[Any, None, None]:
-    """Yield what a method of a runner yields, and at its end the error that ended it.
+def _lease(seconds: int, runner: int, work: Work, *arguments: object) -> Generator[Any, None, None]:
+    """Yield what the work of a runner yields, and at its end the error that ended it.
 
     It is the only function of this kind: each would have a worker, and the model's weights, of its own. An error that
     is raised in a ZeroGPU worker arrives as the bare name of its class; one that is yielded, whole.
     """
     over = time.monotonic() + seconds if is_leased() else math.inf
     try:
-        with closing(getattr(_runners[runner], work)(*arguments)) as results:
+        with closing(work(_runners[runner], *arguments)) as results:
             for result in results:
                 yield result
                 if time.monotonic() >= over:
