@@ -17,6 +17,7 @@ HEAVY = {"torch", "transformers", "peft", "sentence_transformers", "gradio", "ll
 HOMES = (
     "bonsai.engines",
     "bonsai.lab",
+    "bonsai.measures.embedders.bert",
     "bonsai.measures.embedders.packed_e5",
     "bonsai.measures.embedders.sentence",
     "bonsai.ui",

@@ -11,7 +11,7 @@ from bonsai.ui.locales.translate import ABOUT, translatable
 from bonsai.ui.method_tab import tab as method_tab
 from bonsai.ui.method_tab.events import MethodTab
 from bonsai.ui.views.adapter_changes import adapter_changes
-from bonsai.ui.views.chain_options import chain_options
+from bonsai.ui.views.controls.options import chain_options
 
 QTQ = "From question to question: Reasoning, answer and a deeper next question, which begins the next step."
 COMPARE = "The same questions with several prompt variants, side by side: which words differ, and by how much."

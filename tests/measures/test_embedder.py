@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertModel
 
-from bonsai.measures.embedders.files import PACKAGES, PATIENCE
+from bonsai.measures.embedders.files import PACKAGES, PATIENCE, folder_at_hand
 from bonsai.measures.embedders.opening import Embedder, open_embedder
 from bonsai.settings import EMBEDDER, NO_EMBEDDER, ROOT
 
@@ -47,13 +47,14 @@ ODD_TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small untrained model that has the tokenizer and layout of the real one."""
     folder = tmp_path_factory.mktemp("embedders") / "tiny"
     torch.manual_seed(0)
     config = BertConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2)
     BertModel(config).save_pretrained(folder)
-    real = Path(embedder._model[0].model.name_or_path)
+    real = folder_at_hand(EMBEDDER)
+    assert real is not None
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "modules.json", "sentence_bert_config.json"):
         shutil.copy(real / name, folder)
     shutil.copytree(real / "1_Pooling", folder / "1_Pooling")
@@ -73,6 +74,17 @@ def test_vectors_have_unit_length_and_stand_in_order(embedder: Embedder) -> None
         assert base_engine.tokens == one.tokens
         assert base_engine.vector == pytest.approx(one.vector, abs=1e-5)
     assert embedder.encode([]) == []
+
+
+def test_the_default_embedder_is_what_sentence_transformers_makes_of_its_files(embedder: Embedder) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(folder_at_hand(EMBEDDER)), device="cpu", local_files_only=True)
+    for text in (ASKED, "why " * 2500, "盆栽はなぜ小さいのですか。", "Pourquoi ? 🌱", "?"):
+        (ours,) = embedder.encode([text])
+        pieces = theirs.encode(text, output_value="token_embeddings")[1:-1].numpy()
+        assert np.allclose(ours.vector, theirs.encode(text), atol=1e-5)
+        assert np.allclose(ours.token_vectors, pieces / np.linalg.norm(pieces, axis=-1, keepdims=True), atol=1e-5)
 
 
 def test_vectors_tell_what_is_meant(embedder: Embedder) -> None:

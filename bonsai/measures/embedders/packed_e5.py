@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
+
+from bonsai.measures.embedders.bert import Bert
 
 FILE = "e5-small-q4.bin"
-# As many pieces of a text are read as the English embedder reads of one.
-_LONGEST = 256
 _MAGIC = b"E5S1"
 # Q4_0: 32 weights as one scale and 16 bytes, the first half in their low bits.
 _BLOCK = np.dtype([("scale", "<f2"), ("pairs", "u1", (16,))])
@@ -31,31 +31,12 @@ _PARTS = {
 }
 
 
-class PackedE5:
-    """The model as sentence-transformers has models: a tokenizer, and a call that gives vectors."""
-
-    def __init__(self, file: Path) -> None:
-        packed = _Packed(file)
-        self.tokenizer = packed.tokenizer()
-        self.max_seq_length = _LONGEST
-        self._model = packed.model()
-
-    def __call__(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the vectors of the pieces, and their mean for each text."""
-        written = self._model(**features).last_hidden_state
-        mask = features["attention_mask"].unsqueeze(-1)
-        return {"token_embeddings": written, "sentence_embedding": (written * mask).sum(1) / mask.sum(1)}
-
-
-class _Words(torch.nn.Module):
-    """The vectors of the vocabulary, unpacked when they are asked for: all of them are 384 MB."""
-
-    def __init__(self, blocks: Any) -> None:
-        super().__init__()
-        self._blocks = blocks
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        return _unpacked(self._blocks[ids.numpy()])
+def read_packed_e5(file: Path) -> Bert:
+    """Return the model of a file; raise ValueError if it is not of this form."""
+    packed = _Packed(file)
+    return Bert(
+        packed.weights(), packed.tokenizer(), heads=packed.heads, epsilon=packed.epsilon, words=packed.word_vectors
+    )
 
 
 class _Packed:
@@ -82,8 +63,10 @@ class _Packed:
         # The map that a text is normalised by; the tokenizer has its own.
         at += length + 8 + self._read("<iI", at + length)[1]
         self._arrays = self._directory(at)
+        self._vocabulary = self._blocks("emb.word", self.words)
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
+        """Return what splits a text into the pieces of the vocabulary."""
         begin, end, padding, unknown = (self._pieces[place][0] for place in self._marks)
         tokenizer = Tokenizer(models.Unigram(self._pieces, unk_id=self._marks[3]))
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
@@ -94,23 +77,8 @@ class _Packed:
             tokenizer_object=tokenizer, bos_token=begin, eos_token=end, pad_token=padding, unk_token=unknown
         )
 
-    def model(self) -> BertModel:
-        config = BertConfig(
-            vocab_size=1,
-            hidden_size=self.width,
-            num_hidden_layers=self.layers,
-            num_attention_heads=self.heads,
-            intermediate_size=self.inner,
-            max_position_embeddings=self.places,
-            type_vocab_size=self.types,
-            layer_norm_eps=self.epsilon,
-        )
-        model = BertModel(config, add_pooling_layer=False)
-        model.embeddings.word_embeddings = _Words(self._blocks("emb.word", self.words))
-        model.load_state_dict(self._weights(), assign=True)
-        return model.eval()
-
-    def _weights(self) -> dict[str, torch.Tensor]:
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return the weights by the names of transformers' BertModel; those of the vocabulary stay packed."""
         weights = {
             "embeddings.position_embeddings.weight": self._floats("emb.pos").view(self.places, -1),
             "embeddings.token_type_embeddings.weight": self._floats("emb.type").view(self.types, -1),
@@ -127,6 +95,10 @@ class _Packed:
                     f"encoder.layer.{layer}.{long}.{kind}": it for kind, it in (("weight", weight), ("bias", bias))
                 }
         return weights
+
+    def word_vectors(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of pieces, by their numbers; they are unpacked each time, since all take 384 MB."""
+        return _unpacked(self._vocabulary[ids.numpy()])
 
     def _directory(self, at: int) -> dict[str, tuple[int, int]]:
         """Return how many numbers each array has, and where in the file it begins."""

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
 from torch.nn.utils.rnn import pad_sequence
 from transformers.utils import logging as reports
 
 from bonsai.measures.embedders.base import Embedder, Encoded, Floats
-from bonsai.measures.embedders.packed_e5 import FILE, PackedE5
+from bonsai.measures.embedders.bert import read_bert
+from bonsai.measures.embedders.packed_e5 import FILE, read_packed_e5
+from bonsai.settings import EMBEDDER
 
 _BATCH = 32
 # The models of the E5 family are trained with one of two prefixes; this one is for what is compared both ways.
@@ -24,7 +25,7 @@ _E5, _E5_PREFIX = re.compile(r"(^|[/\\-])e5-"), "query: "
 
 
 class SentenceEmbedder(Embedder):
-    """A loaded model of sentence-transformers, or one with its manners.
+    """A loaded model of sentence-transformers, or one that is called alike.
 
     `prefix` is what the model was trained to see before every text; it is no part of what a text is.
     """
@@ -102,7 +103,7 @@ class SentenceEmbedder(Embedder):
 def load(name: str, folder: Path) -> Embedder:
     """Return the embedder in a folder; raise an error, of whatever kind, if it cannot be loaded."""
     with _quiet():
-        model = PackedE5(folder / FILE) if (folder / FILE).is_file() else _sentence_transformer(folder)
+        model = _model(name, folder)
     embedder = SentenceEmbedder(name, model, _E5_PREFIX if _E5.search(name) else "")
     (trial,) = embedder.encode(["Is this a question?"])
     # Without its files a tokenizer is made all the same, and knows no word.
@@ -111,7 +112,14 @@ def load(name: str, folder: Path) -> Embedder:
     return embedder
 
 
-def _sentence_transformer(folder: Path) -> Any:
+def _model(name: str, folder: Path) -> Any:
+    if (folder / FILE).is_file():
+        return read_packed_e5(folder / FILE)
+    if name == EMBEDDER:
+        return read_bert(folder)
+    # Only now: it takes seconds to import, which the default embedders do without.
+    from sentence_transformers import SentenceTransformer
+
     return SentenceTransformer(
         str(folder),
         device="cpu",

@@ -17,8 +17,8 @@ from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translate, translate_error
-from bonsai.ui.views.chain_options import chain_options
-from bonsai.ui.views.controls import buttons, conclude_button, sampling_options
+from bonsai.ui.views.controls.desk import buttons, conclude_button
+from bonsai.ui.views.controls.options import chain_options, sampling_options
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
 COMPARED = "compare"

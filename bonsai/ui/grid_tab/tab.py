@@ -8,7 +8,7 @@ from bonsai.ui.grid_tab.cell_events import CellEvents
 from bonsai.ui.grid_tab.events import GridTab
 from bonsai.ui.grid_tab.run_state import GridRunState, journal_of
 from bonsai.ui.grid_tab.verdicts.events import BlindEvents, VerdictEvents
-from bonsai.ui.views.controls import desk
+from bonsai.ui.views.controls.desk import desk
 from bonsai.ui.views.run_events import RunButtons
 
 

@@ -10,7 +10,8 @@ from gradio.components import Component
 from bonsai.chains.outcomes import Method
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable
-from bonsai.ui.views.controls import buttons, conclude_button, sampling_options
+from bonsai.ui.views.controls.desk import buttons, conclude_button
+from bonsai.ui.views.controls.options import sampling_options
 
 DrawOptions = Callable[[PageContext], Mapping[str, Component]]
 

@@ -9,7 +9,7 @@ from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_events import StepEvents
 from bonsai.ui.method_tab.verdict_events import VerdictEvents
 from bonsai.ui.views import results
-from bonsai.ui.views.controls import desk
+from bonsai.ui.views.controls.desk import desk
 from bonsai.ui.views.run_events import RunButtons
 
 
