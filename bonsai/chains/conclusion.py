@@ -23,7 +23,7 @@ class Conclusion:
     text: str = ""
     """Two to four sentences that answer the first question by what the steps said."""
     open_question: str = ""
-    """The question that stays open; "" if the model named none."""
+    """The question that stays open: one that the model named, or else what it would have asked next; "" if neither."""
     writing: bool = True
     """Whether it is still to be written."""
     flags: tuple[Flag, ...] = ()

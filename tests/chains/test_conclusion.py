@@ -19,7 +19,7 @@ from bonsai.settings import ROOT
 
 VARIANT = load_variants(ROOT / "prompts")["assistant"]
 SAMPLING = SamplingParams(max_new_tokens=60)
-REQUEST = "answer the first question by what was found"
+REQUEST = "Use only what is said above."
 WRITTEN = "Rain smells because soil gives off oils. How long does the smell stay?"
 
 
@@ -42,11 +42,17 @@ def test_a_chain_ends_with_its_conclusion() -> None:
     assert chain.conclusion.completion_tokens > 0
 
 
+def test_what_would_have_been_asked_next_stays_open_if_the_model_names_nothing() -> None:
+    chain = grown(begun(), EchoEngine(replies={REQUEST: "Rain smells because soil gives off oils."}))
+    assert chain.conclusion is not None
+    assert chain.conclusion.open_question == chain.steps[-1].next_question != ""
+
+
 def test_the_prompt_shows_the_first_question_and_every_step() -> None:
     chain = conclude(replace(grown(begun()), conclusion=None))
     prompt, truncated = next_prompt(EchoEngine(), chain, SAMPLING)
     assert not truncated
-    assert f"The first question was: {chain.steps[0].question}" in prompt.text
+    assert f"answer this question: {chain.steps[0].question}" in prompt.text
     for step in chain.steps:
         assert step.question in prompt.text and step.answer in prompt.text
 

@@ -74,7 +74,7 @@ def test_the_summary_in_japanese_has_the_same_places() -> None:
 
 def test_the_conclusion_stands_at_the_head_and_after_the_steps() -> None:
     chain = new_chain("Why does rain smell?", "qtq", VARIANT, length=2)
-    engine = EchoEngine(replies={"answer the first question by what": "Soil gives off oils. How long?"})
+    engine = EchoEngine(replies={"Use only what is said above.": "Soil gives off oils. How long?"})
     *_, (chain,) = advance(engine, [replace(chain, concludes=True)], SamplingParams())
     run = Run((chain,), SamplingParams(), "echo", "", "echo")
     assert dict(Report.of(run).summary)["Conclusion"].startswith("Soil gives off oils. How long?")

@@ -15,10 +15,9 @@ _FINDING = "Question: $question\nAnswer: $answer\n"
 
 # What is asked before a role in the same conversation.
 _BEFORE = {"answer": ("reasoning",), "next_question": ("reasoning", "answer")}
+# It asks for one thing alone: a small model that was to name an open question too often wrote nothing else.
 _CONCLUSION_REQUEST = (
-    "$transcript\nThe first question was: $question\n"
-    "In two to four sentences, answer the first question by what was found above. "
-    "Then name one question that stays open."
+    "$transcript\nUse only what is said above. In two to four sentences, answer this question: $question"
 )
 
 

@@ -83,13 +83,13 @@ def _with_conclusion(request: RoleRequest, completion: Completion) -> Chain:
     if completion.finish_reason == "cancelled":
         return replace(chain, conclusion=None)
     thought, written = split_thought(completion.text)
-    text, open_question = parse_conclusion(written)
+    text, named = parse_conclusion(written)
     flags = conclusion_flags(text, [(step.question, step.answer) for step in chain.steps])
     if request.truncated or completion.finish_reason == "length":
         flags = (*flags, Flag.TRUNCATED)
     conclusion = Conclusion(
         text,
-        open_question,
+        "" if completion.error else named or chain.steps[-1].next_question,
         writing=False,
         flags=(Flag.ERROR,) if completion.error else flags,
         error=completion.error,
