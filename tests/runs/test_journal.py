@@ -369,8 +369,8 @@ def test_the_texts_of_a_long_run_are_not_kept_in_memory(tmp_path: Path) -> None:
         assert sum(file.stat().st_size for file in files.values()) > count * 4 * 20_000
         return most
 
-    few, many = peak(100), peak(220)
-    assert many - few < 2**20 < 120 * 20_000
+    few, many = peak(40), peak(100)
+    assert many - few < 2**19 < 60 * 20_000
 
 
 def test_progress_counts_and_expects(tmp_path: Path) -> None:
