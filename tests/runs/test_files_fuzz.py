@@ -208,7 +208,7 @@ AROUND = st.lists(
     max_size=2,
     unique=True,
 )
-ASKED = st.text("abc xyz", min_size=4, max_size=30).map(lambda text: "Why do " + " ".join(text.split()) + " grow?")
+ASKED = st.text("abc xyz", min_size=4, max_size=30).map(lambda text: " ".join(f"Why do {text} grow?".split()))
 
 
 @given(ASKED, AROUND, st.sampled_from(["", "Should I ask? Or not?"]))
