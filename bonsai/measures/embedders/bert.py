@@ -45,7 +45,7 @@ class Bert(nn.Module):
             self._layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self._norm.load_state_dict(_named(weights, "embeddings.LayerNorm", ""), assign=True)
         self._layers.load_state_dict(_of_layers(weights, layers), assign=True)
-        # Ready to be trained, and with no dropout, it computes the same: what torch does otherwise takes twice as long.
+        # Without dropout both modes compute the same; in the other one torch takes twice as long for long texts.
         self.train()
 
     def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
