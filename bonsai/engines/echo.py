@@ -99,7 +99,7 @@ _QUESTIONS = (
 )
 _MARKS = re.compile(r"<\|\w+\|>|\b(?:Instruct|Output):|\n")
 _ORDERS = re.compile(r"(?:Asked before|First write|Ask) ?\b")
-_ASKS = re.compile(r"\bask\b.*\bquestion\b|\bquestion that I should ask\b", re.IGNORECASE)
+_ASKS = re.compile(r"\b(ask|write one)\b.*\bquestion\b", re.IGNORECASE)
 _SMALL_WORDS = frozenset(
     (
         "what",

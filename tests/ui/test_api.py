@@ -307,10 +307,10 @@ def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> Non
     asked = [QUESTION, "Who gains from old machines?", "When do wages follow trust?", "How is debt paid back?"]
     said = "Productivity stopped growing as machines grew old, wages and trust fell, and no gains paid the debt back."
     replies = {f"The question was: {one}": after for one, after in zip(asked, [*asked[1:], "Which maps?"], strict=True)}
-    with served(EchoEngine(replies={**replies, "<|response|>": said}), SETTINGS) as address:
+    with served(EchoEngine(replies={**replies, "Now answer the question": said}), SETTINGS) as address:
         client = Client(address, verbose=False)
         ended, gone_on = (
-            client.predict(QUESTION, prompt="creator", steps=4, stop_without_progress=stops, api_name="/qtq")
+            client.predict(QUESTION, prompt="instruct", steps=4, stop_without_progress=stops, api_name="/qtq")
             for stops in (True, False)
         )
         client.close()
