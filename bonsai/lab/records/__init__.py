@@ -99,7 +99,7 @@ def shipped_files() -> list[Path]:
 def _record(line: str, where: str) -> Record:
     try:
         data = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"this is not JSON ({error}).") from error
     if not isinstance(data, dict):
         raise UsageError("a record is a JSON object with question, reasoning and answer.")
