@@ -37,7 +37,7 @@ quick: .venv/test.stamp
 	$(PYTEST) -m "not browser and not server and not model and not process"
 
 test: check chromium
-	$(BIN)/python -m pytest -m "browser or server or model or process"
+	$(PYTEST) -m "browser or server or model or process"
 
 .venv/run.stamp: requirements.txt requirements-local.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

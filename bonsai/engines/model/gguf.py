@@ -9,12 +9,19 @@ import torch
 from transformers import AutoModelForCausalLM, GgufConfig
 
 
-def load_unpacked(file: Path, dtype: torch.dtype) -> Any:
-    """Return the model in a GGUF file as a plain one, which can be trained, merged and saved."""
+def load_unpacked(file: Path, dtype: torch.dtype, config: Any = None) -> Any:
+    """Return the model in a GGUF file as a plain one, which can be trained, merged and saved.
+
+    `config` is what transformers reads of the file beside its weights, if that is known: reading it takes seconds.
+    """
     # The only way to be spared its progress bar.
     with redirect_stderr(io.StringIO()):
         packed = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=dtype
+            file.parent,
+            config=config,
+            gguf_file=file.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=dtype,
         )
     config = packed.config
     # What was read from a GGUF file calls itself quantised ever after, and is neither cast nor saved.

@@ -43,7 +43,7 @@ def load_model(settings: Settings) -> LoadedModel:
         tokenizer = _tokenizer(model_id, files)
         if adapter and brings_tokenizer(adapter):
             tokenizer = _own_tokenizer(adapter_id, adapter, tokenizer)
-        model = _weights(model_id, files, settings, gpu)
+        model = _weights(model_id, files, config, settings, gpu)
         if adapter:
             model = add_adapter(model, adapter_id, adapter, tokens=tokens, merge=settings.quantization == "none")
         model = _place(model, settings, gpu)
@@ -112,7 +112,7 @@ def _own_tokenizer(adapter_id: str, folder: Path, base: Any) -> Any:
     return tokenizer
 
 
-def _weights(model_id: str, files: ModelFiles, settings: Settings, gpu: bool) -> Any:
+def _weights(model_id: str, files: ModelFiles, config: Any, settings: Settings, gpu: bool) -> Any:
     dtype = _dtype(settings)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if files.gguf and settings.quantization != "none":
@@ -125,7 +125,7 @@ def _weights(model_id: str, files: ModelFiles, settings: Settings, gpu: bool) ->
         options["device_map"] = {"": 0 if gpu else "cpu"}
     try:
         if files.gguf:
-            return load_unpacked(files.folder / files.gguf, dtype).eval()
+            return load_unpacked(files.folder / files.gguf, dtype, config).eval()
         model, report = AutoModelForCausalLM.from_pretrained(**files.arguments, output_loading_info=True, **options)
     except torch.OutOfMemoryError as error:
         raise _too_big(model_id) from error
