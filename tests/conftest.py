@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from bonsai.engines.llama_cpp.server import LlamaServer
     from bonsai.engines.local.engine import LocalEngine
 
-# No test rests on a clock.
-hypothesis.settings.register_profile("bonsai", deadline=None)
+# No test rests on a clock, or on chance: new inputs are found by the profile "fuzz".
+hypothesis.settings.register_profile("bonsai", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=10_000)
 hypothesis.settings.load_profile("bonsai")
 
