@@ -144,6 +144,7 @@ def test_steps_that_are_marked_one_right_after_another_are_all_kept(visit: Visit
     turns = conversation(page).locator(".turn")
     for place in range(3):
         turns.nth(place).locator("button", has_text="Bad").click()
+    expect(status(page)).to_contain_text(KEPT)
     # The status line tells so of the first one already.
     reached(lambda: len(loads(download(page, "Download JSON").decode()).verdicts) == 3)
     page.reload()

@@ -391,8 +391,7 @@ def test_a_lease_is_asked_for_at_the_pace_seen_and_is_not_exceeded(report: dict[
 def test_a_lease_ends_when_its_seconds_are_over_and_keeps_what_was_written(report: dict[str, Any]) -> None:
     told = report["seconds"]
     assert told["told"].startswith("The 1 GPU seconds that were asked for are over. What was written is kept")
-    # A busy machine tells late that they are over.
-    assert 0.9 < told["used"] < 2
+    assert 0.9 < told["used"] < 1.1
     assert told["workers_ended"] == 6
 
 
