@@ -203,6 +203,13 @@ def test_only_what_is_named_is_changed(job: TrainingJob) -> None:
     }
 
 
+def test_the_last_blocks_are_changed_in_all_their_layers_where_none_are_named(job: TrainingJob) -> None:
+    train(replace(job, how=replace(HOW, last_layers=1, epochs=1)))
+    assert {re.sub(r".*layers\.(\d)\.\w+\.(\w+)\.lora_.*", r"\1 \2", name) for name in weights(job.out)} == {
+        f"1 {name}" for name in ("q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2")
+    }
+
+
 def test_what_is_too_long_is_told_by_its_line_and_nothing_to_learn_is_refused(job: TrainingJob) -> None:
     long = replace(RECORDS[0], answer="It flows. " * 60, where="records.jsonl, line 7")
     said: list[str] = []

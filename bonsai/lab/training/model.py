@@ -131,24 +131,26 @@ def _adapted(name: str, base: Any, adapter: str, folder: Path | None, how: Hyper
     if folder is not None:
         tokens = check_adapter(adapter, folder, name, base.config)
         return add_adapter(base, adapter, folder, tokens=tokens, merge=False, trainable=True)
-    _check_targets(name, base, how.targets)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=how.rank,
         lora_alpha=how.alpha or 2 * how.rank,
         lora_dropout=how.dropout,
-        target_modules=list(how.targets) or "all-linear",
+        target_modules=_targets(name, base, how.targets),
         layers_to_transform=_last_layers(base, how.last_layers),
     )
     return get_peft_model(base, config)
 
 
-def _check_targets(name: str, base: Any, targets: Sequence[str]) -> None:
-    linear = {key.rpartition(".")[2] for key, one in base.named_modules() if hasattr(one, "in_features")}
-    if unknown := [target for target in targets if target not in linear]:
+def _targets(name: str, base: Any, wanted: Sequence[str]) -> list[str]:
+    """Return the names of the layers to change: those wanted, or else all linear ones but for the output."""
+    output = base.get_output_embeddings()
+    linear = {key.rpartition(".")[2]: one for key, one in base.named_modules() if hasattr(one, "in_features")}
+    if unknown := [target for target in wanted if target not in linear]:
         raise UsageError(
             f"--targets has {', '.join(unknown)}; the linear layers of {name} are {', '.join(sorted(linear))}."
         )
+    return list(wanted) or sorted(target for target, one in linear.items() if one is not output)
 
 
 def _last_layers(base: Any, count: int) -> list[int] | None:

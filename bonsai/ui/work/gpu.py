@@ -31,10 +31,16 @@ _runners: "WeakValueDictionary[int, GpuRunner]" = WeakValueDictionary()
 
 
 class GpuRunner:
-    """What answers and measures on one page, and the pace at which it does."""
+    """What answers and measures on one page, and the pace at which it does; `clock` tells the seconds of a lease."""
 
-    def __init__(self, engine: Engine, measure: Measure = WORDS, base_engine: Engine | None = None) -> None:
-        self.engine, self.measure, self.base_engine = engine, measure, base_engine
+    def __init__(
+        self,
+        engine: Engine,
+        measure: Measure = WORDS,
+        base_engine: Engine | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine, self.measure, self.base_engine, self.clock = engine, measure, base_engine, clock
         self.pace = PaceEstimate()
         self._number = next(_numbers)
         _runners[self._number] = self
@@ -54,7 +60,7 @@ class GpuRunner:
         passes, began, now = 0.0, 0.0, 0.0
         with closing(self._on_gpu(self.seconds_needed(chains, sampling), _advance, chains, sampling)) as growing:
             for place, chain in growing:
-                now = time.monotonic()
+                now = self.clock()
                 began = began or now
                 passes += 1 / active_completions(chain)
                 yield place, chain
@@ -99,18 +105,19 @@ def is_leased() -> bool:
 
 
 @spaces.GPU(duration=lambda seconds, *_: seconds)  # type: ignore[untyped-decorator]
-def _lease(seconds: int, runner: int, work: Work, *arguments: object) -> Generator[Any, None, None]:
+def _lease(seconds: int, number: int, work: Work, *arguments: object) -> Generator[Any, None, None]:
     """Yield what the work of a runner yields, and at its end the error that ended it.
 
     It is the only function of this kind: each would have a worker, and the model's weights, of its own. An error that
     is raised in a ZeroGPU worker arrives as the bare name of its class; one that is yielded, whole.
     """
-    over = time.monotonic() + seconds if is_leased() else math.inf
+    runner = _runners[number]
+    over = runner.clock() + seconds if is_leased() else math.inf
     try:
-        with closing(work(_runners[runner], *arguments)) as results:
+        with closing(work(runner, *arguments)) as results:
             for result in results:
                 yield result
-                if time.monotonic() >= over:
+                if runner.clock() >= over:
                     raise EngineError(TIME_IS_OVER, seconds=seconds)
     except BonsaiError as error:
         yield error
