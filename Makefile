@@ -36,9 +36,8 @@ imports: .venv/test.stamp
 quick: .venv/test.stamp
 	$(PYTEST) -m "not browser and not server and not model and not process"
 
-# One after the other: some of these tests hold what is seen to seconds.
 test: check chromium
-	$(BIN)/python -m pytest -m "browser or server or model or process"
+	$(PYTEST) -m "browser or server or model or process"
 
 .venv/run.stamp: requirements.txt requirements-local.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -30,6 +30,7 @@ EXAMPLES = ROOT / "examples"
 EXAMPLE_TABS = (*Method, "compare", "batch")
 PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
 SMALL_MODEL = "answers here: a small model that runs on any machine. It reads English only, and can be wrong."
+NO_MODEL = "answers here: no language model, but a program that puts its sentences together by rules, for tests."
 NO_LLAMA_CPP = "llama.cpp is not installed here, or not to be had for this platform; without it answers take longer."
 PHI_2_FILE = "TheBloke/phi-2-GGUF:Q4_K_M"
 # Seconds: how often files that visitors could download are looked through, and how old they may become.
@@ -236,7 +237,8 @@ def _header(context: PageContext) -> None:
                 )
         if engine.info.is_stand_in:
             with gr.Row(elem_classes="bonsai-notice"):
-                gr.HTML(f"<p><b>{escape(engine.info.model_id)}</b> {translatable(SMALL_MODEL)}</p>")
+                said = NO_MODEL if engine.info.name == "echo" else SMALL_MODEL
+                gr.HTML(f"<p><b>{escape(engine.info.model_id)}</b> {translatable(said)}</p>")
                 gr.HTML(
                     f"<p>{translatable('To load PHI-2 (1.8 GB):')} <code>BONSAI_MODEL={PHI_2_FILE} make run</code></p>"
                 )

@@ -139,6 +139,22 @@ def test_two_visitors_at_once_each_get_their_own(address: str) -> None:
     assert found == {question: question for question in questions}
 
 
+@pytest.mark.parametrize(
+    ("info", "said", "not_said"),
+    [
+        ({}, "no language model", "reads English only"),
+        ({"name": "llama-cpp", "model_id": SMOLLM2}, "reads English only", "no language model"),
+        ({"name": "local", "is_stand_in": False}, "local", "answers here"),
+    ],
+)
+def test_the_page_says_what_stands_in_for_the_model(info: dict[str, Any], said: str, not_said: str) -> None:
+    engine = EchoEngine()
+    engine.info = replace(engine.info, **info)
+    shown = json.dumps(build(engine, SETTINGS, VARIANTS, []).config["components"], default=str)
+    assert said in shown
+    assert not_said not in shown
+
+
 def test_the_saved_examples_are_runs_of_the_model_in_the_box() -> None:
     examples = load_examples(ROOT / "examples")
     assert set(examples) == {"single", "two-step", "qtq", "compare", "batch"}

@@ -26,7 +26,7 @@ class EngineInfo:
     device: str = ""
     """In words, where the model runs."""
     is_stand_in: bool = False
-    """Whether a small model answers, which can be wrong more often than others."""
+    """Whether it stands in for the model that is meant: a small one, which is wrong more often, or none at all."""
     context_length: int = 2048
     """Tokens that the model reads at most, prompt and completion together."""
     options: frozenset[str] = DEFAULT_OPTIONS
