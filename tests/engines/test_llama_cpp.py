@@ -378,6 +378,23 @@ def test_candidates_that_differ_at_their_ends_are_read_once(llama_server: LlamaS
         assert tokens < between.read < 1.5 * tokens, "at the same time each would be read in full"
 
 
+def test_a_prompt_goes_on_from_its_beginning_though_what_was_written_after_it_is_replaced(
+    llama_server: LlamaServer,
+) -> None:
+    server = copy(llama_server)
+    with CountingProxy(int(server.address.rpartition(":")[2]), b"nothing is refused").running() as between:
+        server.address = between.address
+        engine = LlamaCppEngine(server, EngineInfo("llama-cpp", "tiny", context_length=256))
+        begin = "Which teas keep their scent in a tin?\n" * 3
+        answer = begin + "So it is in the end.\n" * 6
+        tokens, whole = engine.count_tokens(begin), engine.count_tokens(answer)
+        assert 0.4 < tokens / whole < 0.5
+        list(engine.generate([begin], SamplingParams(max_new_tokens=whole - tokens)))
+        before = between.read
+        list(engine.generate([answer], SamplingParams(max_new_tokens=1)))
+        assert between.read - before < whole - tokens + 5
+
+
 @pytest.mark.model
 def test_an_answer_whose_reasoning_was_just_written_reads_no_more_than_what_is_new() -> None:
     box = LlamaServer(Room(read_gguf(find_model(SMOLLM2)), 4), None)

@@ -1,15 +1,14 @@
 """The LoRA adapter of a GGUF model: a GGUF file, or an adapter of PEFT that is converted once and kept."""
 
 import hashlib
-import tempfile
 from pathlib import Path
 
 from bonsai.engines.gguf.header import GgufFile, read_gguf
 from bonsai.engines.hub import base_note, find_folder, other_base
+from bonsai.engines.llama_cpp.kept_files import made_once
 from bonsai.engines.llama_cpp.lora_conversion import CONFIG, WEIGHTS, check_fits, convert
 from bonsai.errors import EngineError, Note, first_line
 
-_KEPT = Path(".cache") / "bonsai" / "adapters"
 # What llama.cpp's own converter notes of the base.
 _BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")
 _A, _B = ".lora_a", ".lora_b"
@@ -45,29 +44,15 @@ def base_notes(source: str, base: GgufFile, model: str) -> tuple[Note, ...]:
 
 def _converted(folder: Path, base: GgufFile) -> Path:
     """Return the file of an adapter of PEFT, as it was kept or made now."""
-    kept = _kept_folder() / f"{_fingerprint(folder, base)}.gguf"
-    if not kept.is_file():
-        # A file that is there is whole: what is interrupted leaves another one.
-        unfinished = kept.with_suffix(".unfinished")
-        try:
-            convert(folder, base, unfinished)
-            unfinished.replace(kept)
-        except OSError as error:
-            raise EngineError(f"The adapter cannot be written to {kept}: {first_line(error)}") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
-    return kept
-
-
-def _kept_folder() -> Path:
-    """Return the folder for converted adapters; among temporary files if there is no home to write to."""
-    for place in (Path.home(), Path(tempfile.gettempdir())):
-        try:
-            (place / _KEPT).mkdir(parents=True, exist_ok=True)
-            return place / _KEPT
-        except OSError:
-            continue
-    raise EngineError("There is no folder to keep a converted adapter in; give the adapter as a GGUF file.")
+    try:
+        return made_once(
+            "adapters", f"{_fingerprint(folder, base)}.gguf", lambda unfinished: convert(folder, base, unfinished)
+        )
+    except OSError as error:
+        raise EngineError(
+            f"The adapter {folder} is converted to GGUF, which cannot be kept ({first_line(error)}). Make room, or "
+            "give the adapter as a GGUF file."
+        ) from error
 
 
 def _fingerprint(folder: Path, base: GgufFile) -> str:

@@ -11,6 +11,7 @@ from bonsai.engines.base import Engine, EngineInfo, Prompt
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.adapter_file import base_notes, find_adapter
+from bonsai.engines.llama_cpp.requantising import in_fastest_form
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
 from bonsai.engines.llama_cpp.shared_prefix import SharedPrefix
 from bonsai.engines.remote.dialect import Dialect
@@ -46,6 +47,8 @@ def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:
     """Return llama.cpp's server with the model and the adapter of `settings`, and what an engine with it is."""
     model, adapter = settings.models(gpu=False)
     room = _room(model, settings)
+    if model == SMOLLM2:
+        room = replace(room, model=read_gguf(in_fastest_form(room.model.path)))
     info = _info(settings, room)
     if adapter == NO_ADAPTER:
         return LlamaServer(room, None), info

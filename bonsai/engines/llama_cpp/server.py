@@ -6,6 +6,7 @@ import re
 import secrets
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ _BYTES_OF_A_NUMBER = 2
 _WORKING_BYTES = 256 * 2**20
 _SILENT, _ERRORS = -1, 1
 _SECONDS_TO_FAIL_AGAIN = 120
+_SECONDS_TO_LOOK = 0.1
 # A line of llama.cpp's log that tells of an error: time, E, a function, perhaps what it was doing, and what is wrong.
 _ERROR = re.compile(r"^[\d.]+ E [^:]*: (?:error loading model: )?(.+)$", re.MULTILINE)
 
@@ -131,8 +133,9 @@ def start(room: Room, adapter: Path | None, key: str, verbosity: int) -> Any:
     params.n_ctx, params.n_parallel, params.kv_unified = room.kept_tokens, room.parallel, True
     # What was read stays with its slot: a copy beside it would be made and brought back with every change of texts.
     params.cache_ram_mib, params.cache_idle_slots = 0, False
-    # A prompt that shares but its beginning with another text leaves the slot to that one, which will go on.
-    params.slot_prompt_similarity = 0.5
+    # A prompt that shares but its beginning with another text leaves the slot to that one, which will go on. One
+    # whose Reasoning was replaced shares a little less than half, and goes on all the same.
+    params.slot_prompt_similarity = 0.4
     if adapter:
         lora = _library().CommonAdapterLoraInfo()
         lora.path, lora.scale = str(adapter), 1.0
@@ -171,7 +174,16 @@ def _threads() -> int:
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cores = min(allowed, psutil.cpu_count(logical=False) or allowed)
-    return max(1, cores if psutil.getloadavg()[0] <= cores else cores // 2)
+    return max(1, cores if _taken_cores() <= cores / 2 else cores // 2)
+
+
+def _taken_cores() -> float:
+    """Return how many cores other processes use now. The load average would tell of what ended a minute ago, too."""
+    own, began = psutil.Process().cpu_times(), time.monotonic()
+    share = float(psutil.cpu_percent(_SECONDS_TO_LOOK)) / 100
+    used, seconds = psutil.Process().cpu_times(), time.monotonic() - began
+    taken = float(used.user + used.system - own.user - own.system) / seconds
+    return share * (psutil.cpu_count() or 1) - taken
 
 
 def _failure(room: Room, adapter: Path | None) -> EngineError:

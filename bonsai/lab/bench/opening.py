@@ -1,13 +1,15 @@
 """The engines that are measured, none of whose texts ends before it has its full length."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from bonsai.engines.base import Engine
 from bonsai.engines.batching.engine import BatchingEngine
+from bonsai.engines.gguf.finding import find_model
+from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.engine import LlamaCppEngine, open_server
 from bonsai.engines.local.engine import LocalEngine
 from bonsai.lab.bench.plain_client import PlainClient
@@ -48,7 +50,9 @@ def _measurable(engine: Engine, model: Any) -> Measurable:
 def _llama_cpp(settings: Settings) -> Measurable:
     server, info = open_server(settings)
     engine = LlamaCppEngine(server, info, more={"ignore_eos": True})
-    client = PlainClient(engine, server.room)
+    # It is given the file as it was published, whatever the engine makes of it.
+    published = read_gguf(find_model(settings.models(gpu=False)[0], settings.revision))
+    client = PlainClient(engine, replace(server.room, model=published))
     return Measurable(engine, torch.device("cpu"), torch.float32, "GGUF", server.room.model.weight_bytes, client)
 
 
