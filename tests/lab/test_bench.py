@@ -37,7 +37,7 @@ def test_a_quick_run_does_the_same_work_in_both_ways(
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
     asked = ["--engine", engine, "--model", str(base)]
-    assert main(["bench", "--quick", *asked, "--out", str(out)]) == 0
+    assert main(["bench", "--quick", "--pairs", "1", *asked, "--out", str(out)]) == 0
     data = json.loads(out.read_text())
     assert [one["name"] for one in data["workloads"]] == NAMES
     for one in data["workloads"]:
@@ -65,7 +65,7 @@ def test_llama_cpp_is_measured_beside_the_usual_way_and_a_plain_client(
     gguf_models.write_llama(model, models.make_tokenizer(), tmp_path / "llama.gguf")
     asked = ["--engine", "llama-cpp", "--model", str(tmp_path / "llama.gguf"), "--workload", "one-chain"]
     out = tmp_path / "bench.json"
-    assert main(["bench", "--quick", *asked, "--out", str(out)]) == 0
+    assert main(["bench", "--quick", "--pairs", "1", *asked, "--out", str(out)]) == 0
     data = json.loads(out.read_text())
     (one,) = data["workloads"]
     assert (one["engine"], one["problems"]) == ("llama-cpp", [])
@@ -140,7 +140,7 @@ def test_every_run_reads_prompts_of_its_own() -> None:
 def test_a_workload_is_run_alone_on_a_model_of_random_weights(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     asked = ["--model", "random-40m", "--workload", "visitors-8"]
-    assert main(["bench", "--quick", *asked, "--out", str(out)]) == 0
+    assert main(["bench", "--quick", "--pairs", "1", *asked, "--out", str(out)]) == 0
     data = json.loads(out.read_text())
     assert [(one["model"], one["name"], one["problems"]) for one in data["workloads"]] == [
         ("random-40m", "visitors-8", [])
