@@ -30,7 +30,7 @@ _BYTES_OF_A_NUMBER = 2
 _WORKING_BYTES = 256 * 2**20
 _SILENT, _ERRORS = -1, 1
 _SECONDS_TO_FAIL_AGAIN = 120
-_SECONDS_TO_LOOK = 0.1
+_LOOKS, _SECONDS_TO_LOOK = 5, 0.1
 # A line of llama.cpp's log that tells of an error: time, E, a function, perhaps what it was doing, and what is wrong.
 _ERROR = re.compile(r"^[\d.]+ E [^:]*: (?:error loading model: )?(.+)$", re.MULTILINE)
 
@@ -174,7 +174,9 @@ def _threads() -> int:
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cores = min(allowed, psutil.cpu_count(logical=False) or allowed)
-    return max(1, cores if _taken_cores() <= cores / 2 else cores // 2)
+    # What takes the cores for a moment only is passed over.
+    is_free = any(_taken_cores() <= cores / 2 for _ in range(_LOOKS))
+    return max(1, cores if is_free else cores // 2)
 
 
 def _taken_cores() -> float:
