@@ -153,6 +153,14 @@ def _not_allowed(name: str, value: str, allowed: str) -> str:
     return f"{variable(name)} is {value!r}; it must be {allowed}."
 
 
+def limit_openmp_threads(count: int) -> bool:
+    """Let what uses OpenMP and is loaded later compute on `count` threads; say whether that is so.
+
+    Where OMP_NUM_THREADS is set, it stays as it is.
+    """
+    return os.environ.setdefault("OMP_NUM_THREADS", str(count)) == str(count)
+
+
 def ask_this_machine_directly() -> None:
     """Have this process ask addresses of this machine without a proxy, beside those that NO_PROXY names already.
 

@@ -1,6 +1,5 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -20,7 +19,7 @@ from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, limit_openmp_threads
 
 NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
@@ -52,10 +51,7 @@ def _keep_torch_to_one_thread() -> None:
     It shares OpenMP with llama.cpp. Once the threads of both are more than the cores, OpenMP has each sleep between two
     pieces of work, of which a token has hundreds: it was written in 1.5 times the time.
     """
-    if "OMP_NUM_THREADS" in os.environ:  # a person's own number
-        return
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if torch := sys.modules.get("torch"):
+    if limit_openmp_threads(1) and (torch := sys.modules.get("torch")):
         torch.set_num_threads(1)
 
 
