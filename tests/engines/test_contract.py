@@ -194,7 +194,8 @@ def texts(engine: Engine, prompts: Sequence[str], sampling: SamplingParams | Seq
 
 
 def test_a_batch_streams_snapshots_that_grow_until_each_is_finished(subject: Subject) -> None:
-    order = list(subject.engine.generate(PROMPTS, PARAMS))
+    # Long enough for the last to begin before the first has ended, where each is asked for by itself.
+    order = list(subject.engine.generate(PROMPTS, replace(PARAMS, max_new_tokens=120)))
     for snapshots in collect(iter(order), len(PROMPTS)):
         assert [s.finished for s in snapshots] == [False] * (len(snapshots) - 1) + [True]
         assert len({s.text for s in snapshots}) > 3
