@@ -58,9 +58,8 @@ def _keep_torch_to_one_thread() -> None:
 def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:
     """Return llama.cpp's server with the model and the adapter of `settings`, and what an engine with it is."""
     model, adapter = settings.models(gpu=False)
-    room = _room(model, settings)
-    if model == SMOLLM2:
-        room = replace(room, model=read_gguf(in_fastest_form(room.model.path)))
+    file = find_model(model, settings.revision)
+    room = _room(in_fastest_form(file) if model == SMOLLM2 else file, settings)
     info = _info(settings, room)
     if adapter == NO_ADAPTER:
         return LlamaServer(room, None), info
@@ -75,16 +74,14 @@ def expected_info(settings: Settings) -> EngineInfo:
     """
     model, _ = settings.models(gpu=False)
     here = model == SMOLLM2 or Path(model).expanduser().exists()
-    return _info(settings, _room(model, settings) if here else None)
+    return _info(settings, _room(find_model(model, settings.revision), settings) if here else None)
 
 
-def _room(model: str, settings: Settings) -> Room:
-    file = read_gguf(find_model(model, settings.revision))
-    if file.metadata.get("general.type") == "adapter":
-        raise EngineError(
-            f"{file.path} is an adapter, not a model; set BONSAI_ADAPTER to it, and BONSAI_MODEL to its base."
-        )
-    return Room(file, settings.concurrency)
+def _room(file: Path, settings: Settings) -> Room:
+    model = read_gguf(file)
+    if model.metadata.get("general.type") == "adapter":
+        raise EngineError(f"{file} is an adapter, not a model; set BONSAI_ADAPTER to it, and BONSAI_MODEL to its base.")
+    return Room(model, settings.concurrency)
 
 
 def _info(settings: Settings, room: Room | None) -> EngineInfo:

@@ -11,7 +11,7 @@ _KEPT = Path(".cache") / "bonsai"
 def made_once(kind: str, name: str, make: Callable[[Path], None]) -> Path:
     """Return the kept file `name` among those of a `kind`; where it is not there yet, `make` writes it.
 
-    A file that is there is whole: what is interrupted leaves none. Raises OSError if it cannot be written.
+    A file that is there is whole: what breaks off never gets its name. Raises OSError if it cannot be written.
     """
     kept = _folder(kind) / name
     if not kept.is_file():

@@ -184,8 +184,8 @@ def _taken_cores() -> float:
     own, began = psutil.Process().cpu_times(), time.monotonic()
     share = float(psutil.cpu_percent(_SECONDS_TO_LOOK)) / 100
     used, seconds = psutil.Process().cpu_times(), time.monotonic() - began
-    taken = float(used.user + used.system - own.user - own.system) / seconds
-    return share * (psutil.cpu_count() or 1) - taken
+    ours = float(used.user + used.system - own.user - own.system) / seconds
+    return share * (psutil.cpu_count() or 1) - ours
 
 
 def _failure(room: Room, adapter: Path | None) -> EngineError:
