@@ -232,7 +232,7 @@ def browser() -> Iterator["Browser"]:
     """Debian's Chromium."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell")
     assert chromium, "Chromium is missing: make chromium"
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with sync_playwright() as playwright:

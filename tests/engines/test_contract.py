@@ -276,7 +276,8 @@ def test_runs_that_take_turns_do_not_disturb_each_other(subject: Subject) -> Non
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_a_stop_text_is_cut_though_it_spans_tokens(subject: Subject, prompt: str) -> None:
     params = replace(PARAMS, max_new_tokens=30)
-    whole = texts(subject.engine, [prompt], params)[0]
+    # The second time the prompt was read before, as it is each time below: an engine may round otherwise then.
+    _, whole = (texts(subject.engine, [prompt], params)[0] for _ in range(2))
     for start in range(2, len(whole) - 6, 3):
         stop = whole[start : start + 5]
         snapshots = collect(subject.engine.generate([prompt], replace(params, stop=("absent", stop))), 1)[0]
