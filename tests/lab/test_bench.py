@@ -27,19 +27,25 @@ STARTERS = load_starters(ROOT / "examples" / "questions.csv")
 NAMES = ["one-chain", "nine-chains", "eight-variants", "visitors-8", "visitors-32", "twenty-steps"]
 
 
-@pytest.mark.parametrize("engine", ["batching", "local"])
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the processes of the ways to one thread: models this small are slowed down by several."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.parametrize(("engine", "names"), [("batching", NAMES), ("local", NAMES[:1])])
 def test_a_quick_run_does_the_same_work_in_both_ways(
-    engine: str, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    engine: str, names: list[str], model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "bench.json"
     # Its texts get longer than the tiny model's configuration says; nothing else hinders it.
     base = shutil.copytree(model_folder, tmp_path / "base")
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
-    asked = ["--engine", engine, "--model", str(base)]
+    asked = ["--engine", engine, "--model", str(base), *(f"--workload={name}" for name in names)]
     assert main(["bench", "--quick", "--pairs", "1", *asked, "--out", str(out)]) == 0
     data = json.loads(out.read_text())
-    assert [one["name"] for one in data["workloads"]] == NAMES
+    assert [one["name"] for one in data["workloads"]] == names
     for one in data["workloads"]:
         assert one["problems"] == []
         assert (one["model"], one["engine"]) == (str(base), engine)
@@ -146,6 +152,11 @@ def test_a_workload_is_run_alone_on_a_model_of_random_weights(tmp_path: Path) ->
         ("random-40m", "visitors-8", [])
     ]
     assert 35e6 < data["single_stream"]["random-40m"]["weight_bytes"] / 4 < 45e6
+
+
+def test_a_model_that_cannot_be_loaded_is_told_as_by_any_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--quick", "--model", "./no/such/folder"]) == 1
+    assert "bonsai: The model ./no/such/folder is not a folder" in capsys.readouterr().err
 
 
 def test_an_unknown_workload_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

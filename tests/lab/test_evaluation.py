@@ -35,7 +35,7 @@ WAYS = ways(["assistant"], [Method.QTQ, Method.SINGLE], [True, False], ["auto", 
 def evaluation(folder: Path, **changes: object) -> Evaluation:
     request = GridRequest.of(questions=ASKED, prompts=["assistant"], steps=3, max_new_tokens=40)
     facts = [Fact("What is frozen water?", "ice"), Fact("What is two plus three?", "five|5")]
-    return replace(Evaluation(request, WAYS, ["good"], facts, folder, VARIANTS, WORDS), **changes)
+    return replace(Evaluation(request, WAYS, ["good"], facts, folder, VARIANTS, lambda: WORDS), **changes)
 
 
 def opened(adapter: str, pause: Callable[[], object] | None = None) -> Engine:
@@ -57,6 +57,22 @@ def without_seconds(text: str) -> list[str]:
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What was seen in an evaluation that nothing interrupted."""
     return evaluate(evaluation(tmp_path_factory.mktemp("whole") / "j"), opened, quiet, resume=False)
+
+
+def test_the_measure_is_opened_after_the_engine_which_limits_its_threads(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def open_engine(adapter: str) -> Engine:
+        order.append("engine")
+        return opened(adapter)
+
+    def open_measure() -> Measure:
+        order.append("measure")
+        return WORDS
+
+    one = evaluation(tmp_path / "j", adapters=[], ways=WAYS[-1:], facts=[], open_measure=open_measure)
+    evaluate(one, open_engine, quiet, resume=False)
+    assert order == ["engine", "measure"]
 
 
 def test_guard_and_moves_are_ways_of_qtq_alone() -> None:

@@ -70,7 +70,7 @@ def _evaluation(options: argparse.Namespace, settings: Settings) -> Evaluation:
         facts[: options.limit],
         options.journal or options.out.with_suffix(".journal"),
         load_variants(settings.prompts),
-        open_measure(settings),
+        lambda: open_measure(settings),
         options.questions.name if options.questions else "",
     )
     evaluation.check()

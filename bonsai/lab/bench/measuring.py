@@ -1,10 +1,7 @@
-"""How the benchmark measures: pairs of runs, the most memory in use, and the bandwidth of a GPU's memory."""
+"""How the benchmark measures: pairs of runs, and the bandwidth of a GPU's memory."""
 
-import gc
 import platform
 import statistics
-import threading
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,14 +10,11 @@ from typing import Any
 import psutil
 import torch
 
-from bonsai.engines.base import Engine, SamplingParams
-from bonsai.errors import EngineError
-from bonsai.lab.bench.script import ScriptedEngine
-from bonsai.lab.bench.workloads import Outcome, Workload, run
+from bonsai.lab.bench.ways import Way
+from bonsai.lab.bench.workloads import Outcome, Workload
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 _COPIED_BYTES = 2**30
-_DECODED_TOKENS = 128
 
 
 @dataclass(frozen=True)
@@ -44,8 +38,14 @@ class Pair:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What went wrong in the runs of the usual way and of Bonsai."""
-        return (*self.usual.problems, *self.bonsai.problems)
+        """What went wrong in the runs of the usual way and of Bonsai, and whether all ways wrote as many tokens."""
+        others = {"usual": self.usual, "client": self.client}
+        different = (
+            f"the {way} way wrote {other.tokens} tokens, Bonsai {self.bonsai.tokens}"
+            for way, other in others.items()
+            if other and other.tokens != self.bonsai.tokens
+        )
+        return (*different, *self.usual.problems, *self.bonsai.problems)
 
 
 @dataclass(frozen=True)
@@ -71,101 +71,40 @@ class Measured:
     problems: tuple[str, ...]
 
 
-class _Observed:
-    """What is seen of ways as they run workloads in turn, beside the outcomes."""
+def measure(ways: Mapping[str, Way], workload: Workload, subject: str, engine: str, pairs: int) -> Measured:
+    """Return the figures of a workload on a model by an engine.
 
-    def __init__(self, ways: Mapping[str, ScriptedEngine]) -> None:
-        self._ways = ways
-        self.first_texts: dict[str, list[float]] = {way: [] for way in ways}
-        """Seconds to the first text of each run."""
-        self.peaks = dict.fromkeys(ways, 0)
-        """The most memory in use, in bytes."""
-        self.tokens = dict.fromkeys(ways, 0)
-        """Tokens that were written in the last run."""
-
-    def pair(self, workload: Workload) -> Pair:
-        """Return the outcomes of a workload, run by each way."""
-        outcomes = {}
-        for way, engine in self._ways.items():
-            engine.begin()
-            with _Memory() as memory:
-                outcomes[way] = run(engine, workload, time.monotonic)
-            self.first_texts[way].append(engine.first_text - outcomes[way].began)
-            self.peaks[way], self.tokens[way] = max(self.peaks[way], memory.peak), engine.tokens
-        return Pair(**outcomes)
-
-    def different_work(self) -> list[str]:
-        """Return a sentence for each way that did not write as many tokens as Bonsai."""
-        bonsai = self.tokens["bonsai"]
-        return [
-            f"the {way} way wrote {count} tokens, Bonsai {bonsai}"
-            for way, count in self.tokens.items()
-            if count != bonsai
-        ]
-
-
-def measure(ways: Mapping[str, ScriptedEngine], workload: Workload, subject: str, pairs: int) -> Measured:
-    """Return the figures of a workload; the ways take turns, and each pair of runs has prompts of its own.
-
-    `ways` are "usual", "bonsai", and perhaps "client".
+    The ways, "usual", "bonsai" and perhaps "client", take turns. Each pair of runs has prompts of its own.
     """
-    seen = _Observed(ways)
-    found = [seen.pair(workload.anew(f"{workload.name} {number}")) for number in range(1, pairs + 1)]
-    seconds = statistics.median(pair.bonsai.seconds for pair in found)
-    tokens = seen.tokens["bonsai"]
-    growth = _growth([pair.bonsai for pair in found]) if len(workload.chains) == 1 else None
+    marked = (workload.anew(f"{workload.name} {number}") for number in range(1, pairs + 1))
+    found = [Pair(**{name: way.run(one) for name, way in ways.items()}) for one in marked]
+    usual, bonsai = [pair.usual for pair in found], [pair.bonsai for pair in found]
+    seconds = statistics.median(outcome.seconds for outcome in bonsai)
+    tokens = bonsai[-1].tokens
     return Measured(
         name=workload.name,
         model=subject,
-        engine=ways["bonsai"].info.name,
-        usual_seconds=round(statistics.median(pair.usual.seconds for pair in found), 4),
+        engine=engine,
+        usual_seconds=round(statistics.median(outcome.seconds for outcome in usual), 4),
         bonsai_seconds=round(seconds, 4),
         ratio=round(statistics.median(pair.ratio for pair in found), 3),
         tokens=tokens,
         tokens_per_second=round(tokens / seconds, 2),
-        usual_first_text_seconds=round(statistics.median(seen.first_texts["usual"]), 4),
-        first_text_seconds=round(statistics.median(seen.first_texts["bonsai"]), 4),
-        usual_peak_memory_bytes=seen.peaks["usual"],
-        peak_memory_bytes=seen.peaks["bonsai"],
-        step_growth=growth,
+        usual_first_text_seconds=round(statistics.median(outcome.first_text_seconds for outcome in usual), 4),
+        first_text_seconds=round(statistics.median(outcome.first_text_seconds for outcome in bonsai), 4),
+        usual_peak_memory_bytes=max(outcome.peak_memory_bytes for outcome in usual),
+        peak_memory_bytes=max(outcome.peak_memory_bytes for outcome in bonsai),
+        step_growth=_growth(bonsai) if len(workload.chains) == 1 else None,
         pairs=len(found),
         client_seconds=_median(pair.client.seconds for pair in found if pair.client),
         client_ratio=_median(pair.client_ratio for pair in found if pair.client_ratio),
-        problems=tuple(sorted({*seen.different_work(), *(text for pair in found for text in pair.problems)})),
+        problems=tuple(sorted({text for pair in found for text in pair.problems})),
     )
 
 
 def _median(values: Iterable[float]) -> float | None:
     listed = list(values)
     return round(statistics.median(listed), 4) if listed else None
-
-
-def single_stream(engine: Engine) -> float:
-    """Return the tokens per second at which one completion is decoded, without the reading of its prompt.
-
-    Raises EngineError if it cannot be decoded.
-    """
-    params = SamplingParams(max_new_tokens=_DECODED_TOKENS, temperature=0)
-    rates = []
-    for _ in range(3):
-        first = last = 0.0
-        tokens = 0
-        for _, completion in engine.generate(["Why do cities need forests?"], params):
-            if completion.error:
-                raise EngineError(completion.error)
-            if completion.completion_tokens:
-                first, last = first or time.monotonic(), time.monotonic()
-                tokens = tokens or completion.completion_tokens
-        rates.append((_DECODED_TOKENS - tokens) / (last - first))
-    return statistics.median(rates)
-
-
-def likeliest(engine: Engine) -> str:
-    """Return the text that an engine takes for the likeliest."""
-    *_, (_, completion) = engine.generate(
-        ["Why do cities need forests?"], SamplingParams(max_new_tokens=24, temperature=0)
-    )
-    return completion.text
 
 
 def gpu_bandwidth() -> float:
@@ -213,31 +152,3 @@ def _growth(outcomes: list[Outcome]) -> float | None:
         if len(lengths) >= 20:
             ratios.append(sum(lengths[-3:]) / sum(lengths[:3]))
     return round(statistics.median(ratios), 3) if ratios else None
-
-
-class _Memory:
-    """The most memory in use while it is open: of the GPU if there is one, else of the process, looked at often."""
-
-    def __enter__(self) -> "_Memory":
-        gc.collect()
-        self.peak = 0
-        self._gpu = torch.cuda.is_available()
-        if self._gpu:
-            torch.cuda.reset_peak_memory_stats()
-        self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._supervise, daemon=True)
-        self._watcher.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watcher.join()
-        if self._gpu:
-            self.peak = torch.cuda.max_memory_allocated()
-
-    def _supervise(self) -> None:
-        process = psutil.Process()
-        while True:
-            self.peak = max(self.peak, process.memory_info().rss)
-            if self._over.wait(0.05):
-                return

@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, Snapshots
+from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, Request, RequestQueue, Snapshots
 from bonsai.engines.llama_cpp.server import Room, start_as_usual
 from bonsai.errors import EngineError
 
@@ -20,16 +20,17 @@ class PlainClient(Engine):
     The server is one of its own, with llama.cpp's usual settings. Callers take turns.
     """
 
-    def __init__(self, engine: Engine, room: Room) -> None:
-        self.info = replace(engine.info, name="plain client")
-        self._counts = engine.count_tokens
+    def __init__(self, info: EngineInfo, room: Room) -> None:
+        """`info` is that of the engine beside which it is measured."""
+        self.info = replace(info, name="plain client")
         self._server = start_as_usual(room)
         self._address = urlsplit(str(self._server.listening_address)).netloc
         self._turn = threading.Lock()
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes."""
-        return self._counts(prompt)
+        body = {"content": Prompt.of(prompt).text, "add_special": True, "parse_special": True}
+        return len(self._post("/tokenize", body)["tokens"])
 
     def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, its completion), one after the other."""
@@ -55,8 +56,11 @@ class PlainClient(Engine):
             "seed": params.seed,
             "ignore_eos": True,
         }
+        return self._post("/v1/completions", body)
+
+    def _post(self, path: str, body: dict[str, object]) -> Any:
         with closing(HTTPConnection(self._address)) as connection:
-            connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             text = answer.read().decode()
         if answer.status != 200:

@@ -1,24 +1,22 @@
 """The benchmark as a whole: all models and workloads, their figures as JSON, and as a table to read."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import Starter
-from bonsai.engines.base import Engine
-from bonsai.lab.bench.measuring import Measured, likeliest, machine, measure, single_stream, versions
-from bonsai.lab.bench.opening import ENGINES
-from bonsai.lab.bench.script import ScriptedEngine
-from bonsai.lab.bench.subjects import subject
-from bonsai.lab.bench.usual import BaselineEngine
-from bonsai.lab.bench.workloads import Workload, run, workloads
+from bonsai.lab.bench.measuring import Measured, machine, measure, versions
+from bonsai.lab.bench.opening import Opened
+from bonsai.lab.bench.subjects import BenchModel, subject
+from bonsai.lab.bench.ways import Way, way_in_a_process
+from bonsai.lab.bench.workloads import Workload, workloads
 from bonsai.settings import Settings
 
 _QUICK_SHARE = 1 / 12
-Ways = Mapping[str, ScriptedEngine]
+_DECODED_TOKENS, _TIMES_DECODED = 128, 3
 
 
 @dataclass(frozen=True)
@@ -38,19 +36,12 @@ class Bench:
         found: list[Measured] = []
         streams, same = {}, {}
         for name in models:
-            with subject(name, self.settings) as one:
+            with subject(name, self.settings) as one, ExitStack() as processes:
                 say(f"{name}: loading")
-                opened = ENGINES[self.engine](one.settings(self.settings))
-                bonsai = opened.engine
-                usual = BaselineEngine(one.model, one.adapter, opened.device, opened.dtype)
-                # All are prompted in the same form.
-                usual.info = replace(bonsai.info, name=usual.info.name, adapter_id=usual.info.adapter_id)
-                engines = {"usual": usual, "client": opened.client, "bonsai": bonsai}
-                share = _QUICK_SHARE if self.quick else 1.0
-                ways = {way: ScriptedEngine(one, time.monotonic, share) for way, one in engines.items() if one}
+                opened, ways = self._open(one, processes)
                 found += self._measured(name, ways, say)
-                streams[name] = _stream(bonsai, opened.weight_bytes)
-                alike = likeliest(usual) == likeliest(bonsai)
+                streams[name] = self._stream(ways["bonsai"], opened.weight_bytes)
+                alike = ways["usual"].likeliest() == ways["bonsai"].likeliest()
                 same[name] = {"dtype": opened.weights, "likeliest_text_is_the_usual_ways": alike}
                 same[name] |= self._texts(ways["bonsai"])
         return {
@@ -63,37 +54,52 @@ class Bench:
             "same_texts": same,
         }
 
-    def _measured(self, name: str, ways: Ways, say: Callable[[str], None]) -> Iterator[Measured]:
+    def _open(self, model: BenchModel, processes: ExitStack) -> tuple[Opened, dict[str, Way]]:
+        """Return what is told of Bonsai's engine with a model, and all ways, in the order in which they run."""
+        settings = model.settings(self.settings)
+        usual, bonsai = (processes.enter_context(way_in_a_process()) for _ in range(2))
+        opened = bonsai.open_bonsai(self.engine, settings, self._share)
+        usual.open_usual(model, opened, self._share)
+        ways = {"usual": usual, "bonsai": bonsai}
+        if opened.has_client:
+            client = processes.enter_context(way_in_a_process())
+            client.open_client(settings, opened, self._share)
+            ways["client"] = client
+        return opened, ways
+
+    def _measured(self, name: str, ways: Mapping[str, Way], say: Callable[[str], None]) -> Iterator[Measured]:
         """Yield the figures of each workload on a model."""
         # Whatever is done but once is done before anything is counted.
-        measure(ways, self._short[0], name, 1)
+        measure(ways, self._short[0], name, self.engine, 1)
         for workload in self._short if self.quick else workloads(self.variant, self.starters):
             if workload.name in self.names:
-                figures = measure(ways, workload, name, self.pairs)
+                figures = measure(ways, workload, name, self.engine, self.pairs)
                 say(f"{name}: {workload.name}: {figures.ratio:.2f} times as fast as the usual way")
                 yield figures
 
-    def _texts(self, bonsai: ScriptedEngine) -> dict[str, int]:
+    def _stream(self, bonsai: Way, weight_bytes: int) -> dict[str, Any]:
+        tokens, times = (round(_DECODED_TOKENS * self._share), 1) if self.quick else (_DECODED_TOKENS, _TIMES_DECODED)
+        rate = bonsai.single_stream(tokens, times)
+        return {
+            "tokens_per_second": round(rate, 2),
+            "weight_bytes": weight_bytes,
+            "weight_bytes_per_second": round(rate * weight_bytes),
+        }
+
+    def _texts(self, bonsai: Way) -> dict[str, int]:
         """Return how many texts were drawn in all workloads, and how many of them depended on the workload."""
         texts = _Texts()
         for workload in self._short:
-            bonsai.begin()
-            run(bonsai, workload, time.monotonic)
-            texts.add(bonsai.drawn)
+            texts.add(bonsai.run(workload).drawn)
         return {"texts": len(texts.known), "texts_that_changed": texts.changed}
+
+    @property
+    def _share(self) -> float:
+        return _QUICK_SHARE if self.quick else 1.0
 
     @cached_property
     def _short(self) -> Sequence[Workload]:
         return workloads(self.variant, self.starters, quick=True)
-
-
-def _stream(engine: Engine, weight_bytes: int) -> dict[str, Any]:
-    rate = single_stream(engine)
-    return {
-        "tokens_per_second": round(rate, 2),
-        "weight_bytes": weight_bytes,
-        "weight_bytes_per_second": round(rate * weight_bytes),
-    }
 
 
 class _Texts:

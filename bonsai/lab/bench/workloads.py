@@ -33,17 +33,31 @@ class Workload:
 
 @dataclass
 class Outcome:
-    """What a run of a workload came to: when it began and when steps were finished, in seconds of the clock."""
+    """What a run of a workload came to. Moments are in seconds of the clock."""
 
     began: float
     ended: float = 0.0
+    first_text: float = 0.0
+    """The moment of the first text."""
     steps: list[float] = field(default_factory=list)
+    """When steps were finished."""
+    tokens: int = 0
+    """Tokens that were written."""
+    drawn: dict[tuple[str, int], str] = field(default_factory=dict)
+    """What was drawn by (prompt, seed), before it was replaced by the script."""
+    peak_memory_bytes: int = 0
+    """The most memory in use; 0 where nobody looked."""
     problems: list[str] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """How long it took."""
         return self.ended - self.began
+
+    @property
+    def first_text_seconds(self) -> float:
+        """How long it took to the first text."""
+        return self.first_text - self.began
 
 
 def workloads(variant: PromptVariant, starters: Sequence[Starter], *, quick: bool = False) -> list[Workload]:
@@ -75,6 +89,7 @@ def _marked(chain: Chain, mark: str) -> Chain:
 
 def run(engine: ScriptedEngine, workload: Workload, clock: Callable[[], float]) -> Outcome:
     """Let an engine work a workload off, and return what it came to; raise what a visitor's run raises."""
+    engine.begin()
     outcome = Outcome(clock())
     groups = [(chain,) for chain in workload.chains] if workload.visitors else [workload.chains]
     with ThreadPoolExecutor(len(groups)) as visitors:
@@ -82,6 +97,7 @@ def run(engine: ScriptedEngine, workload: Workload, clock: Callable[[], float]) 
     outcome.ended = clock()
     for one in asked:
         one.result()
+    outcome.first_text, outcome.tokens, outcome.drawn = engine.first_text, engine.tokens, engine.drawn
     return outcome
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from bonsai.chains.advance import advance_each
@@ -42,9 +43,14 @@ class Evaluation:
     folder: Path
     """Where the journals are."""
     variants: Mapping[str, PromptVariant]
-    measure: Measure
+    open_measure: Callable[[], Measure]
     source: str = ""
     """The file of the questions; "" for the shipped ones."""
+
+    @cached_property
+    def measure(self) -> Measure:
+        """What compares the questions, opened when it is needed: an engine that is there before limits its threads."""
+        return self.open_measure()
 
     @property
     def facts_request(self) -> GridRequest:
