@@ -18,9 +18,6 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-# Models this small are slowed down by several threads.
-torch.set_num_threads(1)
-
 TEXTS = [
     "<|system|>You are a helpful assistant.\n<|prompt|>How can a team keep its quality high?\n<|reasoning|>",
     "Small steps, checked each day, keep the quality high.\n<|response|>Check each step.<|endoftext|>",

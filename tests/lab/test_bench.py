@@ -27,12 +27,6 @@ STARTERS = load_starters(ROOT / "examples" / "questions.csv")
 NAMES = ["one-chain", "nine-chains", "eight-variants", "visitors-8", "visitors-32", "twenty-steps"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the processes of the ways to one thread: models this small are slowed down by several."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 @pytest.mark.parametrize(("engine", "names"), [("batching", NAMES), ("local", NAMES[:1])])
 def test_a_quick_run_does_the_same_work_in_both_ways(
     engine: str, names: list[str], model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

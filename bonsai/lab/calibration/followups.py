@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 
 from bonsai.lab.calibration.data import RATED, FollowUp
 from bonsai.lab.calibration.markdown import table
@@ -124,8 +124,13 @@ def _rho(score: Values, rated: Values, groups: Sequence[Values]) -> str:
     for _ in range(_DRAWS):
         rows = np.concatenate([groups[place] for place in draw.integers(0, len(groups), len(groups))])
         if np.ptp(score[rows]) and np.ptp(rated[rows]):
-            drawn.append(spearmanr(score[rows], rated[rows]).statistic)
+            drawn.append(_spearman(score[rows], rated[rows]))
     if not drawn or not np.ptp(score):
         return "none"
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return f"{spearmanr(score, rated).statistic:.2f} ({low:.2f} to {high:.2f})"
+    return f"{_spearman(score, rated):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _spearman(score: Values, rated: Values) -> float:
+    """Return the correlation of the ranks. scipy's own takes three times as long, for a probability with it."""
+    return float(np.corrcoef(rankdata([score, rated], axis=1))[0, 1])
