@@ -2,6 +2,7 @@
 
 import json
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -300,11 +301,9 @@ def test_counts_are_those_of_the_prompt(subject: Subject) -> None:
 
 def fill(engine: Engine, tokens: int) -> str:
     """Return a prompt of exactly so many tokens."""
-    text = ""
-    while engine.count_tokens(text + " a") <= tokens:
-        text += " a"
-    assert engine.count_tokens(text) == tokens
-    return text
+    count = bisect_left(range(2 * tokens), tokens, key=lambda count: engine.count_tokens(" a" * count))
+    assert engine.count_tokens(" a" * count) == tokens
+    return " a" * count
 
 
 def test_a_prompt_that_leaves_no_room_fails_with_both_numbers(subject: Subject) -> None:
