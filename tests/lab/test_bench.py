@@ -13,11 +13,13 @@ from bonsai.chains.questions import load_starters
 from bonsai.cli.main import main
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
+from bonsai.lab.bench.opening import ENGINES
 from bonsai.lab.bench.report import problems, table
 from bonsai.lab.bench.script import ScriptedEngine
+from bonsai.lab.bench.subjects import subject
 from bonsai.lab.bench.usual import BaselineEngine
 from bonsai.lab.bench.workloads import run, workloads
-from bonsai.settings import ROOT
+from bonsai.settings import ROOT, Settings
 from tests import gguf_models, models
 
 pytestmark = pytest.mark.model
@@ -137,15 +139,15 @@ def test_every_run_reads_prompts_of_its_own() -> None:
     assert not prompts[0] & prompts[1]
 
 
-def test_a_workload_is_run_alone_on_a_model_of_random_weights(tmp_path: Path) -> None:
-    out = tmp_path / "bench.json"
-    asked = ["--model", "random-40m", "--workload", "visitors-8"]
-    assert main(["bench", "--quick", "--pairs", "1", *asked, "--out", str(out)]) == 0
-    data = json.loads(out.read_text())
-    assert [(one["model"], one["name"], one["problems"]) for one in data["workloads"]] == [
-        ("random-40m", "visitors-8", [])
-    ]
-    assert 35e6 < data["single_stream"]["random-40m"]["weight_bytes"] / 4 < 45e6
+def test_a_model_of_random_weights_is_loaded_with_its_adapter_as_any_other() -> None:
+    with subject("random-40m", Settings()) as one:
+        engine, opened = ENGINES["batching"](one.settings(Settings()))
+        usual = BaselineEngine(one.model, one.adapter, opened.device, opened.dtype)
+    assert engine.info.adapter_id == usual.info.adapter_id == one.adapter
+    assert 35e6 < opened.weight_bytes / 4 < 45e6
+    sampling = SamplingParams(max_new_tokens=4, temperature=0)
+    (*_, (_, found)), (*_, (_, wanted)) = (way.generate(["Why do cities"], sampling) for way in (engine, usual))
+    assert (found.text, found.completion_tokens) == (wanted.text, 4)
 
 
 def test_a_model_that_cannot_be_loaded_is_told_as_by_any_command(capsys: pytest.CaptureFixture[str]) -> None:
