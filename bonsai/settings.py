@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -153,12 +154,14 @@ def _not_allowed(name: str, value: str, allowed: str) -> str:
     return f"{variable(name)} is {value!r}; it must be {allowed}."
 
 
-def limit_openmp_threads(count: int) -> bool:
-    """Let what uses OpenMP and is loaded later compute on `count` threads; say whether that is so.
+def keep_torch_to_one_thread() -> None:
+    """Let torch compute on one thread in this process, unless OMP_NUM_THREADS says otherwise.
 
-    Where OMP_NUM_THREADS is set, it stays as it is.
+    Its threads wait for each other awake, many times a text. Where a server on this machine, or in this process, has
+    the cores, two take many times as long as one.
     """
-    return os.environ.setdefault("OMP_NUM_THREADS", str(count)) == str(count)
+    if os.environ.setdefault("OMP_NUM_THREADS", "1") == "1" and (torch := sys.modules.get("torch")):
+        torch.set_num_threads(1)
 
 
 def ask_this_machine_directly() -> None:

@@ -2,10 +2,7 @@
 
 import asyncio
 import hashlib
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
@@ -180,22 +177,6 @@ def test_many_texts_share_what_a_large_model_can_keep() -> None:
     assert (small.context_length, small.kept_tokens) == (8192, 16384)
     assert 0.6e9 < small.bytes < 0.9e9
     assert Room(small.model, 1).kept_tokens == 8192
-
-
-@pytest.mark.process
-@pytest.mark.parametrize("first", ["import torch", "pass"])
-def test_torch_computes_on_one_thread_beside_llama_cpp(gguf_file: Path, first: str) -> None:
-    script = f"""
-{first}
-from bonsai.engines import open_engine
-from bonsai.settings import Settings
-open_engine(Settings(engine="llama-cpp", model={str(gguf_file)!r}))
-import torch
-print(torch.get_num_threads())
-"""
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    command = [sys.executable, "-c", script]
-    assert subprocess.check_output(command, cwd=ROOT, env=environment, text=True) == "1\n"
 
 
 def likeliest(model: Any, tokenizer: Any, text: str) -> str:

@@ -1,6 +1,5 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, limit_openmp_threads
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, keep_torch_to_one_thread
 
 NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
@@ -41,18 +40,10 @@ def load(settings: Settings) -> "LlamaCppEngine":
         )
     if settings.zero_gpu:
         raise SettingError(f"BONSAI_ENGINE is {NAME!r}, which uses no leased GPU; on ZeroGPU it must be auto or local.")
-    _keep_torch_to_one_thread()
+    # It shares OpenMP with llama.cpp: once the threads of both are more than the cores, OpenMP has each sleep between
+    # two pieces of work, of which a token has hundreds, and a token took 1.5 times as long.
+    keep_torch_to_one_thread()
     return LlamaCppEngine(*open_server(settings))
-
-
-def _keep_torch_to_one_thread() -> None:
-    """Let torch, by which questions are compared, compute on one thread in this process.
-
-    It shares OpenMP with llama.cpp. Once the threads of both are more than the cores, OpenMP has each sleep between two
-    pieces of work, of which a token has hundreds: it was written in 1.5 times the time.
-    """
-    if limit_openmp_threads(1) and (torch := sys.modules.get("torch")):
-        torch.set_num_threads(1)
 
 
 def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:

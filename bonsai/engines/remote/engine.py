@@ -30,7 +30,7 @@ from bonsai.engines.remote.token_counting import KnownModel, estimate, known_mod
 from bonsai.engines.remote.wire.connection import Connection
 from bonsai.engines.remote.wire.retries import USUAL_POLICY, RetryPolicy
 from bonsai.errors import EngineError, Note, SettingError
-from bonsai.settings import NO_ADAPTER, Settings
+from bonsai.settings import NO_ADAPTER, Settings, keep_torch_to_one_thread
 
 _USUAL_CONTEXT = 2048
 _SIGN_OF_LIFE_SECONDS = 0.1
@@ -51,6 +51,8 @@ def load(settings: Settings) -> "RemoteEngine":
             "BONSAI_ENGINE is 'remote', which asks a server: set BONSAI_BASE_URL to its address, such as "
             "http://127.0.0.1:8000/v1."
         )
+    # The server may be on this machine.
+    keep_torch_to_one_thread()
     return RemoteEngine(settings)
 
 
