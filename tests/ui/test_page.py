@@ -21,7 +21,7 @@ from gradio_client.exceptions import AppError
 
 from bonsai.chains import outcomes
 from bonsai.chains.advance import advance
-from bonsai.chains.chain import Chain, new_chain
+from bonsai.chains.chain import Chain, branch, new_chain
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
@@ -34,6 +34,7 @@ from bonsai.runs.branch_request import BranchRequest
 from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
 from bonsai.ui import context
 from bonsai.ui.locales import translate
+from bonsai.ui.method_tab.events import RunState
 from bonsai.ui.page import build, check_paths, load_examples, serve
 from bonsai.ui.views import status, step_details
 from bonsai.ui.work.gpu import GpuRunner
@@ -48,6 +49,22 @@ def address(served: Any) -> Iterator[str]:
     """The address of a page on which the echo engine answers."""
     with served(EchoEngine(fail_on="broken"), SETTINGS) as address:
         yield address
+
+
+def test_a_branch_stopped_at_once_leaves_the_chain_and_the_sentence_that_says_so() -> None:
+    engine = EchoEngine()
+    demo = build(engine, SETTINGS, load_variants(SETTINGS.prompts), [])
+    events = {number: event for number, event in demo.fns.items() if getattr(event.fn, "__name__", "") == "halt"}
+    ((number, stop),) = (one for one in events.items() if one[1].fn.__self__.key == "qtq")
+    tab = stop.fn.__self__
+    run = tab.context.begin("qtq", QUESTION, steps=2)
+    *_, chains = advance(engine, run.chains, run.sampling)
+    branched = run.with_chains((*chains, branch(chains[0], number=2, keep=1, question="Who gains?")))
+    shown = stop.fn(RunState(branched), None)
+    for then in (event.fn for event in demo.fns.values() if event.trigger_after == number):
+        shown |= then(shown[tab.run_state], None)
+    assert status.NOTHING_WRITTEN in shown[tab.status]
+    assert shown[tab.run_state].run.chains == tuple(chains)
 
 
 @pytest.mark.parametrize(

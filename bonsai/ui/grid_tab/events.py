@@ -36,6 +36,8 @@ _NO_RUN = "There is no run to go on with. Press Run to begin one."
 class GridTab(RunEvents[GridRunState]):
     """The tab Compare or Batch as it is used, with its form and results."""
 
+    draws_after_stop = True
+
     form: GridForm
     variants: Callable[[Mapping[str, PromptVariant] | None], Mapping[str, PromptVariant]]
     added: gr.State

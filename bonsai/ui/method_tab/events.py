@@ -109,10 +109,6 @@ class MethodTab(RunEvents[RunState]):
         except Exception as error:
             yield self.failed(error, state, language)
 
-    def stopped(self, state: RunState, language: str) -> Values:
-        """Return the values that show the run as it was stopped: all at once."""
-        return self.end(state, language)
-
     def end(self, state: RunState, language: str, told: str = "") -> Values:
         """Return the values that show a run which ended here; a chain of which nothing was written is left out."""
         chains = [stop(chain, self.context.measure) for chain in state.run.chains if chain.finished or _begun(chain)]

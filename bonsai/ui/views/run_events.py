@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import gradio as gr
 
@@ -59,6 +59,9 @@ class RunButtons:
 class RunEvents(ABC, Generic[Shown]):
     """One tab as it is used: its places, and the visitor's run."""
 
+    draws_after_stop: ClassVar[bool] = False
+    """Whether a run takes a moment to draw, so that what was stopped is said first, by `stopped`."""
+
     context: PageContext
     key: str
     """The tab's name in the browser."""
@@ -98,10 +101,6 @@ class RunEvents(ABC, Generic[Shown]):
     @abstractmethod
     def end(self, state: Shown, language: str, told: str = "") -> Values:
         """Return the values that show a run which ended here, whatever was still to come; `told` is a status line."""
-
-    @abstractmethod
-    def stopped(self, state: Shown, language: str) -> Values:
-        """Return the values that show at once that a run was stopped."""
 
     @abstractmethod
     def opened(self, file: Path) -> Shown:
@@ -177,8 +176,8 @@ class RunEvents(ABC, Generic[Shown]):
         buttons, places, state = self.buttons, self.places, self.run_state
         ends: dict[str, Any] = {"cancels": list(at_work), "queue": False, **QUIET}
         halted = buttons.stop.click(self.halt, state, places, **ends)
-        # What was stopped is said at once; to draw it may take a moment.
-        halted.then(self.draw, state, places, queue=False, **QUIET)
+        if self.draws_after_stop:
+            halted.then(self.draw, state, places, queue=False, **QUIET)
         buttons.clear.click(self.wipe, None, [self.question, *places], **ends)
         buttons.opened.upload(self.open, buttons.opened, places, queue=False, **QUIET)
 
@@ -187,6 +186,10 @@ class RunEvents(ABC, Generic[Shown]):
         if state is None:
             return self.blank(status.line(translatable(status.NOTHING_WRITTEN)))
         return self.stopped(state, language_of(request))
+
+    def stopped(self, state: Shown, language: str) -> Values:
+        """Return the values that show at once that a run was stopped."""
+        return self.end(state, language)
 
     def draw(self, state: Shown | None, request: gr.Request) -> Values:
         """Show the run as it was when it was stopped, with all that was written."""
