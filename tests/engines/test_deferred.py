@@ -168,12 +168,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: P
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env={
-            **os.environ,
-            "BONSAI_ENGINE": "batching",
-            "BONSAI_MODEL": str(tmp_path),
-            "BONSAI_EMBEDDER": NO_EMBEDDER,
-        },
+        env={**os.environ, "BONSAI_ENGINE": "batching", "BONSAI_MODEL": str(tmp_path)},
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"bonsai: The model {tmp_path} has no config.json in {tmp_path}."

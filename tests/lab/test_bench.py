@@ -13,11 +13,12 @@ from bonsai.chains.questions import load_starters
 from bonsai.cli.main import main
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
-from bonsai.lab.bench.opening import ENGINES
+from bonsai.lab.bench.measuring import measure
 from bonsai.lab.bench.report import problems, table
 from bonsai.lab.bench.script import ScriptedEngine
 from bonsai.lab.bench.subjects import subject
 from bonsai.lab.bench.usual import BaselineEngine
+from bonsai.lab.bench.ways import Way
 from bonsai.lab.bench.workloads import run, workloads
 from bonsai.settings import ROOT, Settings
 from tests import gguf_models, models
@@ -29,19 +30,19 @@ STARTERS = load_starters(ROOT / "examples" / "questions.csv")
 NAMES = ["one-chain", "nine-chains", "eight-variants", "visitors-8", "visitors-32", "twenty-steps"]
 
 
-@pytest.mark.parametrize(("engine", "names"), [("batching", NAMES), ("local", NAMES[:1])])
+@pytest.mark.parametrize("engine", ["batching", "local"])
 def test_a_quick_run_does_the_same_work_in_both_ways(
-    engine: str, names: list[str], model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    engine: str, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "bench.json"
     # Its texts get longer than the tiny model's configuration says; nothing else hinders it.
     base = shutil.copytree(model_folder, tmp_path / "base")
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
-    asked = ["--engine", engine, "--model", str(base), *(f"--workload={name}" for name in names)]
+    asked = ["--engine", engine, "--model", str(base)]
     assert main(["bench", "--quick", "--pairs", "1", *asked, "--out", str(out)]) == 0
     data = json.loads(out.read_text())
-    assert [one["name"] for one in data["workloads"]] == names
+    assert [one["name"] for one in data["workloads"]] == NAMES
     for one in data["workloads"]:
         assert one["problems"] == []
         assert (one["model"], one["engine"]) == (str(base), engine)
@@ -139,15 +140,16 @@ def test_every_run_reads_prompts_of_its_own() -> None:
     assert not prompts[0] & prompts[1]
 
 
-def test_a_model_of_random_weights_is_loaded_with_its_adapter_as_any_other() -> None:
-    with subject("random-40m", Settings()) as one:
-        engine, opened = ENGINES["batching"](one.settings(Settings()))
-        usual = BaselineEngine(one.model, one.adapter, opened.device, opened.dtype)
-    assert engine.info.adapter_id == usual.info.adapter_id == one.adapter
+def test_a_workload_is_run_alone_on_a_model_of_random_weights() -> None:
+    visitors = next(one for one in workloads(VARIANT, STARTERS, quick=True) if one.name == "visitors-8")
+    with subject("random-40m", Settings()) as model:
+        bonsai, usual = Way(), Way()
+        opened = bonsai.open_bonsai("batching", model.settings(Settings()), 1 / 12)
+        usual.open_usual(model, opened, 1 / 12)
+        found = measure({"usual": usual, "bonsai": bonsai}, visitors, model.name, "batching", 1)
+        assert bonsai.likeliest() == usual.likeliest()
+    assert (found.model, found.name, found.problems) == ("random-40m", "visitors-8", ())
     assert 35e6 < opened.weight_bytes / 4 < 45e6
-    sampling = SamplingParams(max_new_tokens=4, temperature=0)
-    (*_, (_, found)), (*_, (_, wanted)) = (way.generate(["Why do cities"], sampling) for way in (engine, usual))
-    assert (found.text, found.completion_tokens) == (wanted.text, 4)
 
 
 def test_a_model_that_cannot_be_loaded_is_told_as_by_any_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,8 +78,7 @@ class Bench:
                 yield figures
 
     def _stream(self, bonsai: Way, weight_bytes: int) -> dict[str, Any]:
-        tokens, times = (round(_DECODED_TOKENS * self._share), 1) if self.quick else (_DECODED_TOKENS, _TIMES_DECODED)
-        rate = bonsai.single_stream(tokens, times)
+        rate = bonsai.single_stream(round(_DECODED_TOKENS * self._share), 1 if self.quick else _TIMES_DECODED)
         return {
             "tokens_per_second": round(rate, 2),
             "weight_bytes": weight_bytes,
