@@ -175,7 +175,7 @@ def test_a_model_that_takes_more_memory_than_is_free_is_not_loaded(
 def test_many_texts_share_what_a_large_model_can_keep() -> None:
     small = Room(read_gguf(find_model(SMOLLM2)), 32)
     assert (small.context_length, small.kept_tokens) == (8192, 16384)
-    assert 1.0e9 < small.bytes < 1.3e9
+    assert 0.6e9 < small.bytes < 0.9e9
     assert Room(small.model, 1).kept_tokens == 8192
 
 
@@ -393,21 +393,6 @@ def test_a_prompt_goes_on_from_its_beginning_though_what_was_written_after_it_is
         before = between.read
         list(engine.generate([answer], SamplingParams(max_new_tokens=1)))
         assert between.read - before < whole - tokens + 5
-
-
-def test_a_text_goes_on_from_what_was_read_though_more_texts_than_there_are_slots_came_between(
-    llama_server: LlamaServer,
-) -> None:
-    server = copy(llama_server)
-    with CountingProxy(int(server.address.rpartition(":")[2]), b"nothing is refused").running() as between:
-        server.address = between.address
-        engine = LlamaCppEngine(server, EngineInfo("llama-cpp", "tiny", context_length=256, max_batch_size=8))
-        sampling = SamplingParams(max_new_tokens=1)
-        prompts = [f"{number} gardeners ask why their moss grows.\n" * 3 for number in range(server.room.parallel + 8)]
-        list(engine.generate(prompts, sampling))
-        before = between.read
-        list(engine.generate([prompts[0] + "Why?"], sampling))
-        assert between.read - before < engine.count_tokens(prompts[0]) / 2
 
 
 @pytest.mark.model

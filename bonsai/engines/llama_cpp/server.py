@@ -25,8 +25,6 @@ from bonsai.settings import ROOT
 _LONGEST_CONTEXT = 8192
 # What all texts in the making have together: as many tokens as fit in so many bytes, but a whole context at least.
 _MOST_KEPT_TOKENS, _MOST_KEPT_BYTES = 16_384, 2**30
-# What was read for texts that are over is put aside: as much as for those in the making, at most so many bytes.
-_MOST_ASIDE_BYTES = 2**29
 _BYTES_OF_A_NUMBER = 2
 # What llama.cpp computes with, beside the weights and what was read.
 _WORKING_BYTES = 256 * 2**20
@@ -59,16 +57,7 @@ class Room:
     @property
     def bytes(self) -> int:
         """The memory that is needed, in bytes; an estimate."""
-        return self.model.weight_bytes + self._kept_bytes + (self.aside_mib << 20) + _WORKING_BYTES
-
-    @property
-    def aside_mib(self) -> int:
-        """The memory for what was read for texts that are over, in MiB."""
-        return max(1, min(self._kept_bytes, _MOST_ASIDE_BYTES) >> 20)
-
-    @property
-    def _kept_bytes(self) -> int:
-        return self.kept_tokens * self._bytes_per_token
+        return self.model.weight_bytes + self.kept_tokens * self._bytes_per_token + _WORKING_BYTES
 
     @property
     def _bytes_per_token(self) -> int:
@@ -142,9 +131,8 @@ def start(room: Room, adapter: Path | None, key: str, verbosity: int) -> Any:
     params.ui = params.endpoint_slots = False
     # Slots share what is kept, so that a slot more costs nothing, and one text may have the whole context.
     params.n_ctx, params.n_parallel, params.kv_unified = room.kept_tokens, room.parallel, True
-    # With every token llama.cpp passes over all that any slot holds: what is left of a text that is over is put aside
-    # when the next text begins, and brought back for a prompt that goes on from it.
-    params.cache_ram_mib, params.cache_idle_slots = room.aside_mib, True
+    # What was read stays with its slot: a copy beside it would be made and brought back with every change of texts.
+    params.cache_ram_mib, params.cache_idle_slots = 0, False
     # A prompt that shares but its beginning with another text leaves the slot to that one, which will go on. One
     # whose Reasoning was replaced shares a little less than half, and goes on all the same.
     params.slot_prompt_similarity = 0.4
