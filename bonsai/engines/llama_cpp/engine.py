@@ -1,7 +1,8 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -112,10 +113,11 @@ class LlamaCppEngine(RemoteEngine):
         if info.adapter_id:
             fields["lora"] = [{"id": 0, "scale": scale}]
         settings = Settings(base_url=server.url, api_key=server.key, concurrency=room.parallel)
-        super().__init__(settings, dialect=Dialect(fields=fields, encode=self._encode))
-        self._llama, self._special = server, room.model.special_tokens
+        super().__init__(settings, dialect=Dialect(fields=fields, more=self._slot, encode=self._encode))
+        self._llama, self._special, self._scale = server, room.model.special_tokens, scale
         self._tokenised = lru_cache(4096)(self._tokenise)
         self._shared = SharedPrefix()
+        self._slots: dict[StreamedCompletion, int | None] = {}
         self._server.turn = self._turn
         self.info = replace(info if scale else replace(info, adapter_id="", notes=()), device=server.device)
 
@@ -134,10 +136,26 @@ class LlamaCppEngine(RemoteEngine):
     def _count_ahead(self, prompts: Sequence[Prompt]) -> None:
         """Leave prompts to be counted as they begin: that takes no time here."""
 
-    def _turn(self, rows: Sequence[StreamedCompletion]) -> AbstractAsyncContextManager[None]:
-        """Return the turn of the rows among those whose prompts begin as theirs."""
-        request = rows[0].request
-        return self._shared.turn(self._tokenised(request.prompt), request.sampling.max_new_tokens)
+    @asynccontextmanager
+    async def _turn(self, rows: Sequence[StreamedCompletion]) -> AsyncIterator[None]:
+        """Hold the turn of the rows among those whose prompts begin as theirs, and a slot for the first of them."""
+        row = rows[0]
+        tokens, most = self._tokenised(row.request.prompt), row.request.sampling.max_new_tokens
+        async with self._shared.turn(tokens, most):
+            with self._llama.slots.taken(tokens, most, self._scale) as slot:
+                # First, so that the text is not kept behind what is forgotten.
+                if surplus := self._llama.slots.surplus():
+                    await asyncio.to_thread(self._llama.empty, surplus)
+                self._slots[row] = slot
+                try:
+                    yield
+                finally:
+                    del self._slots[row]
+
+    def _slot(self, row: StreamedCompletion) -> Mapping[str, int]:
+        """Return the field that tells in which slot a row is to be written, if that was chosen."""
+        slot = self._slots.get(row)
+        return {} if slot is None else {"id_slot": slot}
 
     def _encode(self, row: StreamedCompletion) -> list[int]:
         """Return the tokens that are to be completed: those of the prompt, and of what was written of the text."""

@@ -7,7 +7,8 @@ import secrets
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from bonsai.engines.gguf.header import GgufFile
+from bonsai.engines.llama_cpp.slots import Slots
 from bonsai.errors import EngineError, first_line
 from bonsai.settings import ROOT
 
@@ -29,7 +31,7 @@ _BYTES_OF_A_NUMBER = 2
 # What llama.cpp computes with, beside the weights and what was read.
 _WORKING_BYTES = 256 * 2**20
 _SILENT, _ERRORS = -1, 1
-_SECONDS_TO_FAIL_AGAIN = 120
+_SECONDS_TO_FAIL_AGAIN, _SECONDS_TO_EMPTY = 120, 1.0
 _LOOKS, _SECONDS_TO_LOOK = 5, 0.1
 # A line of llama.cpp's log that tells of an error: time, E, a function, perhaps what it was doing, and what is wrong.
 _ERROR = re.compile(r"^[\d.]+ E [^:]*: (?:error loading model: )?(.+)$", re.MULTILINE)
@@ -87,6 +89,7 @@ class LlamaServer:
         room.check()
         self.room = room
         self.key = secrets.token_urlsafe()
+        self.slots = Slots(room.parallel)
         try:
             self._server = start(room, adapter, self.key, _SILENT)
         except RuntimeError as error:
@@ -104,16 +107,26 @@ class LlamaServer:
         With `begins` they are preceded by the one that begins a text, if the model has one; with `special` the text of
         a special token is that token. Raises EngineError if the server is gone.
         """
-        body = json.dumps({"content": text, "add_special": begins, "parse_special": special})
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        asked = {"content": text, "add_special": begins, "parse_special": special}
         try:
-            with closing(HTTPConnection(urlsplit(self.address).netloc)) as connection:
-                connection.request("POST", "/tokenize", body, headers)
-                return list(json.loads(connection.getresponse().read())["tokens"])
+            return list(self._ask("/tokenize", asked)["tokens"])
         except (OSError, HTTPException, ValueError, KeyError) as error:
             raise EngineError(
                 f"llama.cpp's server in this process has ended ({first_line(error)}). Start Bonsai again."
             ) from error
+
+    def empty(self, slots: Iterable[int]) -> None:
+        """Have slots forget what they keep, as far as the server comes to it within a moment."""
+        # It is no loss if one is not emptied. If the server is gone, the next text tells of it.
+        with suppress(OSError, HTTPException, ValueError):
+            for slot in slots:
+                self._ask(f"/slots/{slot}?action=erase", {}, _SECONDS_TO_EMPTY)
+
+    def _ask(self, path: str, body: Mapping[str, object], seconds: float | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        with closing(HTTPConnection(urlsplit(self.address).netloc, timeout=seconds)) as connection:
+            connection.request("POST", path, json.dumps(body), headers)
+            return json.loads(connection.getresponse().read())
 
     @property
     def device(self) -> str:
@@ -131,11 +144,10 @@ def start(room: Room, adapter: Path | None, key: str, verbosity: int) -> Any:
     params.ui = params.endpoint_slots = False
     # Slots share what is kept, so that a slot more costs nothing, and one text may have the whole context.
     params.n_ctx, params.n_parallel, params.kv_unified = room.kept_tokens, room.parallel, True
+    # Slots can be emptied only where they could be saved as well; nobody asks for that.
+    params.slot_save_path = os.devnull
     # What was read stays with its slot: a copy beside it would be made and brought back with every change of texts.
     params.cache_ram_mib, params.cache_idle_slots = 0, False
-    # A prompt that shares but its beginning with another text leaves the slot to that one, which will go on. One
-    # whose Reasoning was replaced shares a little less than half, and goes on all the same.
-    params.slot_prompt_similarity = 0.4
     if adapter:
         lora = _library().CommonAdapterLoraInfo()
         lora.path, lora.scale = str(adapter), 1.0

@@ -1,11 +1,11 @@
 """Prompts that begin alike, such as candidates that differ by their moves: what they share is read once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import takewhile
 
-Tokens = list[int]
+Tokens = Sequence[int]
 
 # In tokens: a shorter beginning is read again in less time than a turn is waited for.
 _WORTH_SHARING = 64
@@ -39,9 +39,9 @@ class SharedPrefix:
     def _worth_waiting_for(self, tokens: Tokens, most: int) -> asyncio.Event | None:
         """Return the end of a prompt that shares most of these tokens, and more than are read while it is written."""
         enough = max(_WORTH_SHARING, _READ_WHILE_ONE_IS_WRITTEN * most, len(tokens) / 2)
-        return next((end for end, other in self._under_way.items() if _shared(tokens, other) >= enough), None)
+        return next((end for end, other in self._under_way.items() if shared(tokens, other) >= enough), None)
 
 
-def _shared(one: Tokens, other: Tokens) -> int:
+def shared(one: Tokens, other: Tokens) -> int:
     """Return how many tokens two prompts begin with alike."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -54,6 +54,8 @@ class Dialect:
     """Other names that it has for fields, as `repeat_penalty`."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What is sent with every request beside the options, as `min_p`."""
+    more: Callable[[StreamedCompletion], Mapping[str, Any]] = field(default_factory=lambda: _nothing_more)
+    """What is sent beside that with the request for one row and those that go with it."""
     encode: Callable[[StreamedCompletion], str | list[int]] = field(default_factory=lambda: _as_text)
     """How the server is told what to complete: as text, or as tokens."""
     _patience: dict[str, int] = field(default_factory=dict)
@@ -110,7 +112,7 @@ class Dialect:
         if "stream" not in offered:
             del values["stream_options"]
         values = {name: value for name, value in values.items() if name in offered}
-        body = {"model": model, "max_tokens": rows[0].limit, **self.fields, **values}
+        body = {"model": model, "max_tokens": rows[0].limit, **self.fields, **self.more(rows[0]), **values}
         body = {self.names.get(name, name): value for name, value in body.items()}
         if self.api == "completions":
             return body | {"prompt": self.encode(rows[0])}
@@ -146,6 +148,10 @@ def _named(message: str, texts: str) -> set[str]:
 def _folded(text: str) -> str:
     """Return a text in which quoting and spaces make no difference."""
     return re.sub(r"[\W_]+", " ", re.sub(r"\\[nrt]", " ", text)).casefold().strip()
+
+
+def _nothing_more(_row: StreamedCompletion) -> Mapping[str, Any]:
+    return {}
 
 
 def _as_text(row: StreamedCompletion) -> str:
