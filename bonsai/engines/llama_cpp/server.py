@@ -146,7 +146,8 @@ def start(room: Room, adapter: Path | None, key: str, verbosity: int) -> Any:
     params.n_ctx, params.n_parallel, params.kv_unified = room.kept_tokens, room.parallel, True
     # Slots can be emptied only where they could be saved as well; nobody asks for that.
     params.slot_save_path = os.devnull
-    # What was read stays with its slot: a copy beside it would be made and brought back with every change of texts.
+    # What was read stays with its slot. What llama.cpp puts aside it finds by its tokens alone: it would bring back
+    # what was read with the adapter for a text without it.
     params.cache_ram_mib, params.cache_idle_slots = 0, False
     if adapter:
         lora = _library().CommonAdapterLoraInfo()
