@@ -16,7 +16,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from bonsai.engines import open_engine
-from bonsai.engines.base import Completion, Prompt, Request, SamplingParams
+from bonsai.engines.base import Completion, Prompt, Request, RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.remote import engine as remote
@@ -307,6 +307,35 @@ def test_candidates_that_fail_together_are_asked_for_one_by_one(server: SmallSer
     found = last(engine, [PROMPT] * 2, [PARAMS, replace(PARAMS, seed=4)])
     assert found[0].text == WANTED
     assert [body.get("n") for body in server.asked] == [2, None, None]
+
+
+def test_texts_that_a_server_has_no_room_for_together_are_written_alone() -> None:
+    all_begun, alone, beside = threading.Barrier(2), [], []
+
+    class Watched(EchoEngine):
+        def stream(self, queue: RequestQueue) -> Snapshots:
+            others = threading.Semaphore(0)
+            beside.append(others)
+            for other in beside:
+                other.release()
+            others.acquire()
+            alone.append(not others.acquire(timeout=0.1))
+            yield from super().stream(queue)
+            beside.remove(others)
+
+    def run_out(handler: Handler, _body: Body) -> None:
+        handler.begin()
+        all_begun.wait(20)
+        handler.send({"error": {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}})
+
+    with SmallServer(Watched()).running() as server:
+        engine = open_remote(server)
+        alone.clear()
+        server.faults.extend([run_out] * 2)
+        candidates = [PARAMS, replace(PARAMS, seed=4)]
+        found = last(engine, [PROMPT, "With candidates", "With candidates"], [PARAMS, *candidates])
+    assert [bool(done.text and not done.error) for done in found] == [True] * 3
+    assert alone == [True] * 3
 
 
 def test_a_server_that_has_nothing_is_asked_for_nothing_more() -> None:

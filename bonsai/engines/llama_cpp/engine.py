@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from bonsai.engines.base import Engine, EngineInfo, Prompt
+from bonsai.engines.base import Engine, EngineInfo, Prompt, Request, RequestQueue
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.adapter_file import base_notes, find_adapter
@@ -136,12 +136,19 @@ class LlamaCppEngine(RemoteEngine):
     def _count_ahead(self, prompts: Sequence[Prompt]) -> None:
         """Leave prompts to be counted as they begin: that takes no time here."""
 
+    def _take(self, queue: RequestQueue, room: int) -> list[Request]:
+        """Return the next request, and with it as many for its prompt as the shared context has room for."""
+        if first := queue.peek():
+            tokens, most = self.count_tokens(first.prompt), first.sampling.max_new_tokens
+            room = min(room, max(1, (self._llama.room.kept_tokens - tokens) // most))
+        return super()._take(queue, room)
+
     @asynccontextmanager
     async def _turn(self, rows: Sequence[StreamedCompletion]) -> AsyncIterator[None]:
-        """Hold the turn of the rows among those whose prompts begin as theirs, and a slot for the first of them."""
+        """Hold the rows' turn among those whose prompts begin as theirs, room, and a slot for the first of them."""
         row = rows[0]
-        tokens, most = self._tokenised(row.request.prompt), row.request.sampling.max_new_tokens
-        async with self._shared.turn(tokens, most):
+        tokens, most = self._tokenised(row.request.prompt), row.limit
+        async with self._shared.turn(tokens, most), self._llama.context.taken(len(tokens) + len(rows) * most):
             with self._llama.slots.taken(tokens, most, self._scale) as slot:
                 # First, so that the text is not kept behind what is forgotten.
                 if surplus := self._llama.slots.surplus():

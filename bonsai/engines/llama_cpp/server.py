@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from bonsai.engines.gguf.header import GgufFile
+from bonsai.engines.llama_cpp.shared_context import SharedContext
 from bonsai.engines.llama_cpp.slots import Slots
 from bonsai.errors import EngineError, first_line
 from bonsai.settings import ROOT
@@ -89,7 +90,7 @@ class LlamaServer:
         room.check()
         self.room = room
         self.key = secrets.token_urlsafe()
-        self.slots = Slots(room.parallel)
+        self.slots, self.context = Slots(room.parallel), SharedContext(room.kept_tokens)
         try:
             self._server = start(room, adapter, self.key, _SILENT)
         except RuntimeError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bonsai.engines.base import Completion
@@ -14,6 +15,17 @@ from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
 
 Rows = list[StreamedCompletion]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is the same for all attempts at some rows."""
+
+    tell: Tell
+    sentence: Callable[[ServerError], str]
+    """What is said of an error."""
+    is_alone: bool = False
+    """Whether nothing else is asked for meanwhile."""
 
 
 class Completions:
@@ -30,10 +42,15 @@ class Completions:
     async def complete(self, rows: Rows, tell: Tell, sentence: Callable[[ServerError], str]) -> None:
         """Complete the rows, of one prompt and with one seed after the other, and tell of each snapshot.
 
-        Each is told its end within the policy's deadline; `sentence` says what went wrong.
+        Each is told its end within the policy's deadline, which begins again for a text that is to be written alone;
+        `sentence` says what went wrong.
         """
+        job = _Job(tell, sentence)
         async with self.room(len(rows)):
-            await self._finish(rows, tell, sentence, self._now() + self.policy.deadline)
+            crowded = await self._finish(rows, job, self._now() + self.policy.deadline)
+        for row in crowded:
+            async with self.room(self._most):
+                await self._finish([row], replace(job, is_alone=True), self._now() + self.policy.deadline)
 
     async def ask_once(self, rows: Rows, offered: frozenset[str]) -> ServerError | None:
         """Ask for the rows once with these options; return what went wrong, None if nothing did."""
@@ -61,10 +78,11 @@ class Completions:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
-    async def _finish(
-        self, rows: Rows, tell: Tell, sentence: Callable[[ServerError], str], end: float, tries: int = 0
-    ) -> None:
-        """Ask for the rows, again and again if need be, until each is finished; after a failure each by itself."""
+    async def _finish(self, rows: Rows, job: "_Job", end: float, tries: int = 0) -> Rows:
+        """Ask for the rows, again and again if need be, until each is finished; after a failure each by itself.
+
+        Return those for which the server had no room beside others, to be asked for while nothing else is.
+        """
         refusals: list[ServerError] = []
         without: set[str] = set()
         offered: frozenset[str] = frozenset()
@@ -73,15 +91,15 @@ class Completions:
             if without or self.dialect.lacks:
                 self.dialect.learn(offered, without)
                 without.clear()
-            tell(index, completion)
+            job.tell(index, completion)
 
         while True:
             offered = self.dialect.offered() - without
             body = self.dialect.body(self.model, rows, offered)
             error = await self._attempt(rows, body, told, end)
             rows = [row for row in rows if not row.last.finished]
-            if not rows:
-                return
+            if not rows or (error and error.is_crowded and not job.is_alone):
+                return rows
             if error and error.is_answer and len(rows) == 1:
                 refusals.append(error)
                 blamed = self.dialect.blamed(error, body, rows[0].texts) & offered
@@ -91,15 +109,15 @@ class Completions:
             tries += 1
             pause = self._pause(error, tries, len(rows))
             if pause is None or self._now() + pause >= end:
-                _fail(rows, sentence((refusals or [error or ServerError(Trouble.LOST)])[0]), tell)
-                return
+                _fail(rows, job.sentence((refusals or [error or ServerError(Trouble.LOST)])[0]), job.tell)
+                return []
             if pause:
                 await self.policy.sleep(pause)
             if len(rows) > 1:
                 refused = error is not None and error.refuses_request
-                learn = self._learning_from(rows, tell) if refused else tell
-                await asyncio.gather(*(self._finish([row], learn, sentence, end, tries) for row in rows))
-                return
+                each = replace(job, tell=self._learning_from(rows, job.tell)) if refused else job
+                left = await asyncio.gather(*(self._finish([row], each, end, tries) for row in rows))
+                return [row for some in left for row in some]
 
     def _learning_from(self, rows: Rows, tell: Tell) -> Tell:
         """Return a `tell` that first notes, once a row is complete by itself, that they are not to be had together."""

@@ -82,6 +82,11 @@ class ServerError(Exception):
         return failed and self.passing and not asked
 
     @property
+    def is_crowded(self) -> bool:
+        """Say whether the texts in the making had no more room together, as where llama.cpp's slots share a context."""
+        return self.is_answer and "context size has been exceeded" in self.message.lower()
+
+    @property
     def passing(self) -> bool:
         """Say whether asking again may help."""
         if self.kind not in (Trouble.REFUSED, Trouble.SAID):
