@@ -79,10 +79,7 @@ class Completions:
         return asyncio.get_running_loop().time()
 
     async def _finish(self, rows: Rows, job: "_Job", end: float, tries: int = 0) -> Rows:
-        """Ask for the rows, again and again if need be, until each is finished; after a failure each by itself.
-
-        Return those for which the server had no room beside others, to be asked for while nothing else is.
-        """
+        """Finish the rows, asked again if need be, after a failure each; return those for which there was no room."""
         refusals: list[ServerError] = []
         without: set[str] = set()
         offered: frozenset[str] = frozenset()
@@ -116,8 +113,7 @@ class Completions:
             if len(rows) > 1:
                 refused = error is not None and error.refuses_request
                 each = replace(job, tell=self._learning_from(rows, job.tell)) if refused else job
-                left = await asyncio.gather(*(self._finish([row], each, end, tries) for row in rows))
-                return [row for some in left for row in some]
+                return sum(await asyncio.gather(*(self._finish([row], each, end, tries) for row in rows)), [])
 
     def _learning_from(self, rows: Rows, tell: Tell) -> Tell:
         """Return a `tell` that first notes, once a row is complete by itself, that they are not to be had together."""
