@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 import gradio as gr
-from gradio.http_server import INITIAL_PORT_VALUE
+from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME
 
 from bonsai.chains.formats import format_name
 from bonsai.chains.outcomes import Method
@@ -22,6 +22,7 @@ from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
 from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, ask_this_machine_directly, is_path
 from bonsai.ui import api, tabs
+from bonsai.ui.address import check_address
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, short_name, translatable
 from bonsai.ui.work import session
@@ -136,39 +137,32 @@ def build(
 def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> str:
     """Open the page and return its address.
 
-    Without a host and a port they are those of the platform, and else 127.0.0.1 and 7860. Raises BonsaiError if the
-    port is taken.
+    Without a host and a port they are those of the platform, and else 127.0.0.1 and 7860. Raises UsageError or
+    BonsaiError if it cannot be opened there.
     """
-    port = INITIAL_PORT_VALUE if port is None else port
+    host, port = host or LOCALHOST_NAME, INITIAL_PORT_VALUE if port is None else port
+    check_address(host, port)
     ask_this_machine_directly()
-    try:
-        # Gradio tells of its MCP server on stdout, which is for tables alone.
-        with contextlib.redirect_stdout(sys.stderr):
-            _, address, _ = demo.launch(
-                server_name=host,
-                server_port=port,
-                prevent_thread_lock=True,
-                quiet=True,
-                theme=theme(),
-                css_paths=Path(__file__).with_name("page.css"),
-                head=f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>",
-                i18n=I18N,
-                mcp_server=True,
-                ssr_mode=False,
-                share=False,
-                show_error=True,
-                run_history=False,
-                enable_monitoring=False,
-                footer_links=["api"],
-                max_file_size="40mb",
-            )
-    except OSError as error:
-        raise BonsaiError(
-            "The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
-            "python -m bonsai serve --port {next}",
-            port=port,
-            next=port + 1,
-        ) from error
+    # Gradio tells of its MCP server on stdout, which is for tables alone.
+    with contextlib.redirect_stdout(sys.stderr):
+        _, address, _ = demo.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            theme=theme(),
+            css_paths=Path(__file__).with_name("page.css"),
+            head=f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>",
+            i18n=I18N,
+            mcp_server=True,
+            ssr_mode=False,
+            share=False,
+            show_error=True,
+            run_history=False,
+            enable_monitoring=False,
+            footer_links=["api"],
+            max_file_size="40mb",
+        )
     print(f"Bonsai is open at {address}", file=sys.stderr, flush=True)
     return str(address)
 

@@ -33,7 +33,7 @@ from bonsai.engines.batching.engine import BatchingEngine
 from bonsai.engines.batching.seeded_sampling import SeededSampler, gumbel
 from bonsai.engines.local import engine as local
 from bonsai.errors import EngineError, SettingError, UsageError
-from bonsai.settings import ROOT, SMOLLM2, Settings
+from bonsai.settings import ROOT, Settings
 from tests import models
 
 pytestmark = pytest.mark.model
@@ -237,15 +237,13 @@ def test_callers_on_many_threads_share_each_pass(batching_engine: BatchingEngine
     assert len(seen) < 3 * PARAMS.max_new_tokens
 
 
-@pytest.mark.model
-def test_the_second_call_of_a_chain_reads_only_what_is_new() -> None:
-    engine = batching.load(Settings(model=SMOLLM2))
-    first = "<|system|>You are a patient gardener.\n<|prompt|>Why do cities need forests?\n<|reasoning|>" * 8
-    written = last(engine, [first], replace(PARAMS, temperature=0, max_new_tokens=60))[0].text
+def test_the_second_call_of_a_chain_reads_only_what_is_new(batching_engine: BatchingEngine) -> None:
+    first = "<|system|>You are a patient gardener.\n<|prompt|>Why do cities need forests?\n<|reasoning|>" * 3
+    written = last(batching_engine, [first], replace(PARAMS, temperature=0, max_new_tokens=60))[0].text
     second = first + written + "\n<|response|>"
-    with passes(engine) as seen:
-        last(engine, [second], replace(PARAMS, max_new_tokens=1))
-    assert sum(map(sum, seen)) < engine.count_tokens(second) / 10
+    with passes(batching_engine) as seen:
+        last(batching_engine, [second], replace(PARAMS, max_new_tokens=1))
+    assert sum(map(sum, seen)) < batching_engine.count_tokens(second) / 10
 
 
 def test_candidates_of_one_prompt_share_its_reading(batching_engine: BatchingEngine) -> None:
