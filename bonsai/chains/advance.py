@@ -1,5 +1,6 @@
 """The core: many chains advanced together, by one engine that always has enough to do."""
 
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +14,37 @@ from bonsai.measures.similarity import WORDS, Measure
 _HEARTBEAT_SECONDS = 0.1
 
 
+class _ChainQueue(RequestQueue):
+    """The requests of many chains: what goes on with one comes before what begins another.
+
+    What an engine keeps of a chain then serves its next role, also where it cannot take all chains at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._roles: deque[_PlaceInRole] = deque()
+        self._numbers = count()
+        self.taken: dict[int, _PlaceInRole] = {}
+        """The role of each request that the engine has taken, and its place among the completions, by its number."""
+
+    def ask(self, role: "_PendingRole", *, goes_on: bool) -> None:
+        """Put all requests of a role, before those that wait if it goes on with a chain."""
+        wanted = role.request
+        requests = list(map(Request, wanted.prompts, wanted.sampling))
+        roles = [(role, k) for k in range(len(requests))]
+        if goes_on:
+            self._waiting.extendleft(reversed(requests))
+            self._roles.extendleft(reversed(roles))
+        else:
+            self._waiting.extend(requests)
+            self._roles.extend(roles)
+
+    def take(self) -> Request:
+        """Remove and return the first request."""
+        self.taken[next(self._numbers)] = self._roles.popleft()
+        return super().take()
+
+
 @dataclass
 class _PendingRole:
     """A role that waits for its completions."""
@@ -24,6 +56,9 @@ class _PendingRole:
     """The latest snapshot of each completion."""
     chain: Chain
     """The chain updated with them."""
+
+
+_PlaceInRole = tuple[_PendingRole, int]
 
 
 def advance_each(
@@ -60,16 +95,11 @@ def advance_each(
 def _grow(
     engine: Engine, coming: Iterator[tuple[int, Chain]], sampling: SamplingParams, measure: Measure
 ) -> Generator[tuple[int, Chain], None, None]:
-    queue = RequestQueue()
-    roles: dict[int, tuple[_PendingRole, int]] = {}
-    numbers = count()
+    queue = _ChainQueue()
 
-    def ask(place: int, chain: Chain) -> None:
+    def ask(place: int, chain: Chain, *, goes_on: bool = False) -> None:
         wanted = next_request(engine, chain, sampling)
-        role = _PendingRole(place, wanted, [Completion()] * len(wanted.sampling), chain)
-        for k, (prompt, params) in enumerate(zip(wanted.prompts, wanted.sampling, strict=True)):
-            roles[next(numbers)] = role, k
-            queue.put(Request(prompt, params))
+        queue.ask(_PendingRole(place, wanted, [Completion()] * len(wanted.sampling), chain), goes_on=goes_on)
 
     begun = list(islice(coming, engine.info.max_batch_size))
     # How a model is prompted is known once it is loaded.
@@ -79,18 +109,19 @@ def _grow(
         ask(place, chain)
     with closing(engine.stream(queue)) as snapshots:
         for number, completion in snapshots:
-            role, k = roles[number]
+            role, k = queue.taken[number]
             role.completions[k] = completion
             if completion.finished:
-                del roles[number]
+                del queue.taken[number]
             if not all(item.finished for item in role.completions):
                 if k == 0:
                     role.chain = with_partial_text(role.request, completion)
                 yield role.place, role.chain
                 continue
             chain = with_completions(role.request, role.completions, measure)
-            following = next(coming, None) if chain.finished else (role.place, chain)
-            if following:
+            if not chain.finished:
+                ask(role.place, chain, goes_on=True)
+            elif following := next(coming, None):
                 ask(*following)
             yield role.place, chain
 

@@ -1,5 +1,6 @@
 """Chains: what each method asks for, how steps follow one another, and how a chain ends."""
 
+import itertools
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -489,3 +490,21 @@ def test_only_a_qtq_chain_goes_on_after_its_answer() -> None:
     (parent,) = run(EchoEngine(), new_chain(QUESTION, "single", VARIANT))
     with pytest.raises(UsageError, match="A single chain has one step"):
         branch(parent, number=2, keep=1, question="Who?")
+
+
+def test_a_chain_that_has_begun_goes_on_before_another_begins() -> None:
+    class Narrow(CountingEngine):
+        def take(self, queue: RequestQueue, room: int) -> list[Request]:
+            return super().take(queue, 1 if room == self.info.max_batch_size else 0)
+
+    questions = ["Why do cats purr?", "How do tides work?", "What is a fugue?"]
+    chains = [qtq(2, question, candidates=3, moves="") for question in questions]
+    engine = Narrow()
+    found = run(engine, *chains)
+    order = [question for call in engine.calls for text, _ in call for question in questions if question in text]
+    assert [question for question, _ in itertools.groupby(order)] == questions
+
+    def said(chains: tuple[Chain, ...]) -> list[list[tuple[str, str, str]]]:
+        return [[(step.question, step.reasoning, step.answer) for step in chain.steps] for chain in chains]
+
+    assert said(found) == said(run(EchoEngine(), *chains)), "each text is that of its chain and role"

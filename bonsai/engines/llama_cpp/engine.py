@@ -136,12 +136,21 @@ class LlamaCppEngine(RemoteEngine):
     def _count_ahead(self, prompts: Sequence[Prompt]) -> None:
         """Leave prompts to be counted as they begin: that takes no time here."""
 
-    def _take(self, queue: RequestQueue, room: int) -> list[Request]:
-        """Return the next request, and with it as many for its prompt as the shared context has room for."""
-        if first := queue.peek():
+    def _take_all(self, queue: RequestQueue, room: int) -> list[list[Request]]:
+        """Take as many requests out of the queue as the shared context has room for; one, if none is in the making.
+
+        What is left in the queue stays in its order, which the caller may change.
+        """
+        batches: list[list[Request]] = []
+        must, held = room == self.info.max_batch_size, 0
+        while room > 0 and (first := queue.peek()):
             tokens, most = self.count_tokens(first.prompt), first.sampling.max_new_tokens
-            room = min(room, max(1, (self._llama.room.kept_tokens - tokens) // most))
-        return super()._take(queue, room)
+            if not must and not self._llama.context.has_room(held + tokens + most):
+                break
+            batches.append(self._take(queue, min(room, max(1, (self._llama.room.kept_tokens - tokens) // most))))
+            room, must = room - len(batches[-1]), False
+            held += tokens + len(batches[-1]) * most
+        return batches
 
     @asynccontextmanager
     async def _turn(self, rows: Sequence[StreamedCompletion]) -> AsyncIterator[None]:

@@ -16,6 +16,10 @@ class SharedContext:
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._lock = threading.Lock()
 
+    def has_room(self, tokens: int) -> bool:
+        """Say whether so many tokens could be held now, without waiting."""
+        return not self._waiting and min(tokens, self._size) <= self._free
+
     @asynccontextmanager
     async def taken(self, tokens: int) -> AsyncIterator[None]:
         """Hold room for so many tokens, or all of it; wait for it first."""
