@@ -36,7 +36,8 @@ class _ChainQueue(RequestQueue):
             self._waiting.extendleft(reversed(requests))
             self._roles.extendleft(reversed(roles))
         else:
-            self._waiting.extend(requests)
+            for request in requests:
+                self.put(request)
             self._roles.extend(roles)
 
     def take(self) -> Request:

@@ -31,15 +31,20 @@ def check_address(host: str, port: int) -> None:
         raise _unusable(host, port, error) from error
 
 
+def in_use(port: int) -> BonsaiError:
+    """Return the error of a port that something else uses."""
+    return BonsaiError(
+        "The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
+        "python -m bonsai serve --port {next}",
+        port=port,
+        next=port + 1 if port < _HIGHEST else port - 1,
+    )
+
+
 def _unusable(host: str, port: int, error: Exception) -> BonsaiError:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        return BonsaiError(
-            "The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
-            "python -m bonsai serve --port {next}",
-            port=port,
-            next=port + 1 if port < _HIGHEST else port - 1,
-        )
+        return in_use(port)
     if number in (errno.EACCES, errno.EPERM):
         return BonsaiError(
             "The page cannot be opened on port {port}: this user may not use it. Choose a port of 1024 or more.",

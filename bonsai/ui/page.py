@@ -22,7 +22,7 @@ from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
 from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, ask_this_machine_directly, is_path
 from bonsai.ui import api, tabs
-from bonsai.ui.address import check_address
+from bonsai.ui.address import check_address, in_use
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, short_name, translatable
 from bonsai.ui.work import session
@@ -143,26 +143,30 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
     host, port = host or LOCALHOST_NAME, INITIAL_PORT_VALUE if port is None else port
     check_address(host, port)
     ask_this_machine_directly()
-    # Gradio tells of its MCP server on stdout, which is for tables alone.
-    with contextlib.redirect_stdout(sys.stderr):
-        _, address, _ = demo.launch(
-            server_name=host,
-            server_port=port,
-            prevent_thread_lock=True,
-            quiet=True,
-            theme=theme(),
-            css_paths=Path(__file__).with_name("page.css"),
-            head=f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>",
-            i18n=I18N,
-            mcp_server=True,
-            ssr_mode=False,
-            share=False,
-            show_error=True,
-            run_history=False,
-            enable_monitoring=False,
-            footer_links=["api"],
-            max_file_size="40mb",
-        )
+    try:
+        # Gradio tells of its MCP server on stdout, which is for tables alone.
+        with contextlib.redirect_stdout(sys.stderr):
+            _, address, _ = demo.launch(
+                server_name=host,
+                server_port=port,
+                prevent_thread_lock=True,
+                quiet=True,
+                theme=theme(),
+                css_paths=Path(__file__).with_name("page.css"),
+                head=f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>",
+                i18n=I18N,
+                mcp_server=True,
+                ssr_mode=False,
+                share=False,
+                show_error=True,
+                run_history=False,
+                enable_monitoring=False,
+                footer_links=["api"],
+                max_file_size="40mb",
+            )
+    except OSError as error:
+        # Gradio also wants the port on the usual host, and it may have been taken meanwhile.
+        raise in_use(port) from error
     print(f"Bonsai is open at {address}", file=sys.stderr, flush=True)
     return str(address)
 

@@ -1,7 +1,6 @@
 """Texts that share one context: none is begun without room for it, and none is lost where that cannot be told."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -28,13 +27,13 @@ class Narrow(Room):
 
 
 @pytest.fixture
-def narrow_server(gguf_file: Path) -> Iterator[LlamaServer]:
+def narrow_server(gguf_file: Path) -> LlamaServer:
     """llama.cpp's server with the tiny model and 8 slots, which share two contexts."""
-    yield LlamaServer(Narrow(read_gguf(gguf_file), 8), None)
+    return LlamaServer(Narrow(read_gguf(gguf_file), 8), None)
 
 
 def through(engine: Engine) -> None:
-    """Have an engine write nine texts, with candidates for some, of which any three are more than there is room for."""
+    """Have an engine write ten texts, with candidates for some, of which any three are more than there is room for."""
     prompts = [f"{number} Who keeps the garden in order? " * 5 for number in range(7)]
     prompts += [prompts[-1]] * 3
     assert engine.count_tokens(prompts[0]) > 100

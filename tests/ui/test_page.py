@@ -302,10 +302,11 @@ def test_what_nobody_expected_is_a_plain_sentence_and_another_page_works(
         other.close()
 
 
-def test_a_port_in_use_is_named(address: str) -> None:
+@pytest.mark.parametrize("host", [None, "127.0.0.2"])
+def test_a_port_in_use_is_named(address: str, host: str | None) -> None:
     port = int(address.rstrip("/").rpartition(":")[2])
     with pytest.raises(BonsaiError, match=f"port {port}.* in use.*--port {port + 1}"):
-        serve(build(EchoEngine(), SETTINGS, VARIANTS, []), port=port)
+        serve(build(EchoEngine(), SETTINGS, VARIANTS, []), host, port)
 
 
 @pytest.mark.process
