@@ -6,6 +6,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Threads of one computation wait for each other awake: beside other processes, as here, two took 15 times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import shutil
 import socket
 import subprocess
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from bonsai.engines.batching.engine import BatchingEngine
     from bonsai.engines.llama_cpp.server import LlamaServer
     from bonsai.engines.local.engine import LocalEngine
+
+# A process with torch and gradio has a million objects; to look through all of them took half a second, 58 times a run.
+gc.set_threshold(50_000)
 
 # No test rests on a clock, or on chance: new inputs are found by the profile "fuzz".
 hypothesis.settings.register_profile("bonsai", deadline=None, derandomize=True)

@@ -1,5 +1,6 @@
 """The ways to answer that are measured, each in a process of its own: none takes another's threads or memory."""
 
+import gc
 import multiprocessing
 import statistics
 import time
@@ -70,6 +71,8 @@ class Way:
 
     def _take(self, engine: Engine, share: float) -> None:
         self._engine, self._scripted = engine, ScriptedEngine(engine, time.monotonic, share)
+        # All of this stays: no collection, in a run or before one, need look through it.
+        gc.freeze()
 
     def _decoded(self, wanted: int) -> float:
         first = last = 0.0
