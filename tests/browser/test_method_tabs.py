@@ -35,6 +35,8 @@ from tests.browser.visits import (
 )
 
 ENGINE = HeldEngine()
+# What the page sends to find the last run of each of its five tabs, if there was none.
+NO_TOKENS = [""] * 5
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,9 @@ def test_each_tab_from_a_starter_to_the_files(visit: Visit, tab: str, steps: int
     button(page, QUESTION).click()
     button(page, "Run").click()
     expect(status(page)).to_contain_text("Done in")
+    # Who had no run here before is not asked about one.
+    assert visit.asked
+    assert NO_TOKENS not in visit.asked
     expect(page.locator(".bonsai-note:visible")).to_contain_text(f"Finished steps: {steps}")
     rows = table(page)
     assert [row["step"] for row in rows] == [str(number) for number in range(1, steps + 1)]

@@ -1,11 +1,13 @@
 """How the tests of the page visit it: Chromium, visitors, what they press and what they see."""
 
+import json
 import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, expect
 from playwright.sync_api import Request as WebRequest
@@ -64,6 +66,8 @@ class Visit:
     def __init__(self, address: str, browser: Browser) -> None:
         self._address, self._browser = address, browser
         self.faults: list[str] = []
+        self.asked: list[Any] = []
+        """What the pages asked the server to do, each as the values that were sent along."""
 
     def __call__(self, tab: str = "Single question", **context: object) -> Page:
         page = self._browser.new_context(**{"locale": "en-US", **context}).new_page()  # type: ignore[arg-type]
@@ -82,10 +86,15 @@ class Visit:
         assert not faults, "\n".join(faults)
 
     def _watch(self, page: Page) -> None:
+        page.on("request", self._note_values)
         page.on("pageerror", lambda error: self.faults.append(f"page error: {error}\n{error.stack}"))
         page.on("console", lambda said: self.faults.append(f"console: {said.text}") if said.type == "error" else None)
         page.on("requestfailed", self._note_failure)
         page.on("response", lambda got: self.faults.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
+
+    def _note_values(self, request: WebRequest) -> None:
+        if "application/json" in request.headers.get("content-type", "") and request.post_data:
+            self.asked.append(json.loads(request.post_data).get("data"))
 
     def _note_failure(self, request: WebRequest) -> None:
         # What the page itself ends, such as a stream of events that is over, is no failure.

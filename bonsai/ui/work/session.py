@@ -41,6 +41,7 @@ def connect(demo: gr.Blocks, tabs: Sequence[RestorableTab]) -> None:
             None, tab.token, None, js=f"(token) => {{ if (token) sessionStorage.setItem({name}, token); }}"
         )
     names = json.dumps([f"bonsai-{tab.key}" for tab in tabs])
+    kept = f"{names}.map((name) => sessionStorage.getItem(name) || '')"
     tokens = [tab.token for tab in tabs]
 
     def restore(request: gr.Request, *found: Any) -> Values:
@@ -50,5 +51,8 @@ def connect(demo: gr.Blocks, tabs: Sequence[RestorableTab]) -> None:
         return values
 
     places = list(dict.fromkeys(place for tab in tabs for place in tab.places))
-    look = f"() => {names}.map((name) => sessionStorage.getItem(name) || '')"
-    demo.load(restore, tokens, places, js=look, queue=False, **QUIET)
+    asked = gr.Textbox(visible="hidden", elem_classes="bonsai-token")
+    # Most visitors have nothing there, and read the page as it is: for them nothing is asked of the server.
+    needed = f"{kept}.some(Boolean) || !navigator.language.startsWith('en')"
+    demo.load(None, None, asked, js=f"() => {needed} ? 'yes' : ''")
+    asked.change(restore, tokens, places, js=f"() => {kept}", queue=False, **QUIET)
