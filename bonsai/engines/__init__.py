@@ -11,8 +11,9 @@ from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo
 from bonsai.engines.deferred import DeferredEngine
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.hub import trained_format
+from bonsai.engines.model.model_files import model_files
 from bonsai.errors import UsageError
-from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, is_path
 
 # The libraries of GPU drivers: without any of them there is no need to import torch, which takes seconds, to ask it.
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")
@@ -24,6 +25,7 @@ def open_engine(settings: Settings) -> Engine:
     Raises EngineError if its model cannot be loaded, and SettingError for settings that do not go together.
     """
     name = engine_name(settings)
+    _check_folder(name, settings)
     engine: Engine = EchoEngine() if name == "echo" else _module(name).load(settings)
     return _prompted(engine, settings)
 
@@ -84,8 +86,15 @@ def open_deferred_engine(settings: Settings) -> Engine:
     name = engine_name(settings)
     if settings.zero_gpu or name in ("remote", "echo"):
         return open_engine(settings)
+    _check_folder(name, settings)
     expected = _module(name).expected_info(settings) if name == "llama-cpp" else _expected_info(name, settings)
     return DeferredEngine(lambda: open_engine(settings), expected)
+
+
+def _check_folder(name: str, settings: Settings) -> None:
+    """Raise EngineError if this is a folder that transformers cannot read: at once, not when torch is imported."""
+    if name in ("local", "batching") and is_path(settings.model):
+        model_files(settings.model, settings.revision)
 
 
 def _expected_info(name: str, settings: Settings) -> EngineInfo:

@@ -4,9 +4,16 @@ import errno
 import os
 import socket
 
+from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME
+
 from bonsai.errors import BonsaiError, UsageError
 
 _HIGHEST = 65_535
+
+
+def chosen_address(host: str | None, port: int | None) -> tuple[str, int]:
+    """Return the host and the port; what is not given is the platform's choice, and else 127.0.0.1 and 7860."""
+    return host or LOCALHOST_NAME, INITIAL_PORT_VALUE if port is None else port
 
 
 def check_address(host: str, port: int) -> None:

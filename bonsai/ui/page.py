@@ -7,7 +7,6 @@ from html import escape
 from pathlib import Path
 
 import gradio as gr
-from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME
 
 from bonsai.chains.formats import format_name
 from bonsai.chains.outcomes import Method
@@ -22,7 +21,7 @@ from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
 from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, ask_this_machine_directly, is_path
 from bonsai.ui import api, tabs
-from bonsai.ui.address import check_address, in_use
+from bonsai.ui.address import check_address, chosen_address, in_use
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, short_name, translatable
 from bonsai.ui.work import session
@@ -56,6 +55,8 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
             base_engine = open_base_engine(settings, engine)
         except EngineError as error:
             why_not = error
+    # What was set wrong has been told by now.
+    check_address(*chosen_address(host, port))
     # On ZeroGPU workers are forked, with all that is loaded by then.
     measure, late = (open_measure(settings, at_once=True), []) if settings.zero_gpu else open_deferred_measure(settings)
     demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), measure, base_engine, why_not)
@@ -137,10 +138,9 @@ def build(
 def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> str:
     """Open the page and return its address.
 
-    Without a host and a port they are those of the platform, and else 127.0.0.1 and 7860. Raises UsageError or
-    BonsaiError if it cannot be opened there.
+    Raises UsageError or BonsaiError if it cannot be opened there.
     """
-    host, port = host or LOCALHOST_NAME, INITIAL_PORT_VALUE if port is None else port
+    host, port = chosen_address(host, port)
     check_address(host, port)
     ask_this_machine_directly()
     try:

@@ -1,11 +1,12 @@
 """A model that is loaded while the page is there already: who asks before waits, is told so, and hears of a failure."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,20 @@ def test_the_page_is_there_before_the_model_and_its_visitors_wait(
         visit.end()
 
 
+@pytest.mark.parametrize("name", ["local", "batching"])
+@pytest.mark.parametrize("opening", [open_engine, open_deferred_engine])
+def test_a_folder_without_a_model_is_refused_before_anything_is_imported(
+    opening: Callable[[Settings], Engine], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bonsai.engines.import_module", lambda module: pytest.fail(f"{module} was imported"))
+    with pytest.raises(EngineError, match=r"has no config\.json"):
+        opening(Settings(engine=name, model=str(tmp_path)))
+
+
 @pytest.mark.process
-def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: Path, model_folder: Path) -> None:
+    shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -171,5 +184,6 @@ def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: P
         env={**os.environ, "BONSAI_ENGINE": "batching", "BONSAI_MODEL": str(tmp_path)},
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"bonsai: The model {tmp_path} has no config.json in {tmp_path}."
+    assert "Bonsai is open at" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"bonsai: The model {tmp_path} cannot be")
     assert "Traceback" not in done.stderr
