@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from bonsai.settings import ROOT, Settings
 from bonsai.ui.work import visitor_files
-from tests.browser.visits import QUESTION, HeldEngine, Visit, ask, button, conversation, open_run, status, table
+from tests.browser.visits import QUESTION, HeldEngine, Visit, ask, button, conversation, drawn, open_run, status, table
 
 ENGINE = HeldEngine()
 
@@ -29,6 +29,8 @@ def find(page: Page, name: str, text: str) -> None:
     filters = page.locator(".bonsai-filters:visible")
     if not filters.get_by_label("Text").is_visible():
         filters.locator("button").first.click()
+        filters.get_by_label(name).wait_for()
+        drawn(page)
     filters.get_by_label(name).fill(text)
 
 

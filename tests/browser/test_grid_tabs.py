@@ -25,6 +25,7 @@ from tests.browser.visits import (
     choose,
     conversation,
     download,
+    drawn,
     open_run,
     set_seed,
     status,
@@ -79,9 +80,10 @@ def done(page: Page) -> None:
 
 
 def name_variant(page: Page, name: str) -> None:
-    """Unfold the editor of variants, and give the copy a name once it is drawn: its text is what is drawn last."""
+    """Unfold the editor of variants, and give the copy a name once it is drawn: its text is what appears last."""
     page.locator("button:visible", has_text="Edit a variant").click()
     expect(page.locator(".bonsai-variant .cm-content")).to_be_visible()
+    drawn(page)
     page.locator(".bonsai-variant-name:visible").locator("input, textarea").fill(name)
 
 

@@ -76,6 +76,7 @@ class Visit:
         page.goto(self._address)
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(".bonsai-question:visible")).to_be_visible()
+        drawn(page)
         return page
 
     def end(self) -> None:
@@ -108,6 +109,11 @@ def reached(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         threading.Event().wait(0.02)
+
+
+def drawn(page: Page) -> None:
+    """Return when what has just appeared is drawn: what a test types before that, too fast for anyone, is set back."""
+    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
 
 def button(page: Page, name: str) -> Locator:
@@ -149,8 +155,7 @@ def set_seed(page: Page, seed: int) -> None:
     sampling.locator("button").first.click()
     field = sampling.get_by_label("Seed", exact=True)
     field.wait_for()
-    # What is typed before the section has been drawn is set back.
-    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    drawn(page)
     field.fill(str(seed))
 
 
