@@ -218,7 +218,8 @@ def transformers_server(model_folder: Path, tmp_path_factory: pytest.TempPathFac
 def served() -> Served:
     """A way to open the page of an engine on a free port; the context gives its address."""
     # Gradio takes seconds to import, which tests without a page need not wait for.
-    from bonsai.ui.page import build, serve
+    from bonsai.ui.page import build
+    from bonsai.ui.serving import serve
 
     @contextmanager
     def served(engine: Engine, settings: Settings) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The page: built by a function from what it has to offer, and opened with one set of launch arguments."""
 
-import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -19,11 +18,11 @@ from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures.opening import open_deferred_measure, open_measure
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
-from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, ask_this_machine_directly, is_path
+from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, is_path
 from bonsai.ui import api, tabs
-from bonsai.ui.address import check_address, chosen_address, in_use
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import I18N, short_name, translatable
+from bonsai.ui.locales.translate import short_name, translatable
+from bonsai.ui.serving import check_address, chosen_address, serve
 from bonsai.ui.work import session
 
 EXAMPLES = ROOT / "examples"
@@ -35,7 +34,6 @@ NO_LLAMA_CPP = "llama.cpp is not installed here, or not to be had for this platf
 PHI_2_FILE = "TheBloke/phi-2-GGUF:Q4_K_M"
 # Seconds: how often files that visitors could download are looked through, and how old they may become.
 FILES_ARE_DELETED = (3600, 6 * 3600)
-FONTS = ("system-ui", "-apple-system", "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "sans-serif")
 
 
 def run(settings: Settings, host: str | None = None, port: int | None = None) -> None:
@@ -133,80 +131,6 @@ def build(
         api.publish(context)
         demo.queue(default_concurrency_limit=engine.info.max_concurrent_runs, max_size=settings.queue_size)
     return demo
-
-
-def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> str:
-    """Open the page and return its address.
-
-    Raises UsageError or BonsaiError if it cannot be opened there.
-    """
-    host, port = chosen_address(host, port)
-    check_address(host, port)
-    ask_this_machine_directly()
-    try:
-        # Gradio tells of its MCP server on stdout, which is for tables alone.
-        with contextlib.redirect_stdout(sys.stderr):
-            _, address, _ = demo.launch(
-                server_name=host,
-                server_port=port,
-                prevent_thread_lock=True,
-                quiet=True,
-                theme=theme(),
-                css_paths=Path(__file__).with_name("page.css"),
-                head=f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>",
-                i18n=I18N,
-                mcp_server=True,
-                ssr_mode=False,
-                share=False,
-                show_error=True,
-                run_history=False,
-                enable_monitoring=False,
-                footer_links=["api"],
-                max_file_size="40mb",
-            )
-    except OSError as error:
-        # Gradio also wants the port on the usual host, and it may have been taken meanwhile.
-        raise in_use(port) from error
-    print(f"Bonsai is open at {address}", file=sys.stderr, flush=True)
-    return str(address)
-
-
-def theme() -> gr.themes.Base:
-    """Return the look of the page: calm greens and greys, and the fonts of the visitor's own system."""
-    base = gr.themes.Base(
-        primary_hue="emerald",
-        secondary_hue="emerald",
-        neutral_hue="stone",
-        font=FONTS,
-        font_mono=("ui-monospace", "monospace"),
-        radius_size="md",
-    )
-    return base.set(
-        body_background_fill="*neutral_50",
-        body_background_fill_dark="*neutral_950",
-        block_background_fill="white",
-        block_background_fill_dark="*neutral_900",
-        block_label_text_weight="500",
-        block_title_text_weight="500",
-        block_title_text_color="*body_text_color",
-        body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_400",
-        block_info_text_color="*neutral_600",
-        block_info_text_color_dark="*neutral_400",
-        input_background_fill="white",
-        input_background_fill_dark="*neutral_950",
-        input_border_color="*neutral_300",
-        input_border_color_dark="*neutral_700",
-        input_border_width="1px",
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_600",
-        button_primary_text_color="white",
-        button_primary_text_color_dark="white",
-        color_accent="*primary_700",
-        slider_color="*primary_600",
-    )
 
 
 def _is_known(engine: Engine) -> bool:

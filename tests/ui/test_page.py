@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import gzip
 import json
 import logging
 import os
@@ -35,7 +36,8 @@ from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
 from bonsai.ui import context
 from bonsai.ui.locales import translate
 from bonsai.ui.method_tab.events import RunState
-from bonsai.ui.page import build, check_paths, load_examples, serve
+from bonsai.ui.page import build, check_paths, load_examples
+from bonsai.ui.serving import serve
 from bonsai.ui.views import status, step_details
 from bonsai.ui.work.gpu import GpuRunner
 from bonsai.ui.work.streaming import reasoning_test, snapshots
@@ -137,6 +139,16 @@ def test_the_endpoints_are_tools_for_mcp(address: str) -> None:
         for parameter, described in tool["inputSchema"]["properties"].items():
             told = described["description"]
             assert told.endswith("."), f"{name} tells of {parameter} no whole sentence: {told}"
+
+
+def test_the_page_is_sent_in_few_bytes_to_who_can_read_them(address: str) -> None:
+    with urllib.request.urlopen(address) as answer:
+        plain = answer.read()
+    with urllib.request.urlopen(urllib.request.Request(address, headers={"Accept-Encoding": "gzip, br"})) as answer:
+        sent = answer.read()
+        assert answer.headers["content-encoding"] == "gzip"
+    assert len(gzip.decompress(sent)) == len(plain)
+    assert len(sent) < len(plain) / 7
 
 
 def test_two_visitors_at_once_each_get_their_own(address: str) -> None:

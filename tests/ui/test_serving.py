@@ -9,7 +9,7 @@ import pytest
 
 from bonsai.errors import BonsaiError, UsageError
 from bonsai.settings import ROOT
-from bonsai.ui.address import check_address
+from bonsai.ui.serving import check_address
 
 
 @pytest.fixture
