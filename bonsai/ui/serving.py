@@ -48,16 +48,6 @@ def check_address(host: str, port: int) -> None:
         raise _unusable(host, port, error) from error
 
 
-def in_use(port: int) -> BonsaiError:
-    """Return the error of a port that something else uses."""
-    return BonsaiError(
-        "The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
-        "python -m bonsai serve --port {next}",
-        port=port,
-        next=port + 1 if port < _HIGHEST else port - 1,
-    )
-
-
 def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> str:
     """Open the page and return its address.
 
@@ -74,7 +64,7 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
                 server_port=port,
                 prevent_thread_lock=True,
                 quiet=True,
-                theme=theme(),
+                theme=_theme(),
                 css_paths=Path(__file__).with_name("page.css"),
                 head=f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>",
                 i18n=I18N,
@@ -90,13 +80,13 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
             )
     except OSError as error:
         # Gradio also wants the port on the usual host, and it may have been taken meanwhile.
-        raise in_use(port) from error
+        raise _in_use(port) from error
     print(f"Bonsai is open at {address}", file=sys.stderr, flush=True)
     return str(address)
 
 
-def theme() -> gr.themes.Base:
-    """Return the look of the page: calm greens and greys, and the fonts of the visitor's own system."""
+def _theme() -> gr.themes.Base:
+    # Calm greens and greys, and the fonts of the visitor's own system.
     base = gr.themes.Base(
         primary_hue="emerald",
         secondary_hue="emerald",
@@ -143,10 +133,19 @@ class _CompressedPage(GZipMiddleware):
             await self.app(scope, receive, send)
 
 
+def _in_use(port: int) -> BonsaiError:
+    return BonsaiError(
+        "The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
+        "python -m bonsai serve --port {next}",
+        port=port,
+        next=port + 1 if port < _HIGHEST else port - 1,
+    )
+
+
 def _unusable(host: str, port: int, error: Exception) -> BonsaiError:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        return in_use(port)
+        return _in_use(port)
     if number in (errno.EACCES, errno.EPERM):
         return BonsaiError(
             "The page cannot be opened on port {port}: this user may not use it. Choose a port of 1024 or more.",
