@@ -10,8 +10,8 @@ from typing import Any
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo
 from bonsai.engines.deferred import DeferredEngine
 from bonsai.engines.echo import EchoEngine
-from bonsai.engines.hub import trained_format
-from bonsai.engines.model.model_files import model_files
+from bonsai.engines.hub import find_folder, trained_format
+from bonsai.engines.model.model_files import adapter_config, model_files
 from bonsai.errors import UsageError
 from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, is_path
 
@@ -25,7 +25,7 @@ def open_engine(settings: Settings) -> Engine:
     Raises EngineError if its model cannot be loaded, and SettingError for settings that do not go together.
     """
     name = engine_name(settings)
-    _check_folder(name, settings)
+    _check_folders(name, settings)
     engine: Engine = EchoEngine() if name == "echo" else _module(name).load(settings)
     return _prompted(engine, settings)
 
@@ -86,15 +86,19 @@ def open_deferred_engine(settings: Settings) -> Engine:
     name = engine_name(settings)
     if settings.zero_gpu or name in ("remote", "echo"):
         return open_engine(settings)
-    _check_folder(name, settings)
+    _check_folders(name, settings)
     expected = _module(name).expected_info(settings) if name == "llama-cpp" else _expected_info(name, settings)
     return DeferredEngine(lambda: open_engine(settings), expected)
 
 
-def _check_folder(name: str, settings: Settings) -> None:
-    """Raise EngineError if this is a folder that transformers cannot read: at once, not when torch is imported."""
-    if name in ("local", "batching") and is_path(settings.model):
+def _check_folders(name: str, settings: Settings) -> None:
+    """Raise EngineError if a folder is nothing that transformers can read: at once, not when torch is imported."""
+    if name not in ("local", "batching"):
+        return
+    if is_path(settings.model):
         model_files(settings.model, settings.revision)
+    if is_path(settings.adapter):
+        adapter_config(settings.adapter, find_folder(settings.adapter, "adapter", ""))
 
 
 def _expected_info(name: str, settings: Settings) -> EngineInfo:

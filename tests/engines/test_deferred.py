@@ -161,12 +161,14 @@ def test_the_page_is_there_before_the_model_and_its_visitors_wait(
 
 @pytest.mark.parametrize("name", ["local", "batching"])
 @pytest.mark.parametrize("opening", [open_engine, open_deferred_engine])
-def test_a_folder_without_a_model_is_refused_before_anything_is_imported(
+def test_a_folder_without_a_model_or_an_adapter_is_refused_before_anything_is_imported(
     opening: Callable[[Settings], Engine], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bonsai.engines.import_module", lambda module: pytest.fail(f"{module} was imported"))
     with pytest.raises(EngineError, match=r"has no config\.json"):
         opening(Settings(engine=name, model=str(tmp_path)))
+    with pytest.raises(EngineError, match=r"has no adapter_config\.json"):
+        opening(Settings(engine=name, adapter=str(tmp_path)))
 
 
 @pytest.mark.process

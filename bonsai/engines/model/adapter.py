@@ -1,6 +1,5 @@
 """LoRA adapters: checked against the model's layers, then added to the model."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,9 +10,9 @@ from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM
 
+from bonsai.engines.model.model_files import ADAPTER_WEIGHTS, adapter_config
 from bonsai.errors import EngineError
 
-_WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 _OLD_PHI = {"Wqkv", "out_proj"}
 
@@ -23,7 +22,7 @@ def check_adapter(adapter_id: str, folder: Path, model_id: str, config: Any) -> 
 
     Raises EngineError, naming what does not fit, unless it fits a model of `config` with so many tokens.
     """
-    adapter = _adapter_config(adapter_id, folder)
+    adapter = adapter_config(adapter_id, folder)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     layers = dict(model.named_modules())
@@ -108,28 +107,6 @@ def _tokens_wanted(adapter_id: str, folder: Path, model_id: str, model: Any, sha
     return 0
 
 
-def _adapter_config(adapter_id: str, folder: Path) -> dict[str, Any]:
-    if not (folder / "adapter_config.json").is_file():
-        raise EngineError(f"The adapter {adapter_id} has no adapter_config.json in {folder}; give a LoRA adapter.")
-    try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineError(f"The adapter_config.json of {adapter_id} cannot be read: {error}") from error
-    if (folder / "adapters.safetensors").is_file() or isinstance(config, dict) and "lora_parameters" in config:
-        raise EngineError(
-            f"The adapter {adapter_id} was made by MLX, whose form PEFT does not read. Fuse it with its model "
-            "(mlx_lm.fuse --de-quantize), and give the folder that this writes as the model, without an adapter."
-        )
-    if not (folder / _WEIGHTS).is_file():
-        raise EngineError(
-            f"The adapter {adapter_id} has no {_WEIGHTS}; .bin weights are not read, since they can run code. "
-            "Convert it: load it with PEFT and save it with save_pretrained(folder, safe_serialization=True)."
-        )
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise EngineError(f"The adapter {adapter_id} is not a LoRA adapter; only LoRA adapters can be used.")
-    return config
-
-
 def _check_targets(config: Mapping[str, Any], layers: Mapping[str, torch.nn.Module], complaint: str) -> None:
     targets = config.get("target_modules")
     if not isinstance(targets, list):  # a pattern; the weights themselves are checked next
@@ -146,7 +123,7 @@ def _check_targets(config: Mapping[str, Any], layers: Mapping[str, torch.nn.Modu
 
 def _shapes(adapter_id: str, folder: Path) -> dict[str, list[int]]:
     try:
-        with safe_open(str(folder / _WEIGHTS), framework="pt") as weights:
+        with safe_open(str(folder / ADAPTER_WEIGHTS), framework="pt") as weights:
             return {key: list(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise EngineError(f"The adapter {adapter_id} has weights that cannot be read: {error}") from error

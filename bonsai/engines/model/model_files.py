@@ -1,5 +1,6 @@
-"""Where a model lies: a folder with a checkpoint, or a GGUF file; fetched from the hub if need be."""
+"""Where a model and its adapter lie: what can be told of their folders before anything is loaded."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from bonsai.engines.gguf.finding import find_model, is_gguf
 from bonsai.engines.hub import find_folder
 from bonsai.errors import EngineError
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,26 @@ def model_files(source: str, revision: str) -> ModelFiles:
             "run code. Convert it: load it with transformers and save it with save_pretrained()."
         )
     return ModelFiles(folder)
+
+
+def adapter_config(adapter_id: str, folder: Path) -> dict[str, Any]:
+    """Return the configuration of the LoRA adapter in a folder; raise EngineError if there is none that can be used."""
+    if not (folder / "adapter_config.json").is_file():
+        raise EngineError(f"The adapter {adapter_id} has no adapter_config.json in {folder}; give a LoRA adapter.")
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"The adapter_config.json of {adapter_id} cannot be read: {error}") from error
+    if (folder / "adapters.safetensors").is_file() or isinstance(config, dict) and "lora_parameters" in config:
+        raise EngineError(
+            f"The adapter {adapter_id} was made by MLX, whose form PEFT does not read. Fuse it with its model "
+            "(mlx_lm.fuse --de-quantize), and give the folder that this writes as the model, without an adapter."
+        )
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise EngineError(
+            f"The adapter {adapter_id} has no {ADAPTER_WEIGHTS}; .bin weights are not read, since they can run code. "
+            "Convert it: load it with PEFT and save it with save_pretrained(folder, safe_serialization=True)."
+        )
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise EngineError(f"The adapter {adapter_id} is not a LoRA adapter; only LoRA adapters can be used.")
+    return config
