@@ -187,5 +187,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: P
     )
     assert done.returncode == 1
     assert "Bonsai is open at" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"bonsai: The model {tmp_path} cannot be")
+    assert done.stderr.splitlines()[-1].startswith(
+        f"bonsai: The model {tmp_path} cannot be loaded from {tmp_path}: Error while deserializing header"
+    )
     assert "Traceback" not in done.stderr
