@@ -18,7 +18,7 @@ from bonsai.errors import BonsaiError, EngineError
 from bonsai.measures.opening import open_deferred_measure, open_measure
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
-from bonsai.settings import PHI_2, ROOT, SMOLLM2, Settings, is_path
+from bonsai.settings import ROOT, SMOLLM2, Settings
 from bonsai.ui import api, tabs
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import short_name, translatable
@@ -41,7 +41,6 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
 
     Raises BonsaiError if the page cannot be opened or the model cannot be loaded.
     """
-    check_paths(settings)
     variants = load_variants(settings.prompts)
     if settings.prompt:
         choose_variant(variants, settings.prompt)
@@ -74,23 +73,6 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
         return
     finally:
         demo.close(verbose=False)
-
-
-def check_paths(settings: Settings) -> None:
-    """Raise EngineError if the model or the adapter is a place on this machine where there is nothing.
-
-    Before the page is opened, which may fail too: what was set wrong is to be told first.
-    """
-    if settings.engine in ("remote", "echo") or settings.base_url:
-        return
-    for kind, source in (("model", settings.model), ("adapter", settings.adapter)):
-        if is_path(source) and not Path(source).expanduser().exists():
-            raise EngineError(
-                "The {kind} {source} is not a folder. Give a folder that exists or a hub id like {example}.",
-                kind=kind,
-                source=source,
-                example=PHI_2,
-            )
 
 
 def load_examples(folder: Path) -> dict[str, Run]:

@@ -171,6 +171,35 @@ def test_a_folder_without_a_model_or_an_adapter_is_refused_before_anything_is_im
         opening(Settings(engine=name, adapter=str(tmp_path)))
 
 
+@pytest.mark.parametrize("source", ["./no/such", "/no/such", "~/no such", "a/b/c"])
+@pytest.mark.parametrize("name", ["local", "batching"])
+def test_a_model_or_adapter_that_is_nowhere_is_told_of_before_there_is_a_page(name: str, source: str) -> None:
+    with pytest.raises(EngineError, match=f"The model {source} is not a folder: nothing is at"):
+        open_deferred_engine(Settings(engine=name, model=source))
+    with pytest.raises(EngineError, match=f"The adapter {source} is not a folder: nothing is at"):
+        open_deferred_engine(Settings(engine=name, adapter=source))
+
+
+@pytest.mark.parametrize("source", ["./no/such", "/no/such.gguf", "~/no such", "a/b/c"])
+def test_llama_cpp_tells_of_it_as_early(source: str) -> None:
+    with pytest.raises(EngineError, match=f"There is no file {source}"):
+        open_deferred_engine(Settings(engine="llama-cpp", model=source))
+    with pytest.raises(EngineError, match=f"The adapter {source} is not a folder: nothing is at"):
+        open_deferred_engine(Settings(engine="llama-cpp", adapter=source))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(engine="batching", model="microsoft/phi-2", adapter="owner/name"),
+        Settings(engine="llama-cpp", model="owner/name:Q4_K_M", adapter="owner/name"),
+        Settings(engine="echo", model="a/name/of/the/server"),
+    ],
+)
+def test_what_may_be_on_the_hub_is_not_looked_for_before_there_is_a_page(settings: Settings) -> None:
+    assert open_deferred_engine(settings).info
+
+
 @pytest.mark.process
 def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: Path, model_folder: Path) -> None:
     shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)

@@ -26,7 +26,7 @@ from bonsai.chains.chain import Chain, branch, new_chain
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
-from bonsai.errors import BonsaiError, EngineError, UsageError
+from bonsai.errors import BonsaiError, UsageError
 from bonsai.measures.reasoning.controls import Control
 from bonsai.measures.reasoning.effect import MoreThanChance
 from bonsai.reports.exports import export
@@ -36,7 +36,7 @@ from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
 from bonsai.ui import context
 from bonsai.ui.locales import translate
 from bonsai.ui.method_tab.events import RunState
-from bonsai.ui.page import build, check_paths, load_examples
+from bonsai.ui.page import build, load_examples
 from bonsai.ui.serving import serve
 from bonsai.ui.views import status, step_details
 from bonsai.ui.work.gpu import GpuRunner
@@ -339,19 +339,6 @@ def test_the_space_says_what_is_wrong_before_it_needs_a_port(
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("setting", ["model", "adapter"])
-@pytest.mark.parametrize("source", ["./no/such", "/no/such", "~/no such", "a/b/c"])
-def test_a_model_or_adapter_that_is_nowhere_is_told_of(setting: str, source: str) -> None:
-    with pytest.raises(EngineError, match=f"The {setting} {source} is not a folder"):
-        check_paths(Settings(engine="batching", **{setting: source}))
-
-
-@pytest.mark.parametrize("source", ["", "microsoft/phi-2", "owner", "none", str(ROOT)])
-def test_what_may_be_on_the_hub_or_is_here_is_not_refused(source: str) -> None:
-    check_paths(Settings(engine="batching", model=source, adapter=source))
-    check_paths(Settings(engine="remote", model="a/name/of/the/server"))
 
 
 def constants() -> Iterator[tuple[Path, ast.Module]]:

@@ -14,30 +14,35 @@ _BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")
 _A, _B = ".lora_a", ".lora_b"
 
 
+def adapter_place(source: str) -> Path:
+    """Return the file or the folder of an adapter, fetched from the hub if it is not here.
+
+    Raises EngineError, saying what to do, if there is none.
+    """
+    path = Path(source).expanduser()
+    return path if path.is_file() else find_folder(source, "adapter", "")
+
+
 def find_adapter(source: str, base: GgufFile) -> Path:
     """Return the GGUF file of an adapter for `base`: a file, or made of a folder or a hub repository of PEFT.
 
     Raises EngineError, saying what to do, if it cannot be used with this model.
     """
-    path = Path(source).expanduser()
-    if path.is_file():
-        _check(path, base)
-        return path
-    folder = find_folder(source, "adapter", "")
-    inside = sorted(folder.glob("*.gguf"))
-    if len(inside) == 1 and not (folder / WEIGHTS).is_file():
+    place = adapter_place(source)
+    inside = [place] if place.is_file() else sorted(place.glob("*.gguf"))
+    if len(inside) == 1 and not (place / WEIGHTS).is_file():
         _check(inside[0], base)
         return inside[0]
-    return _converted(folder, base)
+    return _converted(place, base)
 
 
 def base_notes(source: str, base: GgufFile, model: str) -> tuple[Note, ...]:
     """Return a note if an adapter names another base than the model in use; see `other_base`."""
     names = (model, base.path.stem, str(base.metadata.get("general.name", model)))
-    path = Path(source).expanduser()
-    if not path.is_file():
-        return other_base(source, find_folder(source, "adapter", ""), *names)
-    named = read_gguf(path).metadata
+    place = adapter_place(source)
+    if not place.is_file():
+        return other_base(source, place, *names)
+    named = read_gguf(place).metadata
     found = next((str(named[key]) for key in _BASE_KEYS if named.get(key)), "")
     return base_note(source, found, *names)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bonsai.engines.base import Engine, EngineInfo, Prompt, Request, RequestQueue
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
-from bonsai.engines.llama_cpp.adapter_file import base_notes, find_adapter
+from bonsai.engines.llama_cpp.adapter_file import adapter_place, base_notes, find_adapter
 from bonsai.engines.llama_cpp.requantising import in_fastest_form
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
 from bonsai.engines.llama_cpp.shared_prefix import SharedPrefix
@@ -19,7 +19,7 @@ from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, keep_torch_to_one_thread
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, is_path, keep_torch_to_one_thread
 
 NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
@@ -62,10 +62,12 @@ def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:
 def expected_info(settings: Settings) -> EngineInfo:
     """Return what can be told of the engine that `load` gives, before its model is loaded or fetched from the hub.
 
-    Raises EngineError for a file that is here and cannot be used.
+    Raises EngineError for a file that is here and cannot be used, and for a place on this machine where nothing is.
     """
-    model, _ = settings.models(gpu=False)
-    here = model == SMOLLM2 or Path(model).expanduser().exists()
+    model, adapter = settings.models(gpu=False)
+    if is_path(adapter):
+        adapter_place(adapter)
+    here = model == SMOLLM2 or is_path(model) or Path(model).expanduser().exists()
     return _info(settings, _room(find_model(model, settings.revision), settings) if here else None)
 
 
