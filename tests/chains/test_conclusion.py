@@ -48,6 +48,23 @@ def test_what_would_have_been_asked_next_stays_open_if_the_model_names_nothing()
     assert chain.conclusion.open_question == chain.steps[-1].next_question != ""
 
 
+@pytest.mark.parametrize("again", ["Why does rain smell?", "Why does the rain smell?", "why does rain smell"])
+def test_a_question_that_the_chain_asked_does_not_stay_open(again: str) -> None:
+    said = "Rain smells because soil gives off oils."
+    chain = grown(begun(), EchoEngine(replies={REQUEST: f"{said} {again}"}))
+    assert chain.conclusion is not None
+    assert chain.conclusion.open_question == chain.steps[-1].next_question != ""
+
+
+def test_nothing_stays_open_where_the_chain_had_no_question_left() -> None:
+    chain = grown(begun(), EchoEngine(replies={REQUEST: "Soil gives off oils. Why does rain smell?"}))
+    last = replace(chain.steps[-1], next_question="")
+    ended = conclude(replace(chain, steps=(*chain.steps[:-1], last)))
+    again = grown(ended, EchoEngine(replies={REQUEST: "Soil gives off oils. Why does rain smell?"}))
+    assert again.conclusion is not None
+    assert (again.conclusion.text, again.conclusion.open_question) == ("Soil gives off oils.", "")
+
+
 def test_the_prompt_shows_the_first_question_and_every_step() -> None:
     chain = conclude(replace(grown(begun()), conclusion=None))
     prompt, truncated = next_prompt(EchoEngine(), chain, SAMPLING)

@@ -34,7 +34,7 @@ def with_partial_text(request: RoleRequest, completion: Completion) -> Chain:
 def with_completions(request: RoleRequest, completions: Sequence[Completion], measure: Measure) -> Chain:
     """Return the chain after a role: the step goes on to its next role, ends, or is followed by the next step."""
     if request.chain.concluding:
-        return _with_conclusion(request, completions[0])
+        return _with_conclusion(request, completions[0], measure)
     step = request.chain.steps[-1]
     step = replace(
         step,
@@ -77,7 +77,7 @@ def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chai
     return with_last(chain, replace(step, writing=roles[place]))
 
 
-def _with_conclusion(request: RoleRequest, completion: Completion) -> Chain:
+def _with_conclusion(request: RoleRequest, completion: Completion, measure: Measure) -> Chain:
     """Return the chain with its conclusion; a run that was stopped meanwhile has none."""
     chain = request.chain
     if completion.finish_reason == "cancelled":
@@ -89,7 +89,7 @@ def _with_conclusion(request: RoleRequest, completion: Completion) -> Chain:
         flags = (*flags, Flag.TRUNCATED)
     conclusion = Conclusion(
         text,
-        "" if completion.error else named or chain.steps[-1].next_question,
+        "" if completion.error else _open_question(chain, named, measure),
         writing=False,
         flags=(Flag.ERROR,) if completion.error else flags,
         error=completion.error,
@@ -99,6 +99,12 @@ def _with_conclusion(request: RoleRequest, completion: Completion) -> Chain:
         thought=thought,
     )
     return replace(chain, conclusion=conclusion)
+
+
+def _open_question(chain: Chain, named: str, measure: Measure) -> str:
+    """Return the question that a conclusion names, or what would have been asked next if the chain asked that one."""
+    is_open = named and measure.compare_with_earlier(named, chain.questions).rejected is None
+    return named if is_open else chain.steps[-1].next_question
 
 
 def _finish_next_question(
