@@ -36,10 +36,9 @@ def find_adapter(source: str, base: GgufFile) -> Path:
     return _converted(place, base)
 
 
-def base_notes(source: str, base: GgufFile, model: str) -> tuple[Note, ...]:
-    """Return a note if an adapter names another base than the model in use; see `other_base`."""
+def base_notes(source: str, place: Path, base: GgufFile, model: str) -> tuple[Note, ...]:
+    """Return a note if the adapter at `place` names another base than the model in use; see `other_base`."""
     names = (model, base.path.stem, str(base.metadata.get("general.name", model)))
-    place = adapter_place(source)
     if not place.is_file():
         return other_base(source, place, *names)
     named = read_gguf(place).metadata

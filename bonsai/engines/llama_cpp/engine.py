@@ -55,8 +55,9 @@ def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:
     info = _info(settings, room)
     if adapter == NO_ADAPTER:
         return LlamaServer(room, None), info
-    file = find_adapter(adapter, room.model)
-    return LlamaServer(room, file), replace(info, notes=base_notes(adapter, room.model, model))
+    place = adapter_place(adapter)
+    file = find_adapter(str(place), room.model)
+    return LlamaServer(room, file), replace(info, notes=base_notes(adapter, place, room.model, model))
 
 
 def expected_info(settings: Settings) -> EngineInfo:
