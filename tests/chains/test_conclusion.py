@@ -65,6 +65,15 @@ def test_nothing_stays_open_where_the_chain_had_no_question_left() -> None:
     assert (again.conclusion.text, again.conclusion.open_question) == ("Soil gives off oils.", "")
 
 
+def test_what_a_chain_without_guard_would_ask_again_does_not_stay_open_either() -> None:
+    chain = replace(grown(begun()), guarded=False)
+    last = replace(chain.steps[-1], next_question="Why does the rain smell?")
+    ended = conclude(replace(chain, steps=(*chain.steps[:-1], last)))
+    again = grown(ended, EchoEngine(replies={REQUEST: "Soil gives off oils."}))
+    assert again.conclusion is not None
+    assert again.conclusion.open_question == ""
+
+
 def test_the_prompt_shows_the_first_question_and_every_step() -> None:
     chain = conclude(replace(grown(begun()), conclusion=None))
     prompt, truncated = next_prompt(EchoEngine(), chain, SAMPLING)

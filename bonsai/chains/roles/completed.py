@@ -102,9 +102,13 @@ def _with_conclusion(request: RoleRequest, completion: Completion, measure: Meas
 
 
 def _open_question(chain: Chain, named: str, measure: Measure) -> str:
-    """Return the question that a conclusion names, or what would have been asked next if the chain asked that one."""
-    is_open = named and measure.compare_with_earlier(named, chain.questions).rejected is None
-    return named if is_open else chain.steps[-1].next_question
+    """Return the question that a conclusion names, or else what would have been asked next, if it was not asked yet."""
+    candidates = (named, chain.steps[-1].next_question)
+    return next((one for one in candidates if one and not _was_asked(chain, one, measure)), "")
+
+
+def _was_asked(chain: Chain, question: str, measure: Measure) -> bool:
+    return measure.compare_with_earlier(question, chain.questions).rejected is not None
 
 
 def _finish_next_question(
