@@ -24,6 +24,9 @@ NO_ADAPTER = "none"
 EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 JAPANESE_EMBEDDER = "intfloat/multilingual-e5-small"
 NO_EMBEDDER = "none"
+GRADIO_PORT = "GRADIO_SERVER_PORT"
+"""The variable by which a platform tells Gradio the port of the page."""
+HIGHEST_PORT = 65_535
 
 
 def _setting(
@@ -93,7 +96,10 @@ class Settings:
         for item in fields(cls):
             text = environ.get(variable(item.name), "").strip()
             if item.metadata and text:
-                values[item.name] = _parse(item.name, text, type(item.default), item.metadata)
+                values[item.name] = _parse(variable(item.name), text, type(item.default), item.metadata)
+        if port := environ.get(GRADIO_PORT):
+            # Gradio reads it when it is imported, with a traceback for what is no number.
+            _parse(GRADIO_PORT, port, int, {"low": 1, "high": HIGHEST_PORT})
         return cls(**values)
 
     def models(self, gpu: bool) -> tuple[str, str]:
@@ -105,9 +111,13 @@ class Settings:
         for item in fields(self):
             choices = item.metadata.get("choices")
             if choices and getattr(self, item.name) not in choices:
-                raise SettingError(_not_allowed(item.name, getattr(self, item.name), f"one of {', '.join(choices)}"))
+                raise SettingError(
+                    _not_allowed(variable(item.name), getattr(self, item.name), f"one of {', '.join(choices)}")
+                )
         if self.base_url and not _is_address(self.base_url):
-            raise SettingError(_not_allowed("base_url", self.base_url, "an address like http://127.0.0.1:8000/v1"))
+            raise SettingError(
+                _not_allowed(variable("base_url"), self.base_url, "an address like http://127.0.0.1:8000/v1")
+            )
         strange = next((place for place, one in enumerate(self.api_key, 1) if not "!" <= one <= "~"), 0)
         if strange:
             raise SettingError(
@@ -151,7 +161,7 @@ def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> obj
 
 
 def _not_allowed(name: str, value: str, allowed: str) -> str:
-    return f"{variable(name)} is {value!r}; it must be {allowed}."
+    return f"{name} is {value!r}; it must be {allowed}."
 
 
 def keep_torch_to_one_thread() -> None:

@@ -41,6 +41,7 @@ def test_values_are_read() -> None:
         ("BONSAI_QUEUE_SIZE", "-1", "a whole number"),
         ("BONSAI_CONCURRENCY", "²", "a whole number"),
         ("BONSAI_CONCURRENCY", "1025", "a whole number from 1 to 1024"),
+        ("GRADIO_SERVER_PORT", "web", "a whole number from 1 to 65535"),
         ("BONSAI_BASE_URL", "localhost:8000", "an address like http://127.0.0.1:8000/v1"),
     ],
 )

@@ -14,10 +14,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 from bonsai.errors import BonsaiError, UsageError
-from bonsai.settings import ask_this_machine_directly
+from bonsai.settings import HIGHEST_PORT, ask_this_machine_directly
 from bonsai.ui.locales.translate import I18N
 
-_HIGHEST = 65_535
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "sans-serif")
 
 
@@ -28,13 +27,13 @@ def chosen_address(host: str | None, port: int | None) -> tuple[str, int]:
 
 def check_address(host: str, port: int) -> None:
     """Raise UsageError or BonsaiError, saying what to do, if no page can be opened at this host and port."""
-    if not 1 <= port <= _HIGHEST:
+    if not 1 <= port <= HIGHEST_PORT:
         raise UsageError(
             "{name} is {value}; it must be between {low} and {high}.",
             name="port",
             value=port,
             low=1,
-            high=_HIGHEST,
+            high=HIGHEST_PORT,
         )
     try:
         name = host.removeprefix("[").removesuffix("]")
@@ -138,7 +137,7 @@ def _in_use(port: int) -> BonsaiError:
         "The page cannot be opened on port {port}: it is in use. Stop what uses it, or choose another port: "
         "python -m bonsai serve --port {next}",
         port=port,
-        next=port + 1 if port < _HIGHEST else port - 1,
+        next=port + 1 if port < HIGHEST_PORT else port - 1,
     )
 
 

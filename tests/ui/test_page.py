@@ -326,6 +326,7 @@ def test_a_port_in_use_is_named(address: str, host: str | None) -> None:
     ("environment", "code", "sentence"),
     [
         ({"BONSAI_ENGINE": "steam"}, 2, "BONSAI_ENGINE is 'steam'; it must be one of"),
+        ({"GRADIO_SERVER_PORT": "web"}, 2, "GRADIO_SERVER_PORT is 'web'; it must be a whole number from 1 to 65535."),
         ({"BONSAI_ENGINE": "local", "BONSAI_MODEL": "./no/such/folder"}, 1, "model ./no/such/folder is not a folder"),
     ],
 )
