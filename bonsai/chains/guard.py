@@ -24,7 +24,7 @@ class Candidate:
     similarity: float = 0.0
     """To the most similar question asked so far, 0 to 1."""
     closeness: float = 0.0
-    """To the question and the answer that it follows, 0 to 1."""
+    """To the step that it follows and to the first question of its chain, the mean of both; 0 to 1."""
     nearest: int | None = None
     """The step with the most similar question."""
     repeats: int | None = None
@@ -55,7 +55,7 @@ def judge(
     if not is_question(question):
         return Candidate(question, Verdict.NOT_A_QUESTION, seed, move=move)
     look = measure.compare_with_earlier(question, asked)
-    closeness = measure.closeness(question, asked[-1] if asked else "", answer)
+    closeness = _closeness(question, asked, answer, measure)
     verdict = Verdict.ACCEPTED
     if look.rejected is not None:
         verdict = Verdict.REPEATS
@@ -63,6 +63,15 @@ def judge(
         verdict = Verdict.OFF_TOPIC
     similarity = round(look.similarity or 0.0, 3)
     return Candidate(question, verdict, seed, similarity, round(closeness, 3), look.nearest, look.rejected, move)
+
+
+def _closeness(question: str, asked: Sequence[str], answer: str, measure: Measure) -> float:
+    """Return the mean of how near a question is to the step that it follows and to the first question asked.
+
+    A chain that keeps to its last step alone wanders off from what was asked, each time by a little.
+    """
+    first, last = (asked[0], asked[-1]) if asked else ("", "")
+    return (measure.closeness(question, last, answer) + measure.closeness(question, first, "")) / 2
 
 
 def without_duplicates(

@@ -9,8 +9,9 @@ import pytest
 
 from bonsai.chains.advance import advance, advance_each
 from bonsai.chains.chain import Chain, branch, new_chain, stop
+from bonsai.chains.outcomes import Role
 from bonsai.chains.prompts import PromptVariant, load_variants
-from bonsai.chains.roles import NEXT_QUESTION_TOKENS, check_context
+from bonsai.chains.roles import NEXT_QUESTION_TOKENS, check_context, next_prompt
 from bonsai.chains.step import Step
 from bonsai.engines.base import Request, RequestQueue, SamplingParams
 from bonsai.engines.echo import EchoEngine
@@ -310,7 +311,7 @@ def test_snapshots_grow_and_never_change_what_was_finished() -> None:
     assert len(finished) == 3
 
 
-def test_the_oldest_of_the_transcript_is_dropped_when_it_does_not_fit() -> None:
+def test_of_a_transcript_that_does_not_fit_the_first_question_and_the_newest_are_kept() -> None:
     roomy = CountingEngine()
     (chain,) = run(roomy, qtq(5))
     longest = max(roomy.count_tokens(prompt) for call in roomy.calls for prompt, _ in call)
@@ -318,8 +319,19 @@ def test_the_oldest_of_the_transcript_is_dropped_when_it_does_not_fit() -> None:
     (chain,) = run(tight, qtq(5))
     assert any("truncated" in step.flags for step in chain.steps)
     last_prompt = tight.calls[-1][0][0]
-    assert f"Asked before: {chain.questions[0]}" not in last_prompt
-    assert f"Asked before: {chain.questions[-2]}" in last_prompt
+    kept = [f"Asked before: {question}" in last_prompt for question in chain.questions[:-1]]
+    assert kept == [True, False, True, True]
+
+
+def test_a_transcript_of_which_nothing_fits_is_left_out() -> None:
+    engine = CountingEngine()
+    one, two = (replace(qtq(5).steps[0], number=number, writing="", answer="Of it.") for number in (1, 2))
+    chain = replace(qtq(5), steps=(one, two, Step(3, "Why?", Role.NEXT_QUESTION, answer="So.")))
+    alone = replace(chain, steps=(replace(chain.steps[-1], number=1),))
+    room = engine.count_tokens(next_prompt(engine, alone, SAMPLING)[0]) + SAMPLING.max_new_tokens
+    prompt, truncated = next_prompt(CountingEngine(context_length=room), chain, SAMPLING)
+    assert truncated
+    assert "Asked before" not in prompt.text
 
 
 def test_an_answer_cut_by_the_token_limit_is_flagged() -> None:

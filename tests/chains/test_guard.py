@@ -63,6 +63,16 @@ def test_the_one_taken_is_both_close_and_new() -> None:
     assert choose([both, candidate("And again?", similarity=0.3, closeness=0.7)]) == both
 
 
+def test_of_two_that_follow_the_last_step_the_one_about_the_first_question_is_taken() -> None:
+    asked = ["Why do wet clothes feel heavy?", "How does sweat leave the skin?"]
+    wandering = judge("Which sweat leaves an oily skin?", 1, asked)
+    staying = judge("Which wet clothes hold heavy sweat?", 2, asked)
+    assert wandering.verdict == staying.verdict == Verdict.ACCEPTED
+    assert choose([wandering, staying]) == staying
+    alone = [judge(one.question, one.seed, asked[1:]) for one in (wandering, staying)]
+    assert choose(alone) == alone[0], "The last step alone would have it the other way."
+
+
 @pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.ACCEPTED}))
 def test_a_rejected_candidate_is_never_taken(verdict: Verdict) -> None:
     assert choose([candidate("Why?", verdict, closeness=1.0)]) is None

@@ -118,6 +118,8 @@ def test_what_a_chain_adds_and_where_it_goes() -> None:
         replace(STEP, question="Why does water leave bread?", new_content=0.7, move="example", seconds=1.5),
     )
     assert count("new content a step", seen) == (pytest.approx(1.2), 2)
+    assert count("next questions that name the first one's topic", seen) == (1, 2), "bread, not starch"
+    assert count("next questions that name the first one's topic", chain(STEP)) == NOTHING
     assert count("different moves in a chain", seen) == (2, 1)
     assert count("different moves in a chain", replace(seen, moves="")) == NOTHING
     assert count("different ways of asking", seen) == (2, 3)

@@ -45,7 +45,9 @@ def next_prompt(engine: Engine, chain: Chain, sampling: SamplingParams, move: st
     form = format_of(engine.info)
     prompt = _render(variant, form, step, earlier, move)
     while earlier and variant.uses("transcript", step.writing) and engine.count_tokens(prompt) > room:
-        earlier, truncated = earlier[1:], True
+        # The oldest, but what the chain is about comes last.
+        del earlier[min(1, len(earlier) - 1)]
+        truncated = True
         prompt = _render(variant, form, step, earlier, move)
     return prompt, truncated
 

@@ -73,7 +73,7 @@ _SCORES: dict[str, Callable[[FollowUp, Measure], float]] = {
     ),
     "closeness": lambda row, measure: measure.closeness(row.text, row.question, row.answer),
     "distance from the question": lambda row, measure: 1 - measure.closeness(row.text, row.question, ""),
-    "closeness times (1 - similarity), the guard's score": lambda row, measure: (
+    "closeness times (1 - similarity)": lambda row, measure: (
         measure.closeness(row.text, row.question, row.answer) * (1 - measure.similarity(row.text, row.question))
     ),
     "content words, new or not": lambda row, _: len(content_words(row.text)),

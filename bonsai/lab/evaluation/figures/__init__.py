@@ -110,6 +110,12 @@ OF_CHAINS = (
         wanted=0.50,
     ),
     Figure(
+        "next questions that name the first one's topic",
+        "questions with a word, by its stem, that the first question of their chain is about, among those after the "
+        "first",
+        counts.on_first_topic,
+    ),
+    Figure(
         "different moves in a chain",
         "directions in which the next questions of a chain were asked for: the mean over chains",
         counts.moves,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import Flag, Role, Verdict
 from bonsai.chains.step import Step
+from bonsai.lab.evaluation.figures.answers import names_topic
 from bonsai.lab.evaluation.intervals import Count
 from bonsai.lab.evaluation.reasoning_use import Controls, has_own_reasoning, is_used, uptake
 from bonsai.measures.terms import parse_question
@@ -109,6 +110,12 @@ def new_content(seen: Observation) -> Count:
 def moves(seen: Observation) -> Count:
     """Count the different moves of a chain."""
     return (len(set(seen.chain.taken)), 1) if seen.chain.moves else NOTHING
+
+
+def on_first_topic(seen: Observation) -> Count:
+    """Count the questions after the first that have a word which the first one is about."""
+    first, *later = seen.chain.questions
+    return share(later, lambda question: names_topic(first, question))
 
 
 def ways_of_asking(seen: Observation) -> Count:
