@@ -165,8 +165,7 @@ def test_a_model_that_cannot_be_used_is_refused_with_its_reason(
 def test_a_model_that_takes_more_memory_than_is_free_is_not_loaded(
     gguf_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = type("Free", (), {"available": 2**27})
-    monkeypatch.setattr(server.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(server, "free_memory", lambda: 2**27)
     with pytest.raises(EngineError, match=r"takes 0.3 GB of memory, and 0.1 GB are free. Choose a smaller file"):
         open_engine(Settings(model=str(gguf_file)))
 

@@ -17,7 +17,9 @@ from transformers.utils import logging
 
 from bonsai.engines.base import Completion, Prompt, SamplingParams
 from bonsai.engines.local.engine import LocalEngine, load
+from bonsai.engines.model import loading
 from bonsai.engines.model.fast_layers import use_fast_layers
+from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.rows import IncrementalText
 from bonsai.errors import EngineError, SettingError
 from bonsai.settings import SMOLLM2, SMOLLM2_ADAPTER, Settings
@@ -206,6 +208,25 @@ def test_a_model_folder_that_cannot_be_used_is_refused(
     with pytest.raises(EngineError, match=message) as caught:
         load(Settings(model=str(folder)))
     assert str(folder) in str(caught.value)
+
+
+def test_a_model_that_takes_more_memory_than_is_free_is_not_loaded(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "free_memory", lambda: 1000)
+    with pytest.raises(EngineError, match=r"takes .* GB of memory in float32, and 0.0 GB are free. Choose a smaller"):
+        load(Settings(model=str(model_folder)))
+
+
+def test_torch_computes_on_no_more_cores_than_its_container_has(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr(loading, "allowed_cores", lambda: 2)
+    load_model(Settings(model=str(model_folder)))
+    assert asked[0] == 2
 
 
 def test_an_adapter_given_as_model_is_pointed_out(adapter_folder: Path) -> None:

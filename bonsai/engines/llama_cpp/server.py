@@ -6,7 +6,6 @@ import re
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
-
 from bonsai.engines.gguf.header import GgufFile
 from bonsai.engines.llama_cpp.shared_context import SharedContext
 from bonsai.engines.llama_cpp.slots import Slots
+from bonsai.engines.machine import free_memory, good_threads
 from bonsai.errors import EngineError, first_line
 from bonsai.settings import ROOT
 
@@ -33,7 +31,6 @@ _BYTES_OF_A_NUMBER = 2
 _WORKING_BYTES = 256 * 2**20
 _SILENT, _ERRORS = -1, 1
 _SECONDS_TO_FAIL_AGAIN, _SECONDS_TO_EMPTY = 120, 1.0
-_LOOKS, _SECONDS_TO_LOOK = 5, 0.1
 # A line of llama.cpp's log that tells of an error: time, E, a function, perhaps what it was doing, and what is wrong.
 _ERROR = re.compile(r"^[\d.]+ E [^:]*: (?:error loading model: )?(.+)$", re.MULTILINE)
 
@@ -72,7 +69,7 @@ class Room:
 
     def check(self) -> None:
         """Raise EngineError, with both numbers, if so much memory is not free."""
-        free = psutil.virtual_memory().available
+        free = free_memory()
         if free < self.bytes:
             raise EngineError(
                 f"The model {self.model.path.name} takes {self.bytes / 2**30:.1f} GB of memory, and "
@@ -170,7 +167,7 @@ def _params(room: Room, verbosity: int) -> Any:
     params.model.path = str(room.model.path)
     params.hostnames, params.port = ["127.0.0.1"], 0
     params.verbosity = verbosity
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = good_threads()
     return params
 
 
@@ -179,27 +176,6 @@ def _library() -> Any:
     import xllamacpp
 
     return xllamacpp
-
-
-def _threads() -> int:
-    """Return how many threads to compute with: the cores that this process may use, or half of them on a busy machine.
-
-    The threads wait for each other several times a layer; where others have the cores, one thread more makes all slow.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cores = min(allowed, psutil.cpu_count(logical=False) or allowed)
-    # What takes the cores for a moment only is passed over.
-    is_free = any(_taken_cores() <= cores / 2 for _ in range(_LOOKS))
-    return max(1, cores if is_free else cores // 2)
-
-
-def _taken_cores() -> float:
-    """Return how many cores other processes use now. The load average would tell of what ended a minute ago, too."""
-    own, began = psutil.Process().cpu_times(), time.monotonic()
-    share = float(psutil.cpu_percent(_SECONDS_TO_LOOK)) / 100
-    used, seconds = psutil.Process().cpu_times(), time.monotonic() - began
-    ours = float(used.user + used.system - own.user - own.system) / seconds
-    return share * (psutil.cpu_count() or 1) - ours
 
 
 def _failure(room: Room, adapter: Path | None) -> EngineError:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import psutil
 import torch
 
 from bonsai.engines.base import EngineInfo, Prompt
+from bonsai.engines.machine import free_memory
 from bonsai.engines.model.device import ZERO_GPU
 from bonsai.errors import EngineError, Note
 
@@ -92,7 +92,7 @@ class LoadedModel:
         elif self.model.device.type == "cuda":
             free = torch.cuda.mem_get_info()[0]
         else:
-            free = psutil.virtual_memory().available
+            free = free_memory()
         if free < needed * 1.2:
             raise EngineError(
                 "The model without its adapter does not fit beside it: it takes {needed:.1f} GB more, and "

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging
 
 from bonsai.engines.hub import find_folder, other_base
+from bonsai.engines.machine import allowed_cores, free_memory
 from bonsai.engines.model.adapter import add_adapter, brings_tokenizer, check_adapter
 from bonsai.engines.model.device import device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
@@ -36,6 +37,9 @@ def load_model(settings: Settings) -> LoadedModel:
         )
     files = model_files(model_id, settings.revision)
     adapter = None if adapter_id == NO_ADAPTER else find_folder(adapter_id, "adapter", "")
+    if not gpu:
+        # In a container torch takes the cores of the whole machine, and then waits for its share of them.
+        torch.set_num_threads(min(torch.get_num_threads(), allowed_cores()))
     with quiet():
         config = _config(model_id, files)
         _check_dtype(settings, config)
@@ -112,6 +116,20 @@ def _own_tokenizer(adapter_id: str, folder: Path, base: Any) -> Any:
     return tokenizer
 
 
+def _check_room(model_id: str, config: Any, dtype: torch.dtype) -> None:
+    """Raise EngineError, with both numbers, if the weights do not fit in memory.
+
+    The system would end the process without a word.
+    """
+    with torch.device("meta"):
+        needed = AutoModelForCausalLM.from_config(config, dtype=dtype).get_memory_footprint()
+    if needed > (free := free_memory()):
+        raise EngineError(
+            f"The model {model_id} takes {needed / 2**30:.1f} GB of memory in {str(dtype).removeprefix('torch.')}, and "
+            f"{free / 2**30:.1f} GB are free. Choose a smaller model or a GGUF file in 4 bits, or close other programs."
+        )
+
+
 def _weights(model_id: str, files: ModelFiles, config: Any, settings: Settings, gpu: bool) -> Any:
     dtype = _dtype(settings)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
@@ -124,6 +142,8 @@ def _weights(model_id: str, files: ModelFiles, config: Any, settings: Settings, 
         options["quantization_config"] = _quantization(settings.quantization, dtype)
         options["device_map"] = {"": 0 if gpu else "cpu"}
     try:
+        if not gpu and settings.quantization == "none":
+            _check_room(model_id, config, dtype)
         if files.gguf:
             return load_unpacked(files.folder / files.gguf, dtype, config).eval()
         model, report = AutoModelForCausalLM.from_pretrained(**files.arguments, output_loading_info=True, **options)

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import torch
 
+from bonsai.engines.machine import allowed_cores
 from bonsai.lab.bench.ways import Way
 from bonsai.lab.bench.workloads import Outcome, Workload
 
@@ -128,7 +129,7 @@ def machine() -> dict[str, Any]:
     found = {
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "cores": psutil.cpu_count(),
+        "cores": allowed_cores(),
         "threads": torch.get_num_threads(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpu": None,

@@ -3,6 +3,7 @@
 import psutil
 import torch
 
+from bonsai.engines.machine import free_memory
 from bonsai.lab.training.data.batches import Batch
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import TrainedModel
@@ -39,7 +40,7 @@ def memory_words(needed: int, model: TrainedModel) -> str:
     if model.model.device.type == "cuda":
         there = torch.cuda.mem_get_info()[1]
     else:
-        there = psutil.virtual_memory().available + psutil.Process().memory_info().rss
+        there = free_memory() + psutil.Process().memory_info().rss
     words = f"It takes about {needed / _GB:.1f} GB of memory; there are {there / _GB:.1f} GB."
     if needed > there:
         words += " That may not be enough: try a lower --batch-size, --gradient-checkpointing or --quantization 4bit."
