@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from bonsai.engines.gguf.header import GgufFile
 from bonsai.engines.llama_cpp.shared_context import SharedContext
 from bonsai.engines.llama_cpp.slots import Slots
-from bonsai.engines.machine import free_memory, good_threads
 from bonsai.errors import EngineError, first_line
+from bonsai.machine import free_memory, good_threads
 from bonsai.settings import ROOT
 
 # Of a model that reads more at once, a text gets so much: what is kept for it takes memory from the start.

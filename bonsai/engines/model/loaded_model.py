@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from bonsai.engines.base import EngineInfo, Prompt
-from bonsai.engines.machine import free_memory
 from bonsai.engines.model.device import ZERO_GPU
 from bonsai.errors import EngineError, Note
+from bonsai.machine import free_memory
 
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30

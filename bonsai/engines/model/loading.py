@@ -13,7 +13,6 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging
 
 from bonsai.engines.hub import find_folder, other_base
-from bonsai.engines.machine import allowed_cores, free_memory
 from bonsai.engines.model.adapter import add_adapter, brings_tokenizer, check_adapter
 from bonsai.engines.model.device import device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
@@ -21,6 +20,7 @@ from bonsai.engines.model.gguf import load_unpacked
 from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.engines.model.model_files import ModelFiles, model_files
 from bonsai.errors import EngineError, SettingError, first_line
+from bonsai.machine import allowed_cores, free_memory
 from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
 _UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
@@ -37,9 +37,6 @@ def load_model(settings: Settings) -> LoadedModel:
         )
     files = model_files(model_id, settings.revision)
     adapter = None if adapter_id == NO_ADAPTER else find_folder(adapter_id, "adapter", "")
-    if not gpu:
-        # In a container torch takes the cores of the whole machine, and then waits for its share of them.
-        torch.set_num_threads(min(torch.get_num_threads(), allowed_cores()))
     with quiet():
         config = _config(model_id, files)
         _check_dtype(settings, config)
@@ -141,6 +138,9 @@ def _weights(model_id: str, files: ModelFiles, config: Any, settings: Settings, 
     if settings.quantization != "none":
         options["quantization_config"] = _quantization(settings.quantization, dtype)
         options["device_map"] = {"": 0 if gpu else "cpu"}
+    if not gpu:
+        # In a container torch takes the cores of the whole machine, and then waits for its share of them.
+        torch.set_num_threads(min(torch.get_num_threads(), allowed_cores()))
     try:
         if not gpu and settings.quantization == "none":
             _check_room(model_id, config, dtype)

@@ -10,9 +10,9 @@ from typing import Any
 import psutil
 import torch
 
-from bonsai.engines.machine import allowed_cores
 from bonsai.lab.bench.ways import Way
 from bonsai.lab.bench.workloads import Outcome, Workload
+from bonsai.machine import allowed_cores
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 _COPIED_BYTES = 2**30

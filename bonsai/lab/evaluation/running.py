@@ -1,6 +1,5 @@
 """Running an evaluation: every system's chains, plain questions and controls, kept in journals that can be resumed."""
 
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from bonsai.lab.evaluation.figures.counts import Observation
 from bonsai.lab.evaluation.questions import Fact
 from bonsai.lab.evaluation.reasoning_use import Controls, answered_controls, read_controls
 from bonsai.lab.evaluation.systems import ALONE, Way, file_name, request_of, short_name, table_names
+from bonsai.machine import allowed_cores
 from bonsai.measures.similarity import Measure
 from bonsai.runs.journal import Journal, begin_journal, resume_journal
 from bonsai.runs.plan import Plan
@@ -229,4 +229,4 @@ class _Adapter:
 
 def _machine() -> str:
     """Return the machine in words."""
-    return f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"{platform.system()} on {platform.machine()}, {allowed_cores()} cores, Python {platform.python_version()}"

@@ -3,10 +3,10 @@
 import psutil
 import torch
 
-from bonsai.engines.machine import free_memory
 from bonsai.lab.training.data.batches import Batch
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import TrainedModel
+from bonsai.machine import free_memory
 
 # Bytes for each token and block, for each number of the hidden and the intermediate state, as measured in bfloat16.
 _HIDDEN, _INTERMEDIATE = 40, 12

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bonsai.engines import machine
+from bonsai import machine
 
 FREE = 2**40
 NO_LIMIT = str(2**63 - 4096)
