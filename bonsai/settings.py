@@ -131,6 +131,12 @@ def is_path(source: str) -> bool:
     return source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1
 
 
+def as_path(source: str) -> Path:
+    """Return the place on this machine that a model or adapter may be named by, `~` read as the home folder."""
+    # Path.expanduser raises an error for a user who is unknown here; so it is a place where nothing is.
+    return Path(os.path.expanduser(source))
+
+
 def variable(name: str) -> str:
     """Return the environment variable that holds the setting `name`."""
     return f"BONSAI_{name.upper()}"

@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from bonsai.errors import EngineError, Note, first_line
-from bonsai.settings import FORMATS, PHI_2, ROOT, SMOLLM2_ADAPTER, is_path
+from bonsai.settings import FORMATS, PHI_2, ROOT, SMOLLM2_ADAPTER, as_path, is_path
 
 OTHER_BASE = (
     "The adapter {adapter} was trained on {base}, and is used with {model}: its texts may be worse than those of the "
@@ -37,7 +37,7 @@ _UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
 def find_folder(source: str, kind: str, revision: str) -> Path:
     """Return the folder of a model or adapter, fetched from the hub if `source` is not a folder here."""
     in_the_box = kind == "adapter" and source == SMOLLM2_ADAPTER
-    folder = ROOT / "adapters" / source if in_the_box else Path(source).expanduser()
+    folder = ROOT / "adapters" / source if in_the_box else as_path(source)
     if folder.is_dir():
         return folder
     if folder.exists():

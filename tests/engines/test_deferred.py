@@ -171,7 +171,7 @@ def test_a_folder_without_a_model_or_an_adapter_is_refused_before_anything_is_im
         opening(Settings(engine=name, adapter=str(tmp_path)))
 
 
-@pytest.mark.parametrize("source", ["./no/such", "/no/such", "~/no such", "a/b/c"])
+@pytest.mark.parametrize("source", ["./no/such", "/no/such", "~/no such", "~nobody-here/x", "a/b/c"])
 @pytest.mark.parametrize("name", ["local", "batching"])
 def test_a_model_or_adapter_that_is_nowhere_is_told_of_before_there_is_a_page(name: str, source: str) -> None:
     with pytest.raises(EngineError, match=f"The model {source} is not a folder: nothing is at"):
@@ -180,7 +180,7 @@ def test_a_model_or_adapter_that_is_nowhere_is_told_of_before_there_is_a_page(na
         open_deferred_engine(Settings(engine=name, adapter=source))
 
 
-@pytest.mark.parametrize("source", ["./no/such", "/no/such.gguf", "~/no such", "a/b/c"])
+@pytest.mark.parametrize("source", ["./no/such", "/no/such.gguf", "~/no such", "~nobody-here/x", "a/b/c"])
 def test_llama_cpp_tells_of_it_as_early(source: str) -> None:
     with pytest.raises(EngineError, match=f"There is no file {source}"):
         open_deferred_engine(Settings(engine="llama-cpp", model=source))

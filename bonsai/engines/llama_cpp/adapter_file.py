@@ -8,6 +8,7 @@ from bonsai.engines.hub import base_note, find_folder, other_base
 from bonsai.engines.llama_cpp.kept_files import made_once
 from bonsai.engines.llama_cpp.lora_conversion import CONFIG, WEIGHTS, check_fits, convert
 from bonsai.errors import EngineError, Note, first_line
+from bonsai.settings import as_path
 
 # What llama.cpp's own converter notes of the base.
 _BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")
@@ -19,7 +20,7 @@ def adapter_place(source: str) -> Path:
 
     Raises EngineError, saying what to do, if there is none.
     """
-    path = Path(source).expanduser()
+    path = as_path(source)
     return path if path.is_file() else find_folder(source, "adapter", "")
 
 

@@ -19,7 +19,7 @@ from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.errors import EngineError, SettingError
-from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, is_path, keep_torch_to_one_thread
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, as_path, is_path, keep_torch_to_one_thread
 
 NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
@@ -68,7 +68,7 @@ def expected_info(settings: Settings) -> EngineInfo:
     model, adapter = settings.models(gpu=False)
     if is_path(adapter):
         adapter_place(adapter)
-    here = model == SMOLLM2 or is_path(model) or Path(model).expanduser().exists()
+    here = model == SMOLLM2 or is_path(model) or as_path(model).exists()
     return _info(settings, _room(find_model(model, settings.revision), settings) if here else None)
 
 

@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _KEPT = Path(".cache") / "bonsai"
@@ -11,28 +12,34 @@ _KEPT = Path(".cache") / "bonsai"
 def made_once(kind: str, name: str, make: Callable[[Path], None]) -> Path:
     """Return the kept file `name` among those of a `kind`; where it is not there yet, `make` writes it.
 
-    A file that is there is whole: what breaks off never gets its name. Raises OSError if it cannot be written.
+    It lies in the home folder, or among temporary files if it cannot be written there. A file that is there is whole:
+    what breaks off never gets its name. Raises OSError if it cannot be written at all.
     """
-    kept = _folder(kind) / name
-    if not kept.is_file():
-        handle, path = tempfile.mkstemp(".unfinished", name, kept.parent)
-        os.close(handle)
-        try:
-            make(Path(path))
-            Path(path).replace(kept)
-        finally:
-            Path(path).unlink(missing_ok=True)
-    return kept
-
-
-def _folder(kind: str) -> Path:
-    """Return the folder for files of a kind; among temporary files if there is no home to write to."""
     refusals = []
-    for place in (Path.home(), Path(tempfile.gettempdir())):
-        folder = place / _KEPT / kind
+    for place in _places():
+        kept = place / _KEPT / kind / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            return folder
+            if not kept.is_file():
+                _write(kept, make)
+            return kept
         except OSError as error:
             refusals.append(error)
     raise refusals[0]
+
+
+def _places() -> Iterator[Path]:
+    # A container may run for a user who has no home.
+    with suppress(RuntimeError):
+        yield Path.home()
+    yield Path(tempfile.gettempdir())
+
+
+def _write(kept: Path, make: Callable[[Path], None]) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    handle, path = tempfile.mkstemp(".unfinished", kept.name, kept.parent)
+    os.close(handle)
+    try:
+        make(Path(path))
+        Path(path).replace(kept)
+    finally:
+        Path(path).unlink(missing_ok=True)

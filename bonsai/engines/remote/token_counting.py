@@ -10,6 +10,8 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
 
+from bonsai.settings import as_path
+
 Count = Callable[[str], int]
 
 
@@ -64,7 +66,7 @@ def _json(model: str, revision: str, name: str) -> dict[str, Any]:
 
 
 def _file(model: str, revision: str, name: str) -> Path | None:
-    folder = Path(model).expanduser()
+    folder = as_path(model)
     if folder.is_dir():
         return folder / name if (folder / name).is_file() else None
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bonsai.chains.outcomes import Method
 from bonsai.errors import UsageError
 from bonsai.runs.requests import GridRequest
-from bonsai.settings import NO_ADAPTER
+from bonsai.settings import NO_ADAPTER, as_path
 
 ALONE = "model alone"
 
@@ -62,7 +62,7 @@ def file_name(adapter: str) -> str:
     """Return what the journals of an adapter, "" for none, are called: one that was trained anew has another name."""
     if not adapter:
         return "alone"
-    place, digest = Path(adapter).expanduser(), hashlib.sha256(adapter.encode())
+    place, digest = as_path(adapter), hashlib.sha256(adapter.encode())
     for file in [place] if place.is_file() else sorted(place.glob("*")):
         if file.suffix in (".safetensors", ".gguf"):
             digest.update(file.read_bytes())

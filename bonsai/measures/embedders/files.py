@@ -13,7 +13,7 @@ from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.utils.tqdm import tqdm
 
 from bonsai.errors import first_line
-from bonsai.settings import EMBEDDER, JAPANESE_EMBEDDER, NO_EMBEDDER
+from bonsai.settings import EMBEDDER, JAPANESE_EMBEDDER, NO_EMBEDDER, as_path
 
 # The default embedders also come in packages, for machines without a hub: the file with the weights and no others.
 PACKAGES = {
@@ -38,7 +38,7 @@ _log = logging.getLogger("bonsai")
 
 def folder_at_hand(name: str) -> Path | None:
     """Return the folder of a default embedder if it is in a package or in the hub's cache, None for any other."""
-    if name not in PACKAGES or Path(name).expanduser().is_dir():
+    if name not in PACKAGES or as_path(name).is_dir():
         return None
     return _packaged(name) or _cached(name)
 
@@ -47,7 +47,7 @@ def folders(name: str) -> Iterator[Path]:
     """Yield the folders where the embedder is, the next best only when asked for."""
     if name == NO_EMBEDDER:
         return
-    folder = Path(name).expanduser()
+    folder = as_path(name)
     if folder.is_dir():
         yield folder
     elif folder.exists() or name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1:
