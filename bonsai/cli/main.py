@@ -21,10 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BonsaiError as error:
         say(f"bonsai: {error}")
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
-    except KeyboardInterrupt:
-        say("bonsai: interrupted")
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout has gone, for example `| head`; nothing is left to say, and no flush at exit may fail.
         sys.stdout = None
         return FAILED
+    except OSError as error:
+        if not error.filename:
+            raise
+        # A file or folder of this machine, wherever it was looked at.
+        say(f"bonsai: {error.filename} cannot be used: {error.strerror}.")
+        return FAILED
+    except KeyboardInterrupt:
+        say("bonsai: interrupted")
+        return INTERRUPTED

@@ -1,6 +1,7 @@
 """The command line: tables on stdout, sentences on stderr, and exit codes that scripts can rely on."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -290,6 +291,27 @@ def test_a_port_in_use_is_named() -> None:
     assert f"port {port}: it is in use" in ended.stderr
     assert "--port" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_place_that_this_user_may_not_see_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(place: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(place))
+
+    monkeypatch.setenv("BONSAI_PROMPTS", "/secret/prompts")
+    monkeypatch.setattr(Path, "is_dir", refused)
+    assert main(["prompts"]) == 1
+    assert capsys.readouterr() == ("", "bonsai: /secret/prompts cannot be used: Permission denied.\n")
+
+
+def test_an_error_of_the_system_that_is_of_no_file_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_place: Path) -> bool:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(Path, "is_dir", broken)
+    with pytest.raises(OSError, match="allocate memory"):
+        main(["prompts"])
 
 
 @pytest.mark.process

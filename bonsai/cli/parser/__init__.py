@@ -31,8 +31,8 @@ def parser() -> ArgumentParser:
 
 
 def _serve(command: ArgumentParser) -> None:
-    command.add_argument("--host", default="127.0.0.1", help="default: %(default)s; 0.0.0.0 lets other machines in")
-    command.add_argument("--port", type=int, default=7860, help="default: %(default)s")
+    command.add_argument("--host", help="default: GRADIO_SERVER_NAME or 127.0.0.1; 0.0.0.0 lets other machines in")
+    command.add_argument("--port", type=int, help="default: GRADIO_SERVER_PORT or 7860")
 
 
 _COMMANDS: dict[str, tuple[Callable[[ArgumentParser], None], str]] = {
