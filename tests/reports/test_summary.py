@@ -13,7 +13,7 @@ from bonsai.reports.formats import Language
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.reports.summary import _JAPANESE
 from bonsai.runs.run import Run
-from bonsai.settings import ROOT
+from bonsai.settings import ROOT, SMOLLM2
 
 VARIANT = load_variants(ROOT / "prompts")["assistant"]
 QUESTIONS = ("Why does rain smell?", "Why do we sleep?", "Why is salt white?", "Why do cats purr?", "Who sings?")
@@ -62,6 +62,17 @@ def test_a_run_under_way_and_one_of_nothing_have_a_summary() -> None:
     run = Run((new_chain("Why?", "single", VARIANT),), SamplingParams(), "m", "", "echo")
     assert dict(summary(run))["Finished"] == "chains 0 of 1, steps 0"
     assert dict(summary(run.with_chains([])))["Finished"] == "chains 0 of 0, steps 0"
+
+
+def test_the_model_in_the_box_is_said_to_read_english_only_where_it_was_asked_in_another_script() -> None:
+    english, japanese = (
+        Run((new_chain(question, "single", VARIANT),), SamplingParams(), SMOLLM2, "", "echo")
+        for question in (QUESTIONS[0], "なぜ雨は匂うのですか。")
+    )
+    assert "Notes" not in dict(summary(english))
+    assert "reads English only" in dict(summary(japanese))["Notes"]
+    assert "英語しか読めません" in dict(summary(japanese, Language.JA))["注意"]
+    assert "Notes" not in dict(summary(replace(japanese, model="another/model")))
 
 
 def test_the_summary_in_japanese_has_the_same_places() -> None:

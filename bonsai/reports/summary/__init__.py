@@ -9,7 +9,7 @@ from bonsai.chains.conclusion import conclusion_text
 from bonsai.chains.outcomes import Flag, Judgement
 from bonsai.chains.step import Step
 from bonsai.reports.formats import Language
-from bonsai.reports.summary.engine_notes import told
+from bonsai.reports.summary.engine_notes import notes
 from bonsai.runs.run import Run
 from bonsai.runs.run.verdicts import StepVerdict
 
@@ -105,7 +105,7 @@ def summary(
         "Asked": _first(language, values["question"], _MAX_NAMED, " / "),
         "Conclusion": _conclusions(language, counts),
         "Written by": written,
-        "Notes": " ".join(told(note, language) for note in run.notes),
+        "Notes": notes(run, values["question"], language),
         "Finished": _say(language, "chains {} of {}, steps {}", counts.finished, counts.chains, counts.steps),
         "Flags": _flags(language, counts.flags),
         "Most repeated questions": _repeated(language, counts.repeated),

@@ -1,8 +1,15 @@
-"""What engines note of a run, told in the language of a report."""
+"""What there is to know of how a model answered: what engines note of a run, told in the language of a report."""
+
+from collections.abc import Iterable
 
 from bonsai.engines.hub import OTHER_BASE
+from bonsai.errors import Note
+from bonsai.measures.terms import has_no_word_breaks
 from bonsai.reports.formats import Language
-from bonsai.runs.run.answering import RunNote
+from bonsai.runs.run import Run
+from bonsai.settings import SMOLLM2
+
+ENGLISH_ONLY = "{model} reads English only: what it says to a question in Japanese or Chinese means nothing."
 
 JAPANESE = {
     "The server at {server} does not take {options}, so it was left out.": (
@@ -24,6 +31,7 @@ JAPANESE = {
     "The server at {server} does not say how much its model reads, so {tokens} tokens were assumed.": (
         "サーバー {server} はモデルが読める長さを示さないため、{tokens} トークンと見なしました。"
     ),
+    ENGLISH_ONLY: "{model} は英語しか読めません。日本語や中国語の質問に書いたものには意味がありません。",
     OTHER_BASE: (
         "アダプター {adapter} は {base} で学習したもので、ここでは {model} と使われています。"
         "モデルだけのときより文章が悪くなることがあります。"
@@ -32,8 +40,11 @@ JAPANESE = {
 """The English sentence with its fields is the key."""
 
 
-def told(note: RunNote, language: Language) -> str:
-    """Return the sentence of a note, in English where there is no translation."""
+def notes(run: Run, questions: Iterable[object], language: Language) -> str:
+    """Return what a person should know of the texts of a run, in English where there is no translation."""
+    known = [one.note for one in run.notes]
+    if run.model == SMOLLM2 and any(has_no_word_breaks(str(question)) for question in questions):
+        known.append(Note(ENGLISH_ONLY, model=run.model))
     if language == Language.JA:
-        return note.note.translated(lambda sentence: JAPANESE.get(sentence, sentence))
-    return str(note.note)
+        return " ".join(note.translated(lambda sentence: JAPANESE.get(sentence, sentence)) for note in known)
+    return " ".join(map(str, known))
