@@ -24,8 +24,6 @@ NO_ADAPTER = "none"
 EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 JAPANESE_EMBEDDER = "intfloat/multilingual-e5-small"
 NO_EMBEDDER = "none"
-GRADIO_PORT = "GRADIO_SERVER_PORT"
-"""The variable by which a platform tells Gradio the port of the page."""
 HIGHEST_PORT = 65_535
 
 
@@ -97,9 +95,6 @@ class Settings:
             text = environ.get(variable(item.name), "").strip()
             if item.metadata and text:
                 values[item.name] = _parse(variable(item.name), text, type(item.default), item.metadata)
-        if port := environ.get(GRADIO_PORT):
-            # Gradio reads it when it is imported, with a traceback for what is no number.
-            _parse(GRADIO_PORT, port, int, {"low": 1, "high": HIGHEST_PORT})
         return cls(**values)
 
     def models(self, gpu: bool) -> tuple[str, str]:
@@ -178,6 +173,16 @@ def keep_torch_to_one_thread() -> None:
     """
     if os.environ.setdefault("OMP_NUM_THREADS", "1") == "1" and (torch := sys.modules.get("torch")):
         torch.set_num_threads(1)
+
+
+def check_gradio_port(environ: Mapping[str, str] = os.environ) -> None:
+    """Raise SettingError if the platform names a port for the page that is none.
+
+    Gradio reads it when it is imported, with a traceback for what is no number.
+    """
+    name = "GRADIO_SERVER_PORT"
+    if name in environ:
+        _parse(name, environ[name].strip(), int, {"low": 1, "high": HIGHEST_PORT})
 
 
 def ask_this_machine_directly() -> None:

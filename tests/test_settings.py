@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bonsai.errors import SettingError
-from bonsai.settings import NO_EMBEDDER, Settings
+from bonsai.settings import NO_EMBEDDER, Settings, check_gradio_port
 
 
 def test_without_variables_the_defaults_hold() -> None:
@@ -41,10 +41,23 @@ def test_values_are_read() -> None:
         ("BONSAI_QUEUE_SIZE", "-1", "a whole number"),
         ("BONSAI_CONCURRENCY", "²", "a whole number"),
         ("BONSAI_CONCURRENCY", "1025", "a whole number from 1 to 1024"),
-        ("GRADIO_SERVER_PORT", "web", "a whole number from 1 to 65535"),
         ("BONSAI_BASE_URL", "localhost:8000", "an address like http://127.0.0.1:8000/v1"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
     with pytest.raises(SettingError, match=f"{name} is '{value}'; it must be {allowed}"):
         Settings.from_env({name: value})
+
+
+@pytest.mark.parametrize("port", ["web", "", "0", "65536"])
+def test_a_port_of_the_platform_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(
+        SettingError, match=f"GRADIO_SERVER_PORT is '{port}'; it must be a whole number from 1 to 65535"
+    ):
+        check_gradio_port({"GRADIO_SERVER_PORT": port})
+
+
+def test_a_port_of_the_platform_may_have_spaces_around_it_and_is_nothing_to_other_commands() -> None:
+    check_gradio_port({"GRADIO_SERVER_PORT": " 7861 "})
+    check_gradio_port({})
+    assert Settings.from_env({"GRADIO_SERVER_PORT": "web"}) == Settings.from_env({})

@@ -13,7 +13,7 @@ from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.utils.tqdm import tqdm
 
 from bonsai.errors import first_line
-from bonsai.settings import EMBEDDER, JAPANESE_EMBEDDER, NO_EMBEDDER, as_path
+from bonsai.settings import EMBEDDER, JAPANESE_EMBEDDER, NO_EMBEDDER, as_path, is_path
 
 # The default embedders also come in packages, for machines without a hub: the file with the weights and no others.
 PACKAGES = {
@@ -50,7 +50,7 @@ def folders(name: str) -> Iterator[Path]:
     folder = as_path(name)
     if folder.is_dir():
         yield folder
-    elif folder.exists() or name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1:
+    elif folder.exists() or is_path(name):
         _log.warning("The embedder %s is not a folder. Set BONSAI_EMBEDDER to one that exists, or to a hub id.", name)
     else:
         for find in (_packaged, _cached, _fetched):
