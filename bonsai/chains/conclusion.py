@@ -49,11 +49,12 @@ def conclusion_text(conclusion: Conclusion) -> str:
 
 def parse_conclusion(text: str) -> tuple[str, str]:
     """Return the text and the open question in what a model wrote; the last of its questions is the open one."""
-    said = sentences(text)
-    place = next((at for at in reversed(range(len(said))) if is_question(said[at])), None)
-    if place is None:
+    asked = next((said for said in reversed(sentences(text)) if is_question(said)), None)
+    if asked is None:
         return text.strip(), ""
-    return " ".join([*said[:place], *said[place + 1 :]]), first_question(said[place])
+    before, _, after = text.rpartition(asked)
+    gap = before[len(before.rstrip()) :] if after.strip() else ""
+    return f"{before.rstrip()}{gap}{after.lstrip()}".strip(), first_question(asked)
 
 
 def conclusion_flags(text: str, said: Sequence[tuple[str, str]]) -> tuple[Flag, ...]:

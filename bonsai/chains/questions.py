@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import regex
+
 from bonsai.errors import QuestionError
 
 # How a model names what follows: "**Deeper question 2:**", "Q1.", "[Question]", "質問：", `"question":`.
@@ -39,7 +41,11 @@ _CLOSING_TAGS = re.compile(r"(?:\s*</[a-z_]+>)+$", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+?(?=[?？]?[\"'”’」』)）*]*(?:\s|$))")
 # In "3 + ? = 7" it stands for a number.
 _UNKNOWN = re.compile(r"[?？](?=\s*=)|(?<=[=+])[?？](?=\s*[a-z0-9])")
+# What may stand behind a question's mark: exclamation marks, pictures and their variants.
+_BEHIND = regex.compile(r"[\s!！\p{S}\p{Mn}\u200d]+$")
 _PAIRS = {'"': '"', "“": "”", "‘": "’", "「": "」", "『": "』", "(": ")", "（": "）", "[": "]", "«": "»", "„": "“"}
+QUESTION_MARKS = "?？؟"
+"""What ends a question: as in English, Japanese and Chinese, and Arabic."""
 _QUOTES = "\"'“”‘’「」『』«»„*_`"
 _REQUEST = re.compile(
     r"(?:please |now |next,? )*"
@@ -130,7 +136,9 @@ def _up_to_mark(line: str) -> str:
             closing = "" if letter == closing and not within_word else closing
         elif other := _closing(hidden, place):
             closing, start = other, place
-        if letter in "?？" and (letter == "？" or not hidden[place + 1 : place + 2].isascii() or _ends(hidden, place)):
+        if letter in QUESTION_MARKS and (
+            letter != "?" or not hidden[place + 1 : place + 2].isascii() or _ends(hidden, place)
+        ):
             if not closing:
                 return _unwrapped(line[: place + 1])
             if inside < 0:
@@ -141,7 +149,7 @@ def _up_to_mark(line: str) -> str:
     if not before.strip() or (_SPEAKS_OF_A_QUESTION.search(before) and len(quoted) > _SHORT):
         return _unwrapped(quoted)
     end = inside + 1
-    while end < len(line) and line[end] in ")]）”’」』»\"'?？!！":
+    while end < len(line) and line[end] in ")]）”’」』»\"'!！" + QUESTION_MARKS:
         end += 1
     return line[:end]
 
@@ -161,7 +169,7 @@ def _closing(text: str, place: int) -> str:
 
 def _ends(text: str, place: int) -> bool:
     """Say whether nothing of the same word follows a mark."""
-    return not text[place + 1 :].lstrip("?!？！\"'”’」』)）]*_`»}")[:1].strip()
+    return not text[place + 1 :].lstrip(QUESTION_MARKS + "!！\"'”’」』)）]*_`»}")[:1].strip()
 
 
 def _unwrapped(text: str) -> str:
@@ -186,5 +194,6 @@ def _unwrapped(text: str) -> str:
 
 def is_question(text: str) -> bool:
     """Say whether `text` reads as a question: by its question mark, its Japanese ending, or as a request (tell me)."""
-    bare = text.strip(_QUOTES + " )）]")
-    return bare.endswith(("?", "？")) or bool(_JAPANESE_ENDING.search(bare)) or bool(_REQUEST.match(bare))
+    bare = _BEHIND.sub("", text).strip(_QUOTES + " )）]")
+    marked = bare.endswith(tuple(QUESTION_MARKS)) and any(map(str.isalnum, bare))
+    return marked or bool(_JAPANESE_ENDING.search(bare)) or bool(_REQUEST.match(bare))

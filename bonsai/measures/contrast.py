@@ -121,7 +121,7 @@ def _misspelt(one: str, other: str) -> bool:
 
 
 def _is_time(word: str) -> bool:
-    return word[0].isdigit() or word == "now"
+    return word == "now" or any(map(str.isdigit, word))
 
 
 def _opposed(only: frozenset[str], others: frozenset[str]) -> bool:

@@ -67,7 +67,7 @@ _WORDS_APART = {
     "added_share": 0.08,
     "topic_only": 0.08,
 }
-BY_CHARACTERS = Rule(0.72, 0.60, **_WORDS_APART)
+BY_CHARACTERS = Rule(0.72, 0.60, **{**_WORDS_APART, "negated": 0.12})
 BY_WORDS = Rule(0.79, 0.62, **_WORDS_APART)
 BY_MEANING = Rule(
     0.69,
@@ -86,7 +86,7 @@ BY_MEANING_IN_JAPANESE = Rule(
     different_intent=0.12,
     conflicting_kind=0.20,
     opposite=0.40,
-    negated=0.10,
+    negated=0.22,
     added_share=0.0,
     topic_only=0.05,
 )

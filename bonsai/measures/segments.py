@@ -4,18 +4,26 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import regex
+
 from bonsai.measures.terms import content_words
 
 _JAPANESE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_PIECE = re.compile(rf"[{_JAPANESE}]|[^\W_{_JAPANESE}]+(?:'[^\W_{_JAPANESE}]+)?|[\W_]+")
+_LETTERS = rf"[[\p{{L}}\p{{N}}]--[{_JAPANESE}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_JAPANESE}]]*"
+_PIECE = regex.compile(rf"[{_JAPANESE}]|{_LETTERS}(?:'{_LETTERS})?|[^\p{{L}}\p{{N}}]+", regex.VERSION1)
 _CHARACTER = re.compile(f"[{_JAPANESE}]")
-# Not behind the number of a line in a list, nor within a number.
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])(?<!\b\d\.)(?<!\b\d\d\.)(?!\d)\s*")
+# Not behind the number of a line in a list, an initial or an abbreviation, nor before what goes on in small letters.
+_ABBREVIATIONS = r"(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)" + "".join(
+    rf"(?<!\b{short}\.)" for short in ("Dr", "Mr", "Mrs", "Ms", "Prof", "St", "vs", r"e\.g", r"i\.e", "cf")
+)
+_SENTENCE_END = re.compile(
+    rf"""(?:(?<=[.!?])|(?<=[.!?]["'”’)\]])){_ABBREVIATIONS}\s+(?![a-z])|(?<=[。！？])(?![」』）”])\s*"""
+)
 
 
 def segments(text: str) -> list[str]:
     """Return `text` cut into words, single Japanese characters, and what is between them; joined, they are the text."""
-    return _PIECE.findall(text)
+    return [found[0] for found in _PIECE.finditer(text)]
 
 
 def is_word(piece: str) -> bool:

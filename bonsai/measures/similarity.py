@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import regex
+
 from bonsai.measures.contrast import contrast, share_only_topic, shared, topic
 from bonsai.measures.embedders.base import Embedder
 from bonsai.measures.meaning import Meaning
@@ -18,6 +20,8 @@ from bonsai.measures.terms import content_words, has_no_word_breaks, parse_quest
 SOME_NEW = 3
 # Earlier questions that are looked at closely; the others are too far by their sentence vectors alone.
 CLOSEST = 16
+# Spaces, punctuation and emphasis: all but letters, digits, vowel signs, and signs that make another word or sum.
+_SAME_WITHOUT = regex.compile(r"[^\p{L}\p{N}\p{M}\p{S}#*/%&@-]|[`|~]|(?<!\d)[-*/]|[-*/](?!\d)")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Measure:
             self._english.read(text for text in texts if not has_no_word_breaks(text))
 
     def similarity(self, question: str, other: str) -> float:
-        """Return how alike two questions are, 0 to 1; symmetric. The same letters and digits make it 1."""
+        """Return how alike two questions are, 0 to 1; symmetric. The same letters and signs (C++) make it 1."""
         return self._compare(question, other)[0]
 
     def compare_with_earlier(self, question: str, earlier: Sequence[str]) -> EarlierMatch:
@@ -159,4 +163,5 @@ def new_content(text: str, earlier: Sequence[str]) -> float:
 
 @lru_cache(maxsize=8192)
 def _plain(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum()) or text
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _SAME_WITHOUT.sub("", folded) or text

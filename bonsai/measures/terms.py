@@ -7,10 +7,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import regex
 import snowballstemmer
 import yaml
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+# C++ and C# are words, and so are those that are written with vowel signs beside their letters.
+_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{N}\p{M}\u200c\u200d]*(?:'[\p{L}\p{N}]+|\+{1,2}(?!\w)|\#(?!\w))?")
 _NO_WORD_BREAKS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _OKURIGANA = re.compile(
     r"(?<=[\u3400-\u9fff])[\u3041-\u309f]{1,3}?(?=$|[をはがにでともへの\s\u3400-\u9fff\u30a0-\u30ff])"
@@ -68,7 +70,9 @@ def parse_question(question: str) -> ParsedQuestion:
         text = " ".join(pattern.sub(" ", text).split()).lstrip(" ,.:;!")
     plain = whole or text
     bare = bool(_BARE.search(text)) or "what" in asks
-    text = _take(text.strip(" ?!."), lexicon()["asks"], asks)
+    text = _take(text.strip(" ?؟!."), lexicon()["asks"], asks)
+    if any(pattern.search(whole) for pattern in lexicon()["denials"]):
+        text += " not"
     for open_way in OPEN_INTENTS:
         if len(asks) > 1:
             asks.discard(open_way)
@@ -149,6 +153,7 @@ def lexicon() -> dict[str, Any]:
         "courtesy": [re.compile(pattern) for pattern in data["courtesy"]],
         "asks": [(mark, re.compile(pattern)) for mark, pattern in data["asks"]],
         "japanese": [(mark, re.compile(pattern)) for mark, pattern in japanese["asks"]],
+        "denials": [re.compile(pattern) for pattern in japanese["denials"]],
         "spellings": [tuple(pair.split()) for pair in japanese["spellings"].split(",")],
         "small": frozenset(data["small"].split()),
         "japanese small": re.compile(japanese["small"]),

@@ -138,6 +138,12 @@ def test_a_conclusion_that_repeats_or_invents_is_flagged() -> None:
         ("It rains. Why?", ("It rains.", "Why?")),
         ("雨の匂いは油による。いつまで残るか？", ("雨の匂いは油による。", "いつまで残るか？")),
         ("It rains.", ("It rains.", "")),
+        ("雨は降る。いつまでか？匂いは残る。", ("雨は降る。匂いは残る。", "いつまでか？")),
+        (
+            "Growth in the U.S. slowed, e.g. in Node.js shops... What remains? Dr. Li of example.com knows.",
+            ("Growth in the U.S. slowed, e.g. in Node.js shops... Dr. Li of example.com knows.", "What remains?"),
+        ),
+        ('The question "Why blue?" is answered by light.', ('The question "Why blue?" is answered by light.', "")),
         ("", ("", "")),
     ],
 )

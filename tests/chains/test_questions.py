@@ -164,7 +164,9 @@ def test_a_question_over_two_lines_and_one_without_a_mark() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["Why?", "なぜですか", "どうして起きるのでしょうか。", "なぜ？", '"Why?"'])
+@pytest.mark.parametrize(
+    "text", ["Why?", "なぜですか", "どうして起きるのでしょうか。", "なぜ？", '"Why?"', "Why?!", "Why? 🤔", "لماذا؟"]
+)
 def test_what_is_a_question(text: str) -> None:
     assert is_question(text)
 

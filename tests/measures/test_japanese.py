@@ -52,6 +52,9 @@ def test_a_rewording_is_a_repeat(measure: Measure, other: str) -> None:
         (ASKED, "インフレはなぜ起きるのですか？"),
         ("在宅勤務のメリットは何ですか？", "在宅勤務のデメリットは何ですか？"),
         ("寿司はどうやって海外で人気になりましたか？", "海外の寿司は日本の寿司と味がどう違いますか？"),
+        ("なぜ賃金は上がったのか？", "なぜ賃金は上がらなかったのか？"),
+        ("为什么会下雨？", "为什么不会下雨？"),
+        ("出口为什么增加？", "出口为什么减少？"),
     ],
 )
 def test_a_deeper_question_is_none(measure: Measure, question: str, other: str) -> None:

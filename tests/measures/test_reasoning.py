@@ -131,6 +131,7 @@ def test_half_of_a_reasoning_ends_with_a_sentence_where_it_can(text: str, half: 
         ("It cannot be done.", "It can be done."),
         ("They don't grow, and won't.", "They do grow, and won't."),
         ("Never say so.", "say so."),
+        ("Wages did not.", "Wages did."),
         ("Roots hold 3.5 litres.", "It is not true that roots hold 3.5 litres."),
         ("I think so.", "It is not true that I think so."),
         ("NASA thinks so.", "It is not true that NASA thinks so."),

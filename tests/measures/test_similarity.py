@@ -30,6 +30,14 @@ DEEPER = [
     ("Where is the youngest oceanic crust found?", "Where is the oldest oceanic crust found?"),
     ("How do we measure productivity?", "What happens to wages when productivity stops growing?"),
     ("インフレとは何ですか？", "インフレはなぜ起きるのですか？"),
+    ("Is gold heavier than iron?", "Is gold lighter than iron?"),
+    ("Why is rent higher than inflation?", "Why is rent lower than inflation?"),
+    ("Did GDP rise by more than 3%?", "Did GDP rise by less than 3%?"),
+    ("What is C?", "What is C++?"),
+    ("How does C# differ from Java?", "How does C++ differ from Java?"),
+    ("What is 1/2?", "What is 12?"),
+    ("What were the sales in Q1?", "What were the sales in Q3?"),
+    ("Why do we need vitamin B12?", "Why do we need vitamin B6?"),
 ]
 
 
@@ -47,6 +55,11 @@ def by_meaning(embedder: Embedder) -> Measure:
 def test_a_plain_rewording_repeats_a_question(measure: Measure, question: str, other: str) -> None:
     assert measure.compare_with_earlier(other, [question]).repeated == 1
     assert measure.compare_with_earlier(other, [question]).rejected == 1
+
+
+def test_punctuation_and_emphasis_do_not_set_questions_apart(measure: Measure) -> None:
+    for other in ("why is the sky blue", "Why is the **sky** blue?", "Why - is the `sky` blue?!"):
+        assert measure.similarity("Why is the sky blue?", other) == 1
 
 
 @pytest.mark.parametrize(("question", "other"), DEEPER)

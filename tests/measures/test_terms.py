@@ -65,6 +65,11 @@ def test_courtesy_is_left_out_of_the_plain_question() -> None:
         ("How do I hide a column?", "How do I unhide a column?", "opposite"),
         ("血圧を上げる食べ物は何ですか？", "血圧を下げる食べ物は何ですか？", "opposite"),
         ("How do I brew tea?", "How do I brew tea without a kettle?", "negated"),
+        ("なぜ雨が降るのですか？", "なぜ雨が降らないのですか？", "negated"),
+        ("誰が来ましたか？", "誰が来ませんでしたか？", "negated"),
+        ("中国为什么成功？", "中国为什么没有成功？", "negated"),
+        ("Is rent higher than before?", "Is rent lower than before?", "opposite"),
+        ("How big is an A4 page?", "How big is an A5 page?", "opposite"),
     ],
 )
 def test_what_keeps_two_questions_apart(question: str, other: str, difference: str) -> None:
@@ -79,6 +84,7 @@ def test_what_keeps_two_questions_apart(question: str, other: str, difference: s
         ("What are the advantages of nuclear power?", "What are the benefits of nuclear power?"),
         ("What is a labour union?", "What is a labor union?"),
         ("日本酒はどのように造られますか？", "日本酒の作り方を教えてください。"),
+        ("それは安全ですか？", "それは安全ではないですか？"),
     ],
 )
 def test_nothing_keeps_rewordings_apart(question: str, other: str) -> None:
@@ -135,3 +141,24 @@ def test_threads_read_the_same_words_as_one() -> None:
         sys.setswitchinterval(often)
     stemmer = snowballstemmer.stemmer("english")
     assert found == [frozenset((stemmer.stemWord(word),)) for word in words]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "なぜ税金を払わなければならないのですか？",
+        "何が原因かもしれないですか？",
+        "教えてくれませんか？",
+        "参加者が少ないのはなぜですか？",
+        "是不是应该学习？",
+        "有没有办法？",
+        "有什么不同？",
+    ],
+)
+def test_what_only_looks_like_a_denial_is_none(question: str) -> None:
+    assert "not" not in parse_question(question).words
+
+
+def test_words_are_whole_with_their_signs() -> None:
+    assert content_words("C++, C# and A+, but 2+3") >= {"c++", "c#", "a+"}
+    assert content_words("भारत में वर्षा") == {"भारत", "में", "वर्षा"}

@@ -18,7 +18,7 @@ class Control(StrEnum):
     SHUFFLED = "words shuffled"
 
 
-_NOT = re.compile(r"\b(can)not\b|\b(\w+)n['’]t\b|\b(?:not|never) ", re.IGNORECASE)
+_NOT = re.compile(r"\b(can)not\b|\b(\w+)n['’]t\b|\b(?:not|never) | (?:not|never)\b", re.IGNORECASE)
 _WHOLE = {"ca": "can", "wo": "will", "sha": "shall"}
 _VERB = re.compile(
     r"\b(?:is|are|was|were|am|can|could|will|would|shall|should|may|might|must|does|did|has|have|had)\b", re.IGNORECASE
