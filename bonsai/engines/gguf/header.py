@@ -1,13 +1,14 @@
 """What the header of a GGUF file says of the model or the adapter in it, without its weights being read."""
 
 import mmap
+import re
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, TokenType
 
@@ -15,6 +16,7 @@ from bonsai.errors import EngineError, first_line
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
+_FIRST_PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
 # struct's letters for the numbers of the format; 8 is a text, 9 an array.
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _ARRAY = 8, 9
@@ -40,8 +42,9 @@ class GgufFile:
 
     def number(self, key: str, default: int = 0) -> int:
         """Return a number of the model's architecture; of a list, which has one for each layer, the largest."""
-        value = self.metadata.get(f"{self.architecture}.{key}", default)
-        return int(max(value, default=0) if isinstance(value, list) else value)
+        value = self.metadata.get(f"{self.architecture}.{key}")
+        found = value if isinstance(value, list) else [value]
+        return max((one for one in found if _is_count(one)), default=default)
 
     @property
     def chat_template(self) -> str:
@@ -51,21 +54,44 @@ class GgufFile:
     @property
     def eos_token(self) -> str:
         """The text of the token that ends a completion; "" if there is none."""
-        place, tokens = self.metadata.get("tokenizer.ggml.eos_token_id", -1), self.metadata.get(_TOKENS, [])
-        return tokens[place] if 0 <= place < len(tokens) else ""
+        place, tokens = self.metadata.get("tokenizer.ggml.eos_token_id"), self._list(_TOKENS)
+        return str(tokens[place]) if _is_count(place) and place < len(tokens) else ""
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
         """The tokens that have a meaning beside their text."""
-        kinds = self.metadata.get(_KINDS, [])
         special = (TokenType.CONTROL, TokenType.USER_DEFINED)
-        return tuple(
-            token for token, kind in zip(self.metadata.get(_TOKENS, []), kinds, strict=False) if kind in special
-        )
+        kinds = zip(self._list(_TOKENS), self._list(_KINDS), strict=False)
+        return tuple(str(token) for token, kind in kinds if kind in special)
+
+    def _list(self, key: str) -> list[Any]:
+        value = self.metadata.get(key)
+        return value if isinstance(value, list) else []
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """Return what the header of `path` says; raise EngineError if it cannot be used, saying what to do."""
+    """Return what the header of `path` says, with the tensors of all parts if it is the first of several.
+
+    Raises EngineError if one cannot be used, saying what to do.
+    """
+    first, *others = [_read_file(part) for part in _parts(path)]
+    shapes = {name: shape for one in (first, *others) for name, shape in one.shapes.items()}
+    return replace(first, shapes=shapes, weight_bytes=sum(one.weight_bytes for one in (first, *others)))
+
+
+def _parts(path: Path) -> Iterator[Path]:
+    """Yield the files that a model is in, its first part first."""
+    yield path
+    if found := _FIRST_PART.search(path.name):
+        for number in range(2, int(found[1]) + 1):
+            yield path.with_name(f"{path.name[: found.start()]}-{number:05}-of-{found[1]}.gguf")
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _read_file(path: Path) -> GgufFile:
     try:
         with path.open("rb") as file:
             if file.read(4) != _MAGIC:
@@ -76,6 +102,8 @@ def read_gguf(path: Path) -> GgufFile:
         raise EngineError(f"{path} cannot be read: {first_line(error)}") from error
     except struct.error as error:
         raise _cut_off(path) from error
+    except RecursionError as error:  # lists in lists in lists
+        raise _damaged(path) from error
 
 
 def _read(path: Path, data: mmap.mmap) -> GgufFile:
@@ -97,7 +125,9 @@ def _read(path: Path, data: mmap.mmap) -> GgufFile:
     for _ in range(tensors):
         name, shape, end = _tensor(cursor)
         shapes[name], size = shape, max(size, end)
-    alignment = int(metadata.get("general.alignment", 32))
+    alignment = metadata.get("general.alignment", 32)
+    if not _is_count(alignment) or not alignment:
+        raise _damaged(path)
     start = -(-cursor.place // alignment) * alignment
     if start + size > len(data):
         raise _cut_off(path, len(data), start + size)
@@ -114,6 +144,10 @@ def _tensor(cursor: "_Cursor") -> tuple[str, tuple[int, ...], int]:
     except ValueError:  # newer than our list: llama.cpp may know it
         elements, size = prod(shape) or 1, 0
     return name, shape, offset + prod(shape) // elements * size
+
+
+def _damaged(path: Path) -> EngineError:
+    return EngineError(f"{path} is damaged: what its header says is of no use. Fetch it again.")
 
 
 def _cut_off(path: Path, size: int = 0, whole: int = 0) -> EngineError:
