@@ -13,6 +13,8 @@ from bonsai.settings import as_path
 # What llama.cpp's own converter notes of the base.
 _BASE_KEYS = ("general.base_model.0.repo_url", "general.base_model.0.name")
 _A, _B = ".lora_a", ".lora_b"
+# Another one for each change in what is made of the same adapter: what was kept before is not used.
+_CONVERSION = 2
 
 
 def adapter_place(source: str) -> Path:
@@ -62,7 +64,7 @@ def _converted(folder: Path, base: GgufFile) -> Path:
 
 def _fingerprint(folder: Path, base: GgufFile) -> str:
     """Return what changes with the adapter and with the layers of the model."""
-    found = hashlib.sha256(repr((base.architecture, sorted(base.shapes.items()))).encode())
+    found = hashlib.sha256(repr((_CONVERSION, base.architecture, sorted(base.shapes.items()))).encode())
     for name in (CONFIG, WEIGHTS):
         if (folder / name).is_file():
             found.update((folder / name).read_bytes())
@@ -82,4 +84,6 @@ def _check(path: Path, base: GgufFile) -> None:
     for name, shape in adapter.shapes.items():
         layer = name.removesuffix(_A)
         if name.endswith(_A) and f"{layer}{_B}" in adapter.shapes:
+            if not len(shape) == len(adapter.shapes[f"{layer}{_B}"]) == 2:
+                raise EngineError(f"The adapter {path} has weights that are no LoRA of a linear layer: {name}.")
             check_fits(layer, (adapter.shapes[f"{layer}{_B}"][0], shape[1]), base, str(path))

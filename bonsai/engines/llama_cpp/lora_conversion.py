@@ -6,6 +6,7 @@ order in which the model's own rows are kept.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 ARCHITECTURES = ("llama", "phi2")
+# What PEFT takes where none is named.
+_USUAL_ALPHA = 8
 _PREFIX = "base_model.model."
 _PARTS = ("attn_q", "attn_k", "attn_v")
 _DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
@@ -49,7 +52,8 @@ def convert(folder: Path, base: GgufFile, out: Path) -> None:
         )
     config = _config(folder)
     pairs = _for_model(_pairs(folder, config), base, folder)
-    alpha = float(config.get("lora_alpha") or 1)
+    # The scales are in B. Without an alpha llama.cpp would not divide by the rank.
+    alpha = _alpha(config, "", folder) or 1.0
     writer = gguf.GGUFWriter(out, base.architecture)
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
@@ -98,9 +102,9 @@ def _pairs(folder: Path, config: Mapping[str, Any]) -> dict[str, LoraPair]:
         if part == "B.weight" and key.replace("lora_B", "lora_A") in tensors:
             continue
         b = tensors.get(key.replace("lora_A", "lora_B"))
-        if part != "A.weight" or b is None:
+        if part != "A.weight" or b is None or not (a.ndim == b.ndim == 2 and 0 < len(a) == b.shape[1]):
             raise EngineError(f"The adapter in {folder} has weights that are no LoRA of a linear layer: {key}.")
-        alpha = _of_layer(config.get("alpha_pattern"), layer, config.get("lora_alpha") or 1)
+        alpha = _alpha(config, layer, folder)
         scale = alpha / (math.sqrt(len(a)) if config.get("use_rslora") else len(a))
         pairs[layer] = LoraPair(a, b, scale)
     if not pairs:
@@ -108,10 +112,17 @@ def _pairs(folder: Path, config: Mapping[str, Any]) -> dict[str, LoraPair]:
     return pairs
 
 
-def _of_layer(pattern: object, layer: str, usual: float) -> float:
-    """Return the value that a pattern of PEFT has for a layer: its keys are ends of names."""
-    found = pattern.items() if isinstance(pattern, dict) else ()
-    return float(next((value for name, value in found if layer == name or layer.endswith(f".{name}")), usual))
+def _alpha(config: Mapping[str, Any], layer: str, folder: Path) -> float:
+    """Return the alpha of a layer, as PEFT finds it; raise EngineError if there is something else in its place."""
+    pattern = config.get("alpha_pattern")
+    try:
+        # PEFT takes the keys for regular expressions, which the end of a layer's name is to match.
+        keys = [key for key in pattern or () if re.match(rf"(.*\.)?({key})$", layer)]
+        return float(pattern[keys[0]] if pattern and keys else config.get("lora_alpha", _USUAL_ALPHA))
+    except (re.error, TypeError, ValueError) as error:
+        raise EngineError(
+            f"The {CONFIG} in {folder} has a lora_alpha or an alpha_pattern that cannot be used ({first_line(error)})."
+        ) from error
 
 
 def _for_model(pairs: Mapping[str, LoraPair], base: GgufFile, folder: Path) -> dict[str, LoraPair]:
