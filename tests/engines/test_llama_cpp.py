@@ -1,18 +1,24 @@
 """GGUF models: where they are found, what is said of those that cannot be used, and that they answer as they should."""
 
 import asyncio
+import gc
 import hashlib
 import shutil
+import struct
+import weakref
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import snapshot_download
 from peft import PeftModel
+from safetensors.torch import save_file
 
 from bonsai import engines
 from bonsai.chains.advance import advance
@@ -27,7 +33,7 @@ from bonsai.engines.gguf import finding
 from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import GgufFile, read_gguf
 from bonsai.engines.hub import find_folder, other_base
-from bonsai.engines.llama_cpp import adapter_file, server
+from bonsai.engines.llama_cpp import adapter_file, lora_conversion, server
 from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.llama_cpp.engine import LlamaCppEngine
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
@@ -497,3 +503,129 @@ def test_another_base_than_an_adapter_names_is_told(gguf_file: Path, adapter_fol
     assert open_base_engine(settings, engine).notes == ()
     models.edit_config(other, base_model_name_or_path="someone/tiny-phi")
     assert open_engine(settings).notes == ()
+
+
+def test_no_more_texts_are_in_the_making_than_llama_cpp_can(gguf_file: Path) -> None:
+    engine = open_engine(Settings(model=str(gguf_file), concurrency=1024))
+    assert (engine.info.max_batch_size, engine.info.max_concurrent_runs) == (256, 256)
+    assert open_engine(Settings(model=str(gguf_file), concurrency=5)).info.max_batch_size == 5
+
+
+def test_an_engine_that_nobody_has_any_more_is_freed(llama_server: LlamaServer) -> None:
+    engine = LlamaCppEngine(llama_server, EngineInfo("llama-cpp", "tiny"))
+    assert engine.count_tokens("Why?")
+    there = weakref.ref(engine)
+    del engine
+    gc.collect()
+    assert there() is None
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_model_in_parts_is_read_whole_or_not_at_all(gguf_file: Path, tmp_path: Path, parts: int) -> None:
+    for number in range(1, parts + 1):
+        file = gguf.GGUFWriter(tmp_path / f"m-0000{number}-of-00002.gguf", "phi2")
+        file.add_tensor(f"blk.{number}.weight", np.zeros((3, 4), np.float32))
+        file.write_header_to_file()
+        file.write_kv_data_to_file()
+        file.write_tensors_to_file()
+        file.close()
+    first = tmp_path / "m-00001-of-00002.gguf"
+    if parts == 1:
+        with pytest.raises(EngineError, match="m-00002-of-00002.gguf cannot be read: .*No such file"):
+            read_gguf(first)
+        return
+    whole = read_gguf(first)
+    assert whole.shapes == {"blk.1.weight": (3, 4), "blk.2.weight": (3, 4)}
+    assert (whole.path, whole.weight_bytes) == (first, 2 * 48)
+
+
+def header(key: str, kind: int, value: bytes) -> bytes:
+    """Return a GGUF file that says one thing, and has no tensors."""
+    return b"GGUF" + struct.pack(f"<IQQQ{len(key)}sI", 3, 0, 1, len(key), key.encode(), kind) + value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (4, struct.pack("<I", 0)),
+        (9, struct.pack("<IQI", 4, 1, 32)),
+        (6, struct.pack("<f", float("inf"))),
+        (9, struct.pack("<IQ", 9, 1) * 5000),
+    ],
+    ids=["none", "list", "infinite", "lists in lists"],
+)
+def test_a_header_that_makes_no_sense_is_told(tmp_path: Path, kind: int, value: bytes) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(header("general.alignment", kind, value))
+    with pytest.raises(EngineError, match="model.gguf is damaged.* Fetch it again"):
+        read_gguf(file)
+
+
+def test_what_is_no_number_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    words = {".context_length": "many", "tokenizer.ggml.eos_token_id": "2", "tokenizer.ggml.tokens": 3}
+    found = GgufFile(tmp_path, words, {}, 0)
+    assert (found.number("context_length", 7), found.eos_token, found.special_tokens) == (7, "", ())
+    assert replace(found, metadata={".head_count": [4, 8]}).number("head_count") == 8
+
+
+def edited(folder: Path, there: Path, **changes: Any) -> Path:
+    """Return a copy of an adapter with other things in its configuration."""
+    shutil.copytree(folder, there)
+    models.edit_config(there, **changes)
+    return there
+
+
+@pytest.mark.parametrize(
+    ("pattern", "alpha"),
+    [
+        ({r"layers\.0\..*": 64}, 64),
+        ({"q_proj|fc1": 64}, 64),
+        ({"roj": 64}, 16),
+        ({r"layers\.1\..*": 64}, 16),
+        ({"self_attn.q_proj": 64}, 64),
+        ({}, 16),
+    ],
+)
+def test_patterns_of_an_adapter_are_read_as_peft_reads_them(tmp_path: Path, pattern: Any, alpha: float) -> None:
+    config = {"lora_alpha": 16, "alpha_pattern": pattern}
+    assert lora_conversion._alpha(config, "model.layers.0.self_attn.q_proj", tmp_path) == alpha
+
+
+@pytest.mark.parametrize("changes", [{"lora_alpha": "much"}, {"lora_alpha": [1]}, {"alpha_pattern": {"q(": 3}}])
+def test_an_alpha_that_is_no_number_is_told(
+    base: GgufFile, adapter_folder: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(EngineError, match="has a lora_alpha or an alpha_pattern that cannot be used"):
+        find_adapter(str(edited(adapter_folder, tmp_path / "adapter", **changes)), base)
+
+
+def test_an_adapter_of_alpha_0_changes_nothing(base: GgufFile, adapter_folder: Path, tmp_path: Path) -> None:
+    file = find_adapter(str(edited(adapter_folder, tmp_path / "adapter", lora_alpha=0)), base)
+    assert not any(tensor.data.any() for tensor in gguf.GGUFReader(file).tensors if tensor.name.endswith("lora_b"))
+
+
+@pytest.mark.parametrize(("a", "b"), [((0, 64), (64, 0)), ((64,), (64,)), ((4, 64), (64, 5))])
+def test_weights_that_are_no_lora_are_told(
+    base: GgufFile, adapter_folder: Path, tmp_path: Path, a: tuple[int, ...], b: tuple[int, ...]
+) -> None:
+    folder = edited(adapter_folder, tmp_path / "adapter")
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    save_file(
+        {f"{layer}.lora_A.weight": torch.ones(a), f"{layer}.lora_B.weight": torch.ones(b)},
+        folder / "adapter_model.safetensors",
+    )
+    with pytest.raises(EngineError, match="has weights that are no LoRA of a linear layer"):
+        find_adapter(str(folder), base)
+
+
+def test_flat_weights_in_a_gguf_adapter_are_told(base: GgufFile, tmp_path: Path) -> None:
+    file = gguf.GGUFWriter(tmp_path / "adapter.gguf", "phi2")
+    file.add_type(gguf.GGUFType.ADAPTER)
+    for part in "ab":
+        file.add_tensor(f"blk.0.attn_q.weight.lora_{part}", np.zeros(4, np.float32))
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.write_tensors_to_file()
+    file.close()
+    with pytest.raises(EngineError, match="has weights that are no LoRA of a linear layer"):
+        find_adapter(str(tmp_path / "adapter.gguf"), base)

@@ -559,3 +559,17 @@ def test_an_engine_that_nobody_has_any_more_ends_its_thread(server: SmallServer)
     del engine, snapshots
     gc.collect()
     reached(lambda: loops() == before)
+
+
+@pytest.mark.parametrize(("trouble", "estimated"), [(Trouble.UNREACHABLE, 1), (Trouble.LOST, 1), (Trouble.SILENT, 65)])
+def test_a_server_that_was_away_counts_again(
+    engine: RemoteEngine, monkeypatch: pytest.MonkeyPatch, trouble: Trouble, estimated: int
+) -> None:
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise ServerError(trouble)
+
+    with monkeypatch.context() as away:
+        away.setattr(engine._server._connection, "ask", fail)
+        assert engine.count_tokens("three words here") == estimate("three words here")
+    counts = [engine.count_tokens("three words here") for _ in range(estimated)]
+    assert counts == [estimate("three words here")] * (estimated - 1) + [3]

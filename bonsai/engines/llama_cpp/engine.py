@@ -13,7 +13,7 @@ from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.adapter_file import adapter_place, base_notes, find_adapter
 from bonsai.engines.llama_cpp.requantising import in_fastest_form
-from bonsai.engines.llama_cpp.server import LlamaServer, Room
+from bonsai.engines.llama_cpp.server import MOST_SLOTS, LlamaServer, Room
 from bonsai.engines.llama_cpp.shared_prefix import SharedPrefix
 from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
@@ -25,6 +25,9 @@ NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
 # before the temperature is applied comes to the same as after it, and takes less time.
 _SAMPLERS = ["penalties", "top_k", "temperature", "top_p"]
+
+# Each is kept as a list of up to thousands of numbers.
+_COUNTED_PROMPTS = 256
 
 
 def is_installed() -> bool:
@@ -76,7 +79,12 @@ def _room(file: Path, settings: Settings) -> Room:
     model = read_gguf(file)
     if model.metadata.get("general.type") == "adapter":
         raise EngineError(f"{file} is an adapter, not a model; set BONSAI_ADAPTER to it, and BONSAI_MODEL to its base.")
-    return Room(model, settings.concurrency)
+    return Room(model, _parallel(settings))
+
+
+def _parallel(settings: Settings) -> int:
+    """Return how many texts are in the making at a time: what is asked for, as far as llama.cpp can."""
+    return min(settings.concurrency, MOST_SLOTS)
 
 
 def _info(settings: Settings, room: Room | None) -> EngineInfo:
@@ -87,8 +95,8 @@ def _info(settings: Settings, room: Room | None) -> EngineInfo:
         "" if adapter == NO_ADAPTER else adapter,
         device="CPU",
         is_stand_in=model == SMOLLM2,
-        max_batch_size=settings.concurrency,
-        max_concurrent_runs=settings.concurrency,
+        max_batch_size=_parallel(settings),
+        max_concurrent_runs=_parallel(settings),
     )
     if room is None:
         return info
@@ -118,7 +126,7 @@ class LlamaCppEngine(RemoteEngine):
         settings = Settings(base_url=server.url, api_key=server.key, concurrency=room.parallel)
         super().__init__(settings, dialect=Dialect(fields=fields, more=self._slot, encode=self._encode))
         self._llama, self._special, self._scale = server, room.model.special_tokens, scale
-        self._tokenised = lru_cache(4096)(self._tokenise)
+        self._tokenised = lru_cache(_COUNTED_PROMPTS)(self._tokenise)
         self._shared = SharedPrefix()
         self._slots: dict[StreamedCompletion, int | None] = {}
         self._server.turn = self._turn
@@ -127,10 +135,6 @@ class LlamaCppEngine(RemoteEngine):
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes."""
         return len(self._tokenised(Prompt.of(prompt)))
-
-    def check_memory(self) -> None:
-        """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        self._llama.room.check()
 
     def without_adapter(self) -> Engine:
         """Return an engine that asks the same server, with the adapter left out."""

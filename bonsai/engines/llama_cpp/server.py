@@ -24,6 +24,8 @@ from bonsai.settings import ROOT
 
 # Of a model that reads more at once, a text gets so much: what is kept for it takes memory from the start.
 _LONGEST_CONTEXT = 8192
+# llama.cpp loads no model for more texts at a time.
+MOST_SLOTS = 256
 # What all texts in the making have together: as many tokens as fit in so many bytes, but a whole context at least.
 _MOST_KEPT_TOKENS, _MOST_KEPT_BYTES = 16_384, 2**30
 _BYTES_OF_A_NUMBER = 2
@@ -183,10 +185,11 @@ def _failure(room: Room, adapter: Path | None) -> EngineError:
     files = [str(file) for file in (room.model.path, adapter) if file]
     command = [sys.executable, "-c", _BEGIN_AGAIN, *files]
     try:
-        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS_TO_FAIL_AGAIN).stderr
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=_SECONDS_TO_FAIL_AGAIN).stderr
     except (OSError, subprocess.TimeoutExpired):
-        said = ""
-    found = _ERROR.search(said)
+        told = b""
+    # A path in it may be in any encoding, whatever that of this machine is.
+    found = _ERROR.search(told.decode("utf-8", "replace"))
     reason = found[1] if found else "it does not say why"
     if "unknown model architecture" in reason:
         reason += "; update llama.cpp (pip install --upgrade xllamacpp), or take another model"

@@ -24,7 +24,7 @@ from bonsai.engines.base import (
 )
 from bonsai.engines.remote.dialect import SAMPLING, Dialect
 from bonsai.engines.remote.listed_models import usual_model
-from bonsai.engines.remote.server import Server
+from bonsai.engines.remote.server import Server, close
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.engines.remote.token_counting import KnownModel, estimate, known_model
 from bonsai.engines.remote.wire.connection import Connection
@@ -56,6 +56,10 @@ def load(settings: Settings) -> "RemoteEngine":
     return RemoteEngine(settings)
 
 
+class _Uncounted(Exception):
+    """The server did not count a text; an estimate is not kept, since the next time it may."""
+
+
 class RemoteEngine(Engine):
     """An engine that has a server complete the prompts, at most `max_batch_size` of all callers at a time.
 
@@ -70,7 +74,8 @@ class RemoteEngine(Engine):
         thread = threading.Thread(target=self._loop.run_forever, name="bonsai-remote", daemon=True)
         thread.start()
         self._server = Server(connection, dialect or Dialect(), policy, settings.concurrency)
-        weakref.finalize(self, _end, self._loop, thread, self._server)
+        # What ends it must not hold it: a server may hold its engine.
+        weakref.finalize(self, _end, self._loop, thread, connection)
         self._counted = lru_cache(4096)(self._count_elsewhere)
         self._wait(self._server.list_models())
         model = settings.model or usual_model(self._server.models)
@@ -115,7 +120,12 @@ class RemoteEngine(Engine):
         as vLLM does; else an estimate on the safe side.
         """
         text = Prompt.of(prompt).text
-        return self._known(text) if self._known else self._counted(text)
+        if self._known:
+            return self._known(text)
+        try:
+            return self._counted(text)
+        except _Uncounted:
+            return estimate(text)
 
     def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
@@ -203,7 +213,9 @@ class RemoteEngine(Engine):
 
     def _count_elsewhere(self, text: str) -> int:
         counted = self._wait(self._server.count_tokens(text))
-        return estimate(text) if counted is None else counted
+        if counted is None:
+            raise _Uncounted
+        return counted
 
     def _begin(self, work: "Coroutine[Any, Any, Result]") -> "Future[Result]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -226,8 +238,8 @@ def _assumed(settings: Settings, server: Server, known: KnownModel | None, liste
         )
 
 
-def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, server: Server) -> None:
-    ending = asyncio.run_coroutine_threadsafe(server.end(), loop)
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, connection: Connection) -> None:
+    ending = asyncio.run_coroutine_threadsafe(close(connection), loop)
     ending.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
     # The garbage collector may call this on any thread.
     if threading.current_thread() is not thread:

@@ -20,6 +20,10 @@ from bonsai.errors import EngineError, Note, first_line
 # It takes this one for models that have none, and were not trained on it.
 _TEMPLATE_OF_LLAMA_CPP = "{%- for message in messages -%}\n  {{- '<|im_start|>' + message.role + "
 _BUSY = (408, 425, 429, 502, 503, 504)
+# It may be back for the next text.
+_ABSENT = (Trouble.LOST, Trouble.UNREACHABLE, Trouble.SILENT)
+# A silence is waited for for seconds, which not every text may take.
+_UNCOUNTED_AFTER_SILENCE = 64
 
 
 class Server:
@@ -34,7 +38,7 @@ class Server:
         self.turn: Callable[[Rows], AbstractAsyncContextManager[None]] = lambda _rows: contextlib.nullcontext()
         """What is held while rows are asked for."""
         self._connection = connection
-        self._counts = True
+        self._counts, self._uncounted = True, 0
 
     @property
     def address(self) -> str:
@@ -106,13 +110,16 @@ class Server:
 
     async def count_tokens(self, text: str) -> int | None:
         """Return the tokens that the server counts in `text`, as vLLM or as llama.cpp does; None if it does not."""
-        if not self._counts:
+        if not self._counts or self._uncounted:
+            self._uncounted = max(0, self._uncounted - 1)
             return None
         asked = {"model": self.model, "prompt": text, "content": text, "add_special": True}
         try:
             found = await self._connection.ask("tokenize", asked, root=True)
         except ServerError as error:
-            self._counts = error.kind is Trouble.LOST or error.status in _BUSY
+            self._counts = error.kind in _ABSENT or error.status in _BUSY
+            if error.kind is Trouble.SILENT:
+                self._uncounted = _UNCOUNTED_AFTER_SILENCE
             return None
         count = found.get("count") if isinstance(found, Mapping) else None
         tokens = found.get("tokens") if isinstance(found, Mapping) else None
@@ -140,23 +147,9 @@ class Server:
                     row.fail(f"The server at {self.address} could not be asked ({first_line(error)}).")
                 row.tell(tell)
 
-    async def end(self) -> None:
-        """Break off what is under way and close the connections."""
-        for task in self._others():
-            task.cancel()
-        await asyncio.gather(*self._others(), return_exceptions=True)
-        await self._connection.close()
-        # Streams that were broken off close themselves in tasks of their own, which must not outlive the loop.
-        await asyncio.get_running_loop().shutdown_asyncgens()
-        await asyncio.gather(*self._others(), return_exceptions=True)
-
     @property
     def _is_llama_cpp(self) -> bool:
         return any(one.owner == "llamacpp" for one in self.models)
-
-    @staticmethod
-    def _others() -> set[asyncio.Task[Any]]:
-        return asyncio.all_tasks() - {asyncio.current_task()}
 
     @property
     def _asked(self) -> AskedServer:
@@ -165,3 +158,18 @@ class Server:
 
     def _sentence(self, error: ServerError) -> str:
         return self._asked.sentence(error)
+
+
+async def close(connection: Connection) -> None:
+    """Break off what is under way on this event loop, and close the connections."""
+    for task in _others():
+        task.cancel()
+    await asyncio.gather(*_others(), return_exceptions=True)
+    await connection.close()
+    # Streams that were broken off close themselves in tasks of their own, which must not outlive the loop.
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.gather(*_others(), return_exceptions=True)
+
+
+def _others() -> set[asyncio.Task[Any]]:
+    return asyncio.all_tasks() - {asyncio.current_task()}

@@ -1,5 +1,6 @@
 """Running an evaluation: every system's chains, plain questions and controls, kept in journals that can be resumed."""
 
+import gc
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,6 +122,7 @@ def evaluate(evaluation: Evaluation, open_engine: OpenEngine, say: Say, resume: 
         seen[adapter] = _Adapter(evaluation, engine, say).observe()
         # The next model may not fit beside it.
         del engine
+        gc.collect()
     names = table_names({adapter: info.adapter_id for adapter, info in infos.items()})
     return Results(
         {names[adapter]: found for adapter, found in seen.items()},
