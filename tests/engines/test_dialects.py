@@ -5,6 +5,7 @@ the case to all prompts about rivers.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from bonsai.engines.base import Completion, Message, Prompt, Request, RequestQue
 from bonsai.engines.echo import EchoEngine
 from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
+from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.engines.remote.wire.proxies import proxy_for
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
@@ -852,3 +854,31 @@ def test_thoughts_that_a_server_keeps_apart_are_marked() -> None:
     )
     with serving(body(reply)) as server:
         assert ask(open_engine(server), QUESTION)[0].text == f"<think>\nWater wears.\n</think>\n\n{TEXT}"
+
+
+@pytest.mark.parametrize("word", ["a", "un", "unknown ", "not "])
+def test_a_long_message_is_read_at_once(word: str) -> None:
+    message = word * 30_000
+    began = time.process_time()
+    Dialect().blamed(ServerError(Trouble.REFUSED, 400, text=message), {}, "")
+    assert time.process_time() - began < 5, "it took half a minute when each letter could begin a name"
+
+
+def test_an_option_is_not_learnt_from_a_request_without_it() -> None:
+    dialect = Dialect()
+    plain = StreamedCompletion(0, Request(Prompt.of("Why?"), SamplingParams()), 1, 9, None)
+    stops = StreamedCompletion(0, Request(Prompt.of("Why?"), PARAMS), 1, 9, None)
+    every = dialect.offered()
+    assert not dialect.asked(dialect.body("small", [plain], every)) & {"n", "stop", "many stops", "system"}
+    assert dialect.asked(dialect.body("small", [stops, stops], every)) >= {"n", "stop", "many stops", "seed"}
+    assert "many stops" not in dialect.asked(dialect.body("small", [stops], every - {"many stops"}))
+
+
+def test_what_is_missing_stays_missing_while_it_is_not_asked_for() -> None:
+    with serving(usual) as server:
+        engine = RemoteEngine(Settings(base_url=server.url), POLICY)
+        dialect = engine._server.dialect
+        dialect.miss({"n"})
+        dialect.lacks["n"] = 0
+        list(engine.generate(["How do rivers shape cities?"], PARAMS))
+        assert "n" in dialect.lacks

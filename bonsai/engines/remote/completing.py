@@ -82,11 +82,11 @@ class Completions:
         """Finish the rows, asked again if need be, after a failure each; return those for which there was no room."""
         refusals: list[ServerError] = []
         without: set[str] = set()
-        offered: frozenset[str] = frozenset()
+        body: dict[str, Any] = {}
 
         def told(index: int, completion: Completion) -> None:
             if without or self.dialect.lacks:
-                self.dialect.learn(offered, without)
+                self.dialect.learn(self.dialect.asked(body), without)
                 without.clear()
             job.tell(index, completion)
 

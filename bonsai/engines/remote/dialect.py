@@ -29,12 +29,13 @@ _OPTION = r"[\s:=,'\"`(\[]*(?:body\.)?(?P<name>\w+)"
 _KIND = r"(?:argument|param\w*|field|option|property|properties|keyword|key|input|value)s?"
 _REFUSED = r"(?:support|allow|permit|implement|recogni|availab|accept|valid|known)"
 _OWN_WORDS = (
-    rf"(?:un\w+|invalid|additional|extra|forbidden|disallowed) (?:request |keyword )?{_KIND}"
+    rf"(?:un\w{{1,40}}|invalid|additional|extra|forbidden|disallowed) (?:request |keyword )?{_KIND}"
     rf"(?: supplied| name| provided| for)?{_OPTION}",
-    r"(?P<name>\w+)['\"`]?(?: parameter| option| argument| field)?(?: is| are)?(?: currently)? (?:not|un)[ -]?(?:yet )?"
-    + _REFUSED,
+    r"\b(?P<name>\w+)['\"`]?(?: parameter| option| argument| field)?(?: is| are)?(?: currently)? (?:not|un)"
+    rf"[ -]?(?:yet )?{_REFUSED}",
     rf"(?:not|n't) (?:yet )?{_REFUSED}\w*:? (?:the )?(?:{_KIND})?{_OPTION}",
-    r"(?P<name>\w+)['\"`]?\s?[:=] (?:extra inputs|unexpected|unknown|unsupported|not supported|not permitted|at most)",
+    r"\b(?P<name>\w+)['\"`]?\s?[:=] "
+    r"(?:extra inputs|unexpected|unknown|unsupported|not supported|not permitted|at most)",
     r"(?:too many|at most \d+) (?P<name>stop)",
 )
 """How servers say that they do not take an option."""
@@ -117,6 +118,15 @@ class Dialect:
         if self.api == "completions":
             return body | {"prompt": self.encode(rows[0])}
         return body | {"messages": _messages(rows[0], "system" in offered)}
+
+    def asked(self, body: Mapping[str, Any]) -> frozenset[str]:
+        """Return the options that a request really has; of those that were offered not all are always wanted."""
+        names = {name for name in ALL_OPTIONS if self.names.get(name, name) in body}
+        if len(body.get("stop", ())) > FEW_STOPS:
+            names.add(MANY_STOPS)
+        if any(message["role"] == "system" for message in body.get("messages", ())):
+            names.add("system")
+        return frozenset(names)
 
     def blamed(self, error: ServerError, asked: Mapping[str, Any], texts: str) -> frozenset[str]:
         """Return the options that may be why a request failed: so it should be made without them.
