@@ -190,6 +190,10 @@ def ask_this_machine_directly() -> None:
 
     Gradio asks its own server, at its start and for MCP.
     """
-    known = getproxies().get("no", "")
+    proxies = getproxies()
+    known = proxies.pop("no", "")
+    # Once a variable says anything of proxies, those that macOS and Windows have in their settings are not seen.
+    for kind, address in proxies.items():
+        os.environ.setdefault(f"{kind}_proxy", address)
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, (known, "127.0.0.1,localhost,0.0.0.0")))
