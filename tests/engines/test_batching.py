@@ -27,11 +27,12 @@ from transformers import (
 )
 
 from bonsai.engines.base import Completion, Engine, SamplingParams
-from bonsai.engines.batching import cache_size, shared_batch
 from bonsai.engines.batching import engine as batching
+from bonsai.engines.batching import shared_batch
 from bonsai.engines.batching.engine import BatchingEngine
 from bonsai.engines.batching.seeded_sampling import SeededSampler, gumbel
 from bonsai.engines.local import engine as local
+from bonsai.engines.model import loaded_model
 from bonsai.errors import EngineError, SettingError, UsageError
 from bonsai.settings import ROOT, Settings
 from tests import models
@@ -271,7 +272,7 @@ def test_more_than_the_cache_holds_is_completed_all_the_same(
     prompts = [f"{number} " + QUESTION for number in range(12)]
     params = replace(PARAMS, max_new_tokens=120)
     wanted = texts(batching.load(Settings(model=str(model_folder))), prompts, params)
-    monkeypatch.setattr(cache_size, "_CPU_CACHE_BYTES", 1)
+    monkeypatch.setattr(loaded_model, "_CPU_CACHE_BYTES", 1)
     small = batching.load(Settings(model=str(model_folder)))
     assert small._batch.cache_size.pages * small._batch.cache_size.page < 300
     assert texts(small, prompts, params) == wanted
@@ -411,7 +412,7 @@ def test_a_model_that_cannot_be_batched_is_refused_with_what_to_do(model_folder:
 def test_a_cache_for_which_there_is_no_memory_is_refused_with_what_to_do(
     model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_size, "_CPU_CACHE_BYTES", 2**60)
+    monkeypatch.setattr(loaded_model, "_CPU_CACHE_BYTES", 2**60)
     loaded = batching.load_model(Settings(model=str(model_folder)))
     with pytest.raises(EngineError, match="not enough memory for the cache.*BONSAI_CONCURRENCY to less than 1000000"):
         BatchingEngine(replace(loaded, context_length=10**6), 10**6)

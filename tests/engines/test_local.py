@@ -412,3 +412,8 @@ def test_fast_layers_are_for_the_numbers_that_they_are_fast_with(local_engine: L
     mlp = local_engine._loaded.model.model.layers[0].mlp
     torch.testing.assert_close(mlp.activation_fn(x), NewGELUActivation()(x), rtol=1e-5, atol=1e-6)
     assert type(mlp.activation_fn) is not NewGELUActivation
+
+
+def test_what_is_kept_of_prompts_is_bounded_in_bytes(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bonsai.engines.model.loaded_model._CPU_CACHE_BYTES", 1)
+    assert load(Settings(model=str(model_folder)))._prefixes._most == 1

@@ -46,7 +46,8 @@ class LocalEngine(Engine):
         self._vocabulary = loaded.vocabulary
         # A GPU reads 256 tokens in about the time of one; a CPU takes time for each.
         block = 64 if self._model.device.type == "cpu" else 256
-        self._prefixes = PrefixCache(block, 4 * self.info.context_length)
+        kept = min(4 * self.info.context_length, loaded.affordable_tokens)
+        self._prefixes = PrefixCache(block, kept)
         self._turn = threading.Lock()
 
     def count_tokens(self, prompt: Prompt | str) -> int:

@@ -13,6 +13,9 @@ from bonsai.machine import free_memory
 
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
 ZERO_GPU_BYTES = 40 * 2**30
+# What the keys and values of texts may take.
+_CPU_CACHE_BYTES = 512 * 2**20
+_SHARE_OF_FREE_GPU = 0.6
 
 
 @dataclass(frozen=True)
@@ -83,16 +86,26 @@ class LoadedModel:
             notes=self.notes,
         )
 
+    @property
+    def affordable_tokens(self) -> int:
+        """How many tokens there is memory for to keep what was read of them."""
+        config = self.model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        bytes_per_token = 2 * config.num_hidden_layers * heads * size * self.model.dtype.itemsize
+        on_gpu = self.model.device.type == "cuda"
+        return int((self._free_on_gpu() * _SHARE_OF_FREE_GPU if on_gpu else _CPU_CACHE_BYTES) / bytes_per_token)
+
+    def _free_on_gpu(self) -> int:
+        if self.device == ZERO_GPU:
+            # What a worker gets is not to be seen from here.
+            return ZERO_GPU_BYTES - int(self.model.get_memory_footprint())
+        return torch.cuda.mem_get_info()[0]
+
     def check_memory(self) -> None:
         """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
         needed = self.model.get_memory_footprint()
-        if self.device == ZERO_GPU:
-            # What a worker gets is not to be seen from here.
-            free = ZERO_GPU_BYTES - needed
-        elif self.model.device.type == "cuda":
-            free = torch.cuda.mem_get_info()[0]
-        else:
-            free = free_memory()
+        free = free_memory() if self.model.device.type == "cpu" and self.device != ZERO_GPU else self._free_on_gpu()
         if free < needed * 1.2:
             raise EngineError(
                 "The model without its adapter does not fit beside it: it takes {needed:.1f} GB more, and "
