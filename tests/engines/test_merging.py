@@ -106,3 +106,14 @@ def test_a_merge_that_cannot_be_written_leaves_nothing(
     with pytest.raises(EngineError, match=r"The merged model cannot be written to .*merged: "):
         merge(Settings(model=str(model_folder), adapter=str(adapter_folder)), out)
     assert not out.exists()
+
+
+def test_the_folder_that_one_is_in_can_be_named_with_a_dot(
+    model_folder: Path, adapter_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "merged").mkdir()
+    monkeypatch.chdir(tmp_path / "merged")
+    merge(Settings(model=str(model_folder), adapter=str(adapter_folder)), Path("."))
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    assert Path("model.safetensors").is_file(), "seen by who stands in it"
+    assert [folder.name for folder in tmp_path.iterdir()] == ["merged"]

@@ -42,6 +42,8 @@ def merge(settings: Settings, out: Path) -> Sequence[Note]:
             "weights would lose what the adapter has learnt."
         )
     _check_free(out)
+    # So that it has a name, also where it is the folder that one is in.
+    out = out.resolve()
     if settings.dtype == "auto":
         settings = replace(settings, dtype=_stored_format(model_files(model, settings.revision)))
     loaded = load_model(replace(settings, zero_gpu=False))
@@ -55,14 +57,22 @@ def merge(settings: Settings, out: Path) -> Sequence[Note]:
             loaded.tokenizer.save_pretrained(unfinished)
             _write_for_older(unfinished)
             _read_back(unfinished, loaded)
-        if out.exists():
-            out.rmdir()
-        unfinished.rename(out)
+        _put(unfinished, out)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise EngineError(f"The merged model cannot be written to {out}: {first_line(error)}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return loaded.notes
+
+
+def _put(unfinished: Path, out: Path) -> None:
+    """Give what was written its name; a folder that is there stays the one that others stand in, and is filled."""
+    if not out.exists():
+        unfinished.rename(out)
+        return
+    # The configuration comes last: without it a folder is no model.
+    for file in sorted(unfinished.iterdir(), key=lambda file: file.name == "config.json"):
+        shutil.move(file, out / file.name)
 
 
 def _write_for_older(folder: Path) -> None:
