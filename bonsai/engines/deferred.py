@@ -18,7 +18,14 @@ class DeferredEngine(Engine):
 
     def __init__(self, opening: Callable[[], Engine], expected: EngineInfo) -> None:
         self.info = expected
-        self._engine = Deferred(opening)
+
+        def opened() -> Engine:
+            engine = opening()
+            # Before it is ready: who waited for it reads this next.
+            self.info = engine.info
+            return engine
+
+        self._engine = Deferred(opened)
 
     @property
     def is_ready(self) -> bool:
@@ -37,8 +44,6 @@ class DeferredEngine(Engine):
     def open(self) -> None:
         """Open the engine and let all waiting calls go on; an error is raised in those calls, not here."""
         self._engine.open()
-        if self._engine.value:
-            self.info = self._engine.value.info
 
     def wait(self) -> Engine:
         """Return the engine once it is open; raise what went wrong if it could not be opened."""
@@ -47,10 +52,6 @@ class DeferredEngine(Engine):
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes."""
         return self.wait().count_tokens(prompt)
-
-    def check_memory(self) -> None:
-        """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        self.wait().check_memory()
 
     def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""

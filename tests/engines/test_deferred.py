@@ -220,3 +220,10 @@ def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: P
         f"bonsai: The model {tmp_path} cannot be loaded from {tmp_path}: Error while deserializing header"
     )
     assert "Traceback" not in done.stderr
+
+
+def test_who_waited_for_an_engine_reads_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, seen = DeferredEngine(EchoEngine, PROSPECT), []
+    monkeypatch.setattr(engine._engine._done, "set", lambda: seen.append(engine.info))
+    engine.open()
+    assert seen == [EchoEngine().info] != [PROSPECT]
