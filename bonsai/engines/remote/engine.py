@@ -74,7 +74,6 @@ class RemoteEngine(Engine):
         thread = threading.Thread(target=self._loop.run_forever, name="bonsai-remote", daemon=True)
         thread.start()
         self._server = Server(connection, dialect or Dialect(), policy, settings.concurrency)
-        # What ends it must not hold it: a server may hold its engine.
         weakref.finalize(self, _end, self._loop, thread, connection)
         self._counted = lru_cache(4096)(self._count_elsewhere)
         self._wait(self._server.list_models())
@@ -239,6 +238,7 @@ def _assumed(settings: Settings, server: Server, known: KnownModel | None, liste
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, connection: Connection) -> None:
+    # It is given no server: that may hold the engine, which then would never end.
     ending = asyncio.run_coroutine_threadsafe(close(connection), loop)
     ending.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
     # The garbage collector may call this on any thread.
