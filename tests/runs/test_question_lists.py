@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bonsai.chains.questions import load_starters
 from bonsai.errors import UsageError
-from bonsai.runs.question_lists import QuestionList, columns, pasted, read_questions
+from bonsai.runs.question_lists import QuestionList, asked, columns, pasted, read_questions
 from bonsai.runs.tables.lines import numbered_lines
 from bonsai.runs.tables.text_files import MAX_BYTES
 from bonsai.settings import ROOT
@@ -116,6 +116,38 @@ def test_a_file_that_is_missing_or_too_large_is_not_read(tmp_path: Path) -> None
         file.truncate(100 * 2**20)
     with pytest.raises(UsageError, match=rf"has 100 MB; at most {MAX_BYTES // 2**20} MB are read"):
         read_questions(huge, 100)
+
+
+WORDS = st.lists(
+    st.sampled_from(["text", "prompt", "query", "question", "audio", "one of two"]), min_size=2, max_size=4
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(WORDS, st.sampled_from(",;|"), st.sampled_from("?？؟")), min_size=1, max_size=4))
+def test_a_question_with_separators_in_it_is_no_table(parts: list[tuple[list[str], str, str]]) -> None:
+    texts = [f"Which, {f'{between} '.join(words)}{mark}" for words, between, mark in parts]
+    assert pasted("\n".join(texts), 10).questions == tuple(dict.fromkeys(texts))
+
+
+@pytest.mark.parametrize("data", ["text, sound\nWhy, then?\n", "id|text|right?\n1|Why, then?|yes\n"])
+def test_a_table_in_a_text_tells_its_header(data: str) -> None:
+    (note,) = pasted(data, 10).notes
+    assert str(note).startswith("Line 1 is taken for a header: ")
+
+
+def test_questions_that_are_given_one_by_one_are_asked_as_they_are() -> None:
+    given = ["# of people in Rome?", "Which, prompt or text?", " ", "--", "# of people in  rome?"]
+    assert asked(given, 3) == ("# of people in Rome?", "Which, prompt or text?", "--")
+    with pytest.raises(UsageError, match="The list has 3 questions; at most 2"):
+        asked(given, 2)
+
+
+@pytest.mark.parametrize("header", ["Name", "List:", " show", "Compare"])
+def test_a_word_alone_is_a_header_and_not_asked(tmp_path: Path, header: str) -> None:
+    found = read(tmp_path, "list.csv", f"{header}\n{BIRDS}\n{REEFS}\n")
+    assert found.questions == (BIRDS, REEFS)
+    assert found.notes == (f"Line 1 is taken for a header: {header.strip()}.",)
 
 
 @settings(max_examples=100, deadline=None)

@@ -270,7 +270,7 @@ def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
         (question, prompt, seed) for question in questions for seed in (4, 5) for prompt in ("assistant", "logician")
     ]
     assert all(row["reasoning"] and row["answer"] for row in rows)
-    listed = client.predict([*questions, " ", "is broken?", questions[0]], method="qtq", steps=2, api_name="/batch")
+    listed = client.predict([*questions, " ", "# is broken?", questions[0]], method="qtq", steps=2, api_name="/batch")
     assert [(row["chain"], row["step"], row["flags"]) for row in listed] == [
         (1, 1, ""),
         (1, 2, ""),

@@ -6,7 +6,7 @@ from bonsai.chains.outcomes import Method
 from bonsai.cli.drawing import check_out
 from bonsai.cli.grid_run import run_grid
 from bonsai.errors import UsageError
-from bonsai.runs.question_lists import pasted
+from bonsai.runs.question_lists import asked
 from bonsai.settings import Settings
 
 
@@ -20,5 +20,4 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             "There is nothing to compare; name two prompt variants with --prompt, two methods with --method, or give "
             "--repeats or --with-and-without-adapter."
         )
-    questions = pasted("\n".join(" ".join(text.split()) for text in options.question), settings.max_questions)
-    return run_grid(options, settings, questions.questions, methods)
+    return run_grid(options, settings, asked(options.question, settings.max_questions), methods)

@@ -1,5 +1,6 @@
 """Lists of questions: pasted lines, or a CSV, Excel, JSON or TXT file; what is passed over in them is told by line."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from bonsai.runs.question_lists.passed_over import COMMENT, RULE, PassedOver, is
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
 from bonsai.runs.tables.text_files import read_text_file
 
+_PASTED = "The list"
 FORMS = ("csv", "tsv", "xlsx", "jsonl", "json", "txt")
 
 
@@ -46,8 +48,16 @@ def columns(file: Path) -> tuple[str, ...]:
 
 def pasted(text: str, most: int) -> QuestionList:
     """Return the questions in a text, one a line; raise QuestionError if there are none or more than `most`."""
-    name = "The list"
-    return _chosen(of_text(name, text, ""), name, most)
+    return _chosen(of_text(_PASTED, text, ""), _PASTED, most)
+
+
+def asked(texts: Iterable[str], most: int) -> tuple[str, ...]:
+    """Return the different questions among texts that are one each, whatever they look like.
+
+    Blank ones are left out. Raises QuestionError if there are none or more than `most`.
+    """
+    lines = [(number, " ".join(text.split())) for number, text in enumerate(texts, start=1)]
+    return _chosen(Found(lines, literal=True), _PASTED, most).questions
 
 
 def _chosen(found: Found, file: Path | str, most: int) -> QuestionList:
@@ -55,11 +65,11 @@ def _chosen(found: Found, file: Path | str, most: int) -> QuestionList:
     first: dict[str, int] = {}
     questions, passed = [], PassedOver()
     for number, text in found.lines:
-        if text is None or RULE.fullmatch(text):
+        if text is None or (RULE.fullmatch(text) and not found.literal):
             passed.without.append(f"{number}")
         elif is_blank(text):
             passed.blank.append(f"{number}")
-        elif COMMENT.match(text):
+        elif COMMENT.match(text) and not found.literal:
             passed.comments.append(f"{number}")
         elif (key := " ".join(text.casefold().split())) in first:
             passed.repeated.append(f"{number} (as {first[key]})")

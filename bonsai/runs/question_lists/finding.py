@@ -1,11 +1,10 @@
 """Where the questions of a list stand: which column, key or line has them, and what was guessed to find it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bonsai.chains.questions import is_question
 from bonsai.errors import Note, UsageError
 from bonsai.runs.question_lists.passed_over import COMMENT, listed
 from bonsai.runs.tables.csv_files import has_table, read_csv, sheet_of_text
@@ -14,7 +13,7 @@ from bonsai.runs.tables.excel_files import read_excel
 from bonsai.runs.tables.formulas import cell_text
 from bonsai.runs.tables.json_files import BROKEN, Fields, json_values
 from bonsai.runs.tables.lines import numbered_lines
-from bonsai.runs.tables.sheet import Sheet, normalised_name
+from bonsai.runs.tables.sheet import Sheet, asks, normalised_name
 from bonsai.runs.tables.text_files import read_text_file
 
 # The names of a question column that are found by themselves, the likeliest first.
@@ -30,12 +29,19 @@ class Found:
 
     lines: Iterable[Line]
     notes: tuple[Note, ...] = ()
+    literal: bool = False
+    """Whether each line is a question whatever it looks like, and none a comment or a rule."""
 
 
 def of_text(file: Path | str, text: str, column: str) -> Found:
     """Return the lines of a text: those of the table in it, if there is one."""
-    if has_table(text, _names(column)):
-        return of_sheet(file, sheet_of_text(file, text, _names(column), "\t"), column)
+    names = _names(column)
+    if has_table(text, names):
+        sheet = sheet_of_text(file, text, names, "\t")
+        found = of_sheet(file, sheet, column)
+        if not set(sheet.names) & set(names):
+            return found
+        return replace(found, notes=(*found.notes, _header_note(sheet)))
     lines = list(numbered_lines(text))
     tabs = [f"{number}" for number, line in lines if "\t" in line.strip()]
     note = Note("Lines with tabs in them, taken whole: {lines}.", lines=listed(tabs))
@@ -51,11 +57,10 @@ def of_sheet(file: Path | str, sheet: Sheet, column: str) -> Found:
         return _of_columns(file, sheet, same)
     everything = [(sheet.header_line, sheet.header), *rows]
     if not column and len(sheet.header) == 1:
-        if is_question(sheet.header[0]) or COMMENT.match(sheet.header[0]):
+        if asks(sheet.header[0]) or COMMENT.match(sheet.header[0]):
             return Found([(line, cells[0]) for line, cells in everything], sheet.notes)
-        note = Note("Line {line} is taken for a header: {header}.", line=sheet.header_line, header=sheet.header[0])
-        return Found([(line, cells[0]) for line, cells in rows], (*sheet.notes, note))
-    asking = [place for place in range(len(sheet.header)) if all(is_question(cells[place]) for _, cells in everything)]
+        return Found([(line, cells[0]) for line, cells in rows], (*sheet.notes, _header_note(sheet)))
+    asking = [place for place in range(len(sheet.header)) if all(asks(cells[place]) for _, cells in everything)]
     if not column and len(asking) == 1:
         note = Note("There is no header; column {column} has the questions.", column=asking[0] + 1)
         return Found([(line, cells[asking[0]]) for line, cells in everything], (*sheet.notes, note))
@@ -65,6 +70,11 @@ def of_sheet(file: Path | str, sheet: Sheet, column: str) -> Found:
         name=column or "question",
         columns=", ".join(sheet.header),
     )
+
+
+def _header_note(sheet: Sheet) -> Note:
+    header = ", ".join(name.strip() for name in sheet.header)
+    return Note("Line {line} is taken for a header: {header}.", line=sheet.header_line, header=header)
 
 
 def _of_columns(file: Path | str, sheet: Sheet, places: Sequence[int]) -> Found:
@@ -129,7 +139,7 @@ def _question_in(file: Path, line: int, value: Any, names: Sequence[str]) -> str
         return next(iter(texts), "" if "" in under else None)
     if isinstance(value, list):
         # A row without names: the question is found by itself, if there is but one.
-        asking = [text for text in value if isinstance(text, str) and is_question(text)]
+        asking = [text for text in value if isinstance(text, str) and asks(text)]
         return asking[0] if len(asking) == 1 else None
     return value if isinstance(value, str) else None
 

@@ -2,20 +2,28 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from bonsai.chains.questions import is_question
 from bonsai.errors import UsageError
 from bonsai.runs.tables.lines import MARKS, first_line_of, line_ends
-from bonsai.runs.tables.sheet import Row, Sheet, find_header, make_sheet
+from bonsai.runs.tables.sheet import (
+    ROWS_LOOKED_AT,
+    Row,
+    Sheet,
+    asks,
+    asks_below,
+    find_header,
+    make_sheet,
+    may_be_question,
+)
 from bonsai.runs.tables.text_files import read_text_file
 
 _SEPARATORS = ",;\t|"
 # The line by which Excel is told the separator.
 _TOLD_SEPARATOR = re.compile(r'\s*"?sep=(.)"?[ \t]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
-_ROWS_LOOKED_AT, _LETTERS_LOOKED_AT = 200, 2**15
+_LETTERS_LOOKED_AT = 2**15
 
 
 class _OpenQuoteError(ValueError):
@@ -52,14 +60,14 @@ def sheet_of_text(file: Path | str, text: str, names: Sequence[str], usual: str)
 
 
 def has_table(text: str, names: Sequence[str]) -> bool:
-    """Say whether a text is a table: it has a header with one of the names, or the same tabs in each line."""
+    """Say whether a text is a table: it has rows below a header with one of the names, or the same tabs in each line."""
     if _TOLD_SEPARATOR.match(text):
         return True
     for separator in _SEPARATORS:
         look = _look(text, separator, names)
-        if look.width > 1 and (look.same if separator == "\t" or look.headed else False):
+        if separator == "\t" and look.width > 1 and (look.same or (look.headed and look.whole)):
             return True
-        if separator == "\t" and look.headed and look.whole and look.width > 1:
+        if look.headed and look.same and not look.doubtful:
             return True
     return False
 
@@ -75,6 +83,8 @@ class _Look:
     same: bool
     """Whether all rows have as many cells as the header, two at least."""
     width: int
+    doubtful: bool = field(default=False, compare=False)
+    """Whether the header may be a line of a text with such separators in it."""
 
 
 def _separator(text: str, names: Sequence[str], usual: str) -> str:
@@ -83,7 +93,7 @@ def _separator(text: str, names: Sequence[str], usual: str) -> str:
     best = max(looks, key=lambda one: looks[one])
     if looks[best].width == 1:
         return ""
-    if not looks[best].headed and not looks[best].same and is_question(first_line_of(text)):
+    if not looks[best].headed and not looks[best].same and asks(first_line_of(text)):
         return ""
     return best
 
@@ -93,22 +103,24 @@ def _look(text: str, separator: str, names: Sequence[str]) -> _Look:
     head = text[:_LETTERS_LOOKED_AT]
     cut, closed = len(head) < len(text), True
     try:
-        rows.extend(islice(_rows(head, separator), _ROWS_LOOKED_AT))
+        rows.extend(islice(_rows(head, separator), ROWS_LOOKED_AT))
     except _OpenQuoteError:
         closed = cut
-    if cut and 1 < len(rows) < _ROWS_LOOKED_AT:
+    if cut and 1 < len(rows) < ROWS_LOOKED_AT:
         # The last one is not whole.
         rows.pop()
     if not rows:
         return _Look(False, closed, False, 0)
     place = find_header(rows, names)
-    table = [cells for _, cells in rows[place or 0 :]]
+    below = rows[place or 0 :]
+    table = [cells for _, cells in below]
     width = _filled(table[0])
     fits = closed and all(_filled(cells) <= width for cells in table)
     # A line that is indented has a separator too, but nothing before it.
     separates = any(sum(bool(cell.strip()) for cell in cells) > 1 for cells in table)
     same = fits and separates and width > 1 and all(len(cells) >= width for cells in table)
-    return _Look(place is not None, fits, same, width)
+    doubtful = len(table) == 1 or (may_be_question(table[0]) and not asks_below(below, names))
+    return _Look(place is not None, fits, same, width, doubtful)
 
 
 def _filled(cells: Sequence[str]) -> int:

@@ -8,11 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonsai.chains.questions import is_question
 from bonsai.errors import Note, UsageError
 from bonsai.runs.tables.formulas import safe_cell
 
 # Titles and comments stand in so many rows at the head of a table at most.
 _ROWS_BEFORE_HEADER = 10
+ROWS_LOOKED_AT = 200
+"""The rows that tell what a table is."""
+_QUESTION_MARK = re.compile("[?？؟]")
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "": "more than one line"}
 
@@ -56,15 +60,41 @@ def normalised_name(name: str) -> str:
 def find_header(rows: Sequence[Row], names: Sequence[str]) -> int | None:
     """Return the place of the row that has a column of one of the names, None if there is none.
 
-    Before it there may be titles and comments: rows of one cell that is no question.
+    Before it there may be titles and comments: rows of one cell that is no question. A list of questions has no header,
+    even if a separator in the first one cuts out a word that is such a name.
     """
     for place, (_, cells) in enumerate(rows[: _ROWS_BEFORE_HEADER + 1]):
-        if {normalised_name(cell) for cell in cells} & set(names):
-            return place
+        if _places(cells, names):
+            below = rows[place:ROWS_LOOKED_AT]
+            return place if asks_below(below, names) or not all(_ends_as_question(row) for _, row in below) else None
         filled = [cell for cell in cells if cell.strip()]
-        if not _is_comment(cells) and (len(filled) > 1 or any(re.search("[?？]", cell) for cell in filled)):
+        if not _is_comment(cells) and (len(filled) > 1 or any(map(_QUESTION_MARK.search, filled))):
             return None
     return None
+
+
+def asks(text: str) -> bool:
+    """Say whether a cell is a question; a word alone is none but with a mark, since it may be a name ("List")."""
+    return is_question(text) and (len(text.split()) > 1 or not text.isascii() or bool(_QUESTION_MARK.search(text)))
+
+
+def asks_below(rows: Sequence[Row], names: Sequence[str]) -> bool:
+    """Say whether questions stand in a column of one of the names, which the first row has, below it."""
+    places = _places(rows[0][1], names)
+    return any(asks(cells[place]) for _, cells in rows[1:] for place in places if place < len(cells))
+
+
+def may_be_question(cells: Sequence[str]) -> bool:
+    """Say whether the cells of a row may be one question that separators cut into pieces."""
+    return any(map(_QUESTION_MARK.search, cells)) or asks(cells[0]) or _ends_as_question(cells)
+
+
+def _ends_as_question(cells: Sequence[str]) -> bool:
+    return asks(next((cell for cell in reversed(cells) if cell.strip()), ""))
+
+
+def _places(cells: Sequence[str], names: Sequence[str]) -> list[int]:
+    return [place for place, cell in enumerate(cells) if normalised_name(cell) in names]
 
 
 def make_sheet(file: Path | str, rows: Sequence[Row], names: Sequence[str], separator: str = "") -> Sheet:

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from bonsai.chains.moves import AUTO
 from bonsai.runs.journal import begin_journal
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STEPS
-from bonsai.runs.question_lists import pasted
+from bonsai.runs.question_lists import asked as questions_of
+from bonsai.runs.tables.lines import numbered_lines
 from bonsai.ui.api.answers import Json, rows_of
 from bonsai.ui.api.parameters import (
     CandidatesOfQtq,
@@ -49,7 +50,8 @@ async def compare(context: PageContext, asked: Compare) -> list[Json]:
     """Ask the same questions with several prompt variants, with the same seeds, and return the table of all steps."""
     options = asdict(asked)
     both = options.pop("with_and_without_adapter")
-    questions = _questions(context, options.pop("question"))
+    lines = (line for _, line in numbered_lines(options.pop("question")))
+    questions = questions_of(lines, context.settings.max_questions)
     return await _rows(context, questions, with_adapter=(True, False) if both else (True,), **options)
 
 
@@ -75,13 +77,9 @@ class Batch:
 async def batch(context: PageContext, asked: Batch) -> list[Json]:
     """Ask a whole list of questions and return the table of all steps; a question that fails spares the others."""
     options = asdict(asked)
-    text = "\n".join(" ".join(question.split()) for question in options.pop("questions"))
+    questions = questions_of(options.pop("questions"), context.settings.max_questions)
     prompts = options.pop("prompts") or [context.prompt]
-    return await _rows(context, _questions(context, text), prompts=prompts, **options)
-
-
-def _questions(context: PageContext, text: str) -> tuple[str, ...]:
-    return pasted(text, context.settings.max_questions).questions
+    return await _rows(context, questions, prompts=prompts, **options)
 
 
 async def _rows(
