@@ -141,11 +141,11 @@ class Plan:
 def infer_plan(
     chains: Sequence[Chain], sampling: SamplingParams, model: str, adapter: str, engine: str, measure: str
 ) -> Plan | None:
-    """Return the plan that chains could be of, None if there are none.
+    """Return the plan that chains could be of, None if there is none: no plan has branches.
 
     That is for runs that were saved without their plan; whether they are of it, `Plan.fits` tells.
     """
-    if not chains:
+    if not chains or not all(chain.is_root for chain in chains):
         return None
     first = chains[0]
     found: dict[str, dict[Any, None]] = {name: {} for name in ("questions", "prompts", "methods", "adapters")}
@@ -155,19 +155,23 @@ def infer_plan(
         for name, value in zip(found, values, strict=True):
             found[name][value] = None
     together = math.prod(len(found[name]) for name in ("prompts", "methods", "adapters"))
-    grid = Grid(
-        tuple(found["questions"]),
-        tuple({chain.prompt.name: chain.prompt for chain in chains}.values()),
-        tuple(found["methods"]),
-        tuple(found["adapters"]),
-        _seeds(chains, together, len(found["questions"])),
-        max(chain.length for chain in chains),
-        first.candidates,
-        first.guarded,
-        first.stop_without_progress,
-        first.moves,
-        first.concludes,
-    )
+    try:
+        grid = Grid(
+            tuple(found["questions"]),
+            tuple({chain.prompt.name: chain.prompt for chain in chains}.values()),
+            tuple(found["methods"]),
+            tuple(found["adapters"]),
+            _seeds(chains, together, len(found["questions"])),
+            max(chain.length for chain in chains),
+            first.candidates,
+            first.guarded,
+            first.stop_without_progress,
+            first.moves,
+            first.concludes,
+        )
+    except UsageError:
+        # Chains of the same, begun one by one, are no grid.
+        return None
     return Plan(grid, sampling, model, adapter, engine, measure)
 
 

@@ -488,3 +488,10 @@ def test_a_folder_has_many_names_and_a_difference_says_how_to_go_on(tmp_path: Pa
     begin_journal(file, PLAN)
     with pytest.raises(UsageError, match="give those that it was begun with, or name another journal"):
         resume_journal(file, plan)
+
+
+@pytest.mark.parametrize("more", [{"parent": 1, "shared": 1}, {}])
+def test_chains_of_the_same_that_were_begun_one_by_one_are_of_no_plan(whole: Journal, more: dict[str, int]) -> None:
+    first = whole[0]
+    run = Run((first, replace(first, number=2, **more)), PLAN.sampling, "echo", "", "echo", "words")
+    assert run.find_plan() is None
