@@ -1,6 +1,7 @@
 """Journals: what was kept is kept, whatever ended the writing, and nothing of it is written twice."""
 
 import json
+import resource
 import subprocess
 import sys
 import tracemalloc
@@ -24,6 +25,7 @@ from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved
 from bonsai.runs.journal.progress import record
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
+from bonsai.runs.run.verdicts import StepVerdict
 from bonsai.settings import ROOT
 
 VARIANTS = load_variants(ROOT / "prompts")
@@ -495,3 +497,36 @@ def test_chains_of_the_same_that_were_begun_one_by_one_are_of_no_plan(whole: Jou
     first = whole[0]
     run = Run((first, replace(first, number=2, **more)), PLAN.sampling, "echo", "", "echo", "words")
     assert run.find_plan() is None
+
+
+@pytest.mark.parametrize("room", [0, 9])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path: Path, whole: Journal, room: int, held: bool) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    fill(journal, most=1)
+    if held:
+        journal.hold()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.file.stat().st_size + room, limits[1]))
+    try:
+        with pytest.raises(RunFileError, match="cannot be written: File too large"):
+            fill(journal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert journal.lines.lock.held == held
+    fill(journal)
+    found = open_journal(journal.file)
+    assert found is not None and plain(found.run) == plain(whole.run)
+
+
+def test_damage_by_another_writer_is_told_with_its_line_and_nothing_is_written_behind_it(tmp_path: Path) -> None:
+    journal = begin_journal(tmp_path / "j.jsonl", PLAN)
+    fill(journal, most=1)
+    with journal.file.open("ab") as other:
+        other.write(b"{}\n")
+    before = journal.file.read_bytes()
+    for _ in range(2):
+        with pytest.raises(RunFileError, match="is damaged at line 3"):
+            journal.judge([StepVerdict.of(1, 1, "good")])
+        assert not journal.lines.lock.held
+    assert journal.file.read_bytes() == before

@@ -93,10 +93,15 @@ class Journal(KeptChains):
     def hold(self) -> None:
         """Keep other writers away until `release`, and take in what they wrote before.
 
-        Raises UsageError if another one is writing, and RunFileError if the file cannot be written.
+        Raises UsageError if another one is writing, and RunFileError if the file is damaged or cannot be written; then
+        it is not held.
         """
         if not self.lines.lock.held and (grown := self.lines.hold()):
-            self.read_steps(grown)
+            try:
+                self.read_steps(grown)
+            except BaseException:
+                self.release()
+                raise
 
     def release(self) -> None:
         """Let others write."""

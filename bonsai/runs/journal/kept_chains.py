@@ -108,7 +108,7 @@ class KeptChains(StoredChains):
 
         A torn last line counts as not written. Raises RunFileError for a line that is no step.
         """
-        for count, (place, line) in enumerate(self.lines.read(file), start=2):
+        for place, line in self.lines.read(file):
             try:
                 self._take(parse_line(line), place)
             except (BonsaiError, ValueError, RecursionError) as error:
@@ -117,7 +117,7 @@ class KeptChains(StoredChains):
                     "The journal {file} is damaged at line {line}. {reason} Remove that line and those after it to go "
                     "on from there.",
                     file=self.file,
-                    line=count,
+                    line=self.lines.count + 1,
                     reason=reason,
                 ) from error
 

@@ -18,6 +18,8 @@ class LineFile:
         """`end` is where what is known of the file ends."""
         self.path = path
         self.lock = WriterLock(path)
+        self.count = 1
+        """The lines that are known, the first one included."""
         self._end = end
         # Where the last whole line ends, if a torn one follows it.
         self._torn_at: int | None = None
@@ -33,6 +35,7 @@ class LineFile:
             yield end, line
             end += len(line)
             self._end = end
+            self.count += 1
 
     def hold(self) -> BinaryIO | None:
         """Keep other writers away; return the file where lines begin that others wrote since it was read, if they did.
@@ -51,6 +54,7 @@ class LineFile:
         Raises RunFileError if they cannot be written.
         """
         file = self.lock.acquire()
+        begin = self._torn_at
         try:
             if not self.path.exists():
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -63,7 +67,10 @@ class LineFile:
             os.fsync(file.fileno())
             self._end = file.tell()
         except OSError as error:
+            # A part of the lines may be in the file by now, or get there yet.
+            self._torn_at = begin
             raise RunFileError(
                 "The journal {file} cannot be written: {reason}.", file=self.path, reason=error.strerror
             ) from error
+        self.count += len(lines)
         return list(accumulate(map(len, lines), initial=begin))[:-1]

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,9 +43,11 @@ class WriterLock:
 
     def release(self) -> None:
         """Let others write."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            # What could not be written was told when it was; closing tries again.
+            with suppress(OSError):
+                file.close()
 
 
 def _locked(path: Path) -> BinaryIO:
