@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 _MARKS = re.compile(r"[\\`*_\[\]|~$#]")
+# By these a reader of Markdown finds addresses and makes links of them, in which no escape holds.
+_LINKING = re.compile(r":(?=//)|@|(?<=www)\.", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -14,9 +17,15 @@ def printable(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Return text that Markdown shows letter by letter, on one line."""
+    """Return text that Markdown shows letter by letter, on one line, without links."""
     plain = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "<br>".join(_MARKS.sub(r"\\\g<0>", plain).splitlines())
+    unlinked = _LINKING.sub(lambda found: f"&#{ord(found[0])};", _MARKS.sub(r"\\\g<0>", plain))
+    return "<br>".join(unlinked.splitlines())
+
+
+def inside_html(text: str) -> str:
+    """Return text that is shown letter by letter, on one line, where tags stand around it: no Markdown is read there."""
+    return "<br>".join(escape(printable(text)).splitlines())
 
 
 @dataclass(frozen=True)

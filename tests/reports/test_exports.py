@@ -5,12 +5,14 @@ import io
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from bonsai.chains.advance import advance_each
 from bonsai.chains.chain import Chain
@@ -21,6 +23,7 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
 from bonsai.reports.exports import export, format_of, to_csv, to_markdown
 from bonsai.reports.formats import Format
+from bonsai.reports.markdown import inline, inside_html
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
@@ -217,3 +220,21 @@ def test_every_form_is_made_in_parts_that_do_not_grow_with_the_run() -> None:
     for form in set(Format) - {Format.LLM_COMPARATOR, Format.STATISTICS, Format.QUESTIONS}:
         parts = list(map(len, export(Run.of_plan(plan, chains), form)))
         assert max(parts) < sum(parts) * 0.75, form
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["https://", "HTTP://", "www.", "WWW.", "a_b", "c.d", "@", "/", "?a=1&b=2", " ", "*", "é"])
+    )
+)
+def test_addresses_are_shown_letter_by_letter_and_are_no_links(parts: list[str]) -> None:
+    text = "".join(parts).strip()
+    drawn = inline(text)
+    assert not re.search(r"://|www\.|@", drawn, re.IGNORECASE)
+    assert unescape(MarkdownIt().renderInline(drawn)) == text
+
+
+def test_what_stands_between_tags_has_no_escapes_of_markdown() -> None:
+    shown = MarkdownIt().render(f"<details>{inside_html('a_b * <c> & [d]')}</details>")
+    assert unescape(shown).strip() == "<details>a_b * <c> & [d]</details>"

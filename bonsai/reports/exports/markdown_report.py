@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from bonsai.reports.exports.text_spool import read_back, text_spool
-from bonsai.reports.markdown import header, inline, row
+from bonsai.reports.markdown import header, inline, inside_html, row
 from bonsai.reports.report import ChainReport, Report
 from bonsai.reports.sections import Section
 from bonsai.reports.summary import heading
@@ -47,7 +47,7 @@ def _section(section: Section) -> str:
 
 def _folded(name: str, text: str) -> str:
     """Return a text that is shown when its name is clicked."""
-    return f"<details><summary>{name}</summary>{inline(text)}</details>"
+    return f"<details><summary>{name}</summary>{inside_html(text)}</details>"
 
 
 def _lines(lines: Iterable[str]) -> str:
