@@ -8,8 +8,9 @@ from pathlib import Path
 from bonsai.chains.outcomes import Flag
 from bonsai.chains.questions import is_question
 from bonsai.chains.step import Step, with_measures
-from bonsai.errors import UsageError
+from bonsai.errors import Note, UsageError
 from bonsai.measures.similarity import Measure
+from bonsai.runs.question_lists.passed_over import ERROR, listed
 from bonsai.runs.tables.csv_files import read_csv
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
 from bonsai.runs.tables.excel_files import read_excel
@@ -35,7 +36,7 @@ class Turn:
 def read_turns(file: Path) -> Sheet:
     """Return the sheet of a CSV or Excel file that has chain and question and perhaps answer, in any case, and rows.
 
-    Raise UsageError, saying what is wrong with it.
+    Rows without a chain, as merged cells leave them, are told in its notes. Raise UsageError, saying what is wrong with it.
     """
     read = read_excel if file.suffix.lower() in EXCEL else read_csv
     sheet = read(file, _COLUMNS)
@@ -59,14 +60,42 @@ def read_turns(file: Path) -> Sheet:
         raise UsageError(
             "{file} has no rows; it needs a header with the columns chain and question, and rows.", file=file
         )
-    return sheet
+    return _with_note(file, sheet)
+
+
+def _with_note(file: Path, sheet: Sheet) -> Sheet:
+    """Return the sheet with a note of the rows without a chain; raise UsageError if the first one has none."""
+    chain = sheet.names.index("chain")
+    lines = [line for line, row in zip(sheet.lines, sheet.rows, strict=True) if not _text(row[chain]).strip()]
+    if not lines:
+        return sheet
+    if lines[0] == sheet.lines[0]:
+        raise UsageError(
+            "{file}, line {line}, names no chain, and none is named above it; write its name there.",
+            file=file,
+            line=lines[0],
+        )
+    note = Note(
+        "Rows without a chain, taken for the next steps of the chain above them: {lines}.",
+        lines=listed([str(line) for line in lines]),
+    )
+    return replace(sheet, notes=(*sheet.notes, note))
+
+
+def _text(cell: str) -> str:
+    return "" if ERROR.fullmatch(cell) else cell_text(cell)
 
 
 def turns(sheet: Sheet) -> list[Turn]:
-    """Return the rows of a sheet as turns, in their order."""
+    """Return the rows of a sheet as turns, in their order; one without a chain is of the chain above it."""
     places = {name: place for place, name in enumerate(sheet.names)}
     used = [places[name] for name in _COLUMNS if name in places]
-    return [Turn(*(cell_text(row[place]) for place in used)) for row in sheet.rows]
+    found, chain = [], ""
+    for row in sheet.rows:
+        turn = Turn(*(_text(row[place]) for place in used))
+        chain = turn.chain if turn.chain.strip() else chain
+        found.append(replace(turn, chain=chain))
+    return found
 
 
 def with_scores(sheet: Sheet, steps: Sequence[Step]) -> Sheet:
@@ -84,7 +113,8 @@ def turns_of(records: Sequence[object]) -> list[Turn]:
     """Return records as turns; raise UsageError, naming the first that has no chain and question."""
     turns = []
     for number, record in enumerate(records, 1):
-        if not isinstance(record, Mapping) or not {"chain", "question"} <= record.keys():
+        named = isinstance(record, Mapping) and record.get("chain") not in (None, "")
+        if not isinstance(record, Mapping) or not named or "question" not in record:
             raise UsageError(
                 "Row {number} must be an object with chain and question, and answer if there is one.", number=number
             )

@@ -165,3 +165,10 @@ def test_any_lines_are_questions_once_each_or_are_told(lines: list[str]) -> None
     # How a table was read is told too.
     passed_over = [note for note in found.notes if "tabs" not in str(note) and "There is no header" not in str(note)]
     assert bool(passed_over) == (len(found.questions) < count)
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NAME?", " #DIV/0! "])
+def test_an_error_of_excel_is_not_asked(tmp_path: Path, error: str) -> None:
+    found = read(tmp_path, "list.csv", f"id,question\n1,{BIRDS}\n2,{error}\n")
+    assert found == QuestionList((BIRDS,), ("Lines without a question, passed over: 3.",))
+    assert asked([error, BIRDS], 9) == (error.strip(), BIRDS)

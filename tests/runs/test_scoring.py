@@ -155,7 +155,16 @@ def test_a_folder_is_neither_read_nor_written(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    "record", [{"chain": "1"}, {"question": BIRDS}, "Why?", {"chain": 1, "question": 2}, {"chain": 1, "question": None}]
+    "record",
+    [
+        {"chain": "1"},
+        {"chain": None, "question": BIRDS},
+        {"chain": "", "question": BIRDS},
+        {"question": BIRDS},
+        "Why?",
+        {"chain": 1, "question": 2},
+        {"chain": 1, "question": None},
+    ],
 )
 def test_a_record_that_is_no_turn_is_named(record: object) -> None:
     with pytest.raises(UsageError, match="Row 2 must"):
@@ -178,3 +187,14 @@ def test_any_texts_can_be_scored_and_come_back(
     assert [row[:4] for row in with_scores(sheet, steps).rows] == rows
     for step in steps:
         assert all(0 <= value <= 1 for value in (step.similarity, step.new_content) if value is not None)
+
+
+def test_a_row_without_a_chain_is_of_the_one_above_it(tmp_path: Path) -> None:
+    file = tmp_path / "chains.csv"
+    file.write_text(f"chain,question\na,{BIRDS}\n,{REEFS}\nb,{BIRDS}\n #N/A,#REF!\n", encoding="utf-8")
+    sheet = read_turns(file)
+    assert turns(sheet) == [Turn("a", BIRDS), Turn("a", REEFS), Turn("b", BIRDS), Turn("b", "")]
+    assert sheet.notes == ("Rows without a chain, taken for the next steps of the chain above them: 3, 5.",)
+    file.write_text(f"note,chain,question\nx,,{BIRDS}\ny,a,{REEFS}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="line 2, names no chain"):
+        read_turns(file)

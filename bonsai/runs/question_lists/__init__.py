@@ -7,7 +7,7 @@ from pathlib import Path
 from bonsai.chains.questions import clean_question
 from bonsai.errors import Note, QuestionError
 from bonsai.runs.question_lists.finding import Found, of_json, of_sheet, of_text, sheet_in
-from bonsai.runs.question_lists.passed_over import COMMENT, RULE, PassedOver, is_blank
+from bonsai.runs.question_lists.passed_over import COMMENT, ERROR, RULE, PassedOver, is_blank
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
 from bonsai.runs.tables.text_files import read_text_file
 
@@ -65,7 +65,7 @@ def _chosen(found: Found, file: Path | str, most: int) -> QuestionList:
     first: dict[str, int] = {}
     questions, passed = [], PassedOver()
     for number, text in found.lines:
-        if text is None or (RULE.fullmatch(text) and not found.literal):
+        if text is None or (not found.literal and (RULE.fullmatch(text) or ERROR.fullmatch(text))):
             passed.without.append(f"{number}")
         elif is_blank(text):
             passed.blank.append(f"{number}")

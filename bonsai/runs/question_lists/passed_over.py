@@ -10,6 +10,10 @@ from bonsai.errors import Note
 COMMENT = re.compile(r"\s*#+\s")
 # The rule under the header of a table in Markdown or of a database.
 RULE = re.compile(r"[-=+:|\s]*[-=]{2}[-=+:|\s]*")
+# What Excel shows in the place of a result, and writes into a CSV.
+ERROR = re.compile(
+    r"\s*#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!)\s*"
+)
 _MAX_LINES_TOLD = 10
 
 
