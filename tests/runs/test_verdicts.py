@@ -16,7 +16,7 @@ from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.runs.run.verdicts import MAX_REASON, StepVerdict
-from tests.runs.journals import PAIR, finished_journal
+from tests.runs.journals import PAIR, counted_passes, finished_journal
 
 GOOD, BAD, BETTER, TIE = Judgement.GOOD, Judgement.BAD, Judgement.BETTER, Judgement.TIE
 REASONS = ('=cmd|"/c calc"!A1', "明快で、例もよい。", "🌱👍", "two\nlines", "字" * MAX_REASON)
@@ -157,3 +157,10 @@ def test_a_step_that_is_asked_anew_after_a_failure_is_judged_anew(tmp_path: Path
     journal.append(ended(journal[0], answer="So."))
     for one in (journal, reopened(journal)):
         assert one.run.verdicts == ()
+
+
+def test_the_chains_are_read_once_for_all_verdicts(tmp_path: Path) -> None:
+    journal = finished_journal(tmp_path / "long.jsonl", 4)
+    with counted_passes() as passes:
+        run = journal.run.with_verdicts([StepVerdict.of(number, 1, "good") for number in range(1, 9)])
+    assert len(run.verdicts) == 8 and len(passes) == 1

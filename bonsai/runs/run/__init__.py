@@ -116,7 +116,7 @@ class Run:
         found = []
         for one in new:
             for number in one.chains:
-                self.step_at(number, one.step)
+                _step_in(chains, number, one.step)
             owners = {number: _owner(chains, number, one.step) for number in one.chains}
             found.append(replace(one, chain=owners[one.chain], beside=owners.get(one.beside, 0)))
         return replace(self, verdicts=merged(self.verdicts, found))
@@ -144,15 +144,18 @@ class Run:
 
         Raises UsageError, naming those that there are, if there is no such chain or step.
         """
-        chains = {one.number: one for one in self.chains}
-        if chain not in chains:
-            found = ", ".join(map(str, chains)) or "none"
-            raise UsageError("The run has no chain {chain}; there is {found}.", chain=chain, found=found)
-        steps = {one.number: one for one in chains[chain].steps if one.finished}
-        if step not in steps:
-            found = ", ".join(map(str, steps)) or "none"
-            raise UsageError("Chain {chain} has no step {step}; there is {found}.", chain=chain, step=step, found=found)
-        return chains[chain], steps[step]
+        return _step_in({one.number: one for one in self.chains}, chain, step)
+
+
+def _step_in(chains: Mapping[int, Chain], chain: int, step: int) -> tuple[Chain, Step]:
+    if chain not in chains:
+        found = ", ".join(map(str, chains)) or "none"
+        raise UsageError("The run has no chain {chain}; there is {found}.", chain=chain, found=found)
+    steps = {one.number: one for one in chains[chain].steps if one.finished}
+    if step not in steps:
+        found = ", ".join(map(str, steps)) or "none"
+        raise UsageError("Chain {chain} has no step {step}; there is {found}.", chain=chain, step=step, found=found)
+    return chains[chain], steps[step]
 
 
 def _owner(chains: Mapping[int, Chain], number: int, step: int) -> int:
