@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -284,3 +285,14 @@ def test_writing_never_leaves_half_a_file(tmp_path: Path) -> None:
     write_whole(file, ["n", "ew"])
     assert file.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for name in ("fsync", "replace"):
+        really = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *given, name=name, really=really: (done.append(name), really(*given)))
+    write_whole(tmp_path / "run.json", ["{}"])
+    assert done == ["fsync", "replace"] and (tmp_path / "run.json").read_text() == "{}"

@@ -118,6 +118,9 @@ def _into_draft(target: Path) -> Iterator[BinaryIO]:
     try:
         with opened:
             yield opened
+            # Else a power cut could leave an empty file in the place of the old one.
+            opened.flush()
+            os.fsync(opened.fileno())
         if target.exists():
             shutil.copymode(target, draft)
         os.replace(draft, target)
