@@ -24,7 +24,7 @@ def inline(text: str) -> str:
 
 
 def inside_html(text: str) -> str:
-    """Return text that is shown letter by letter, on one line, where tags stand around it: no Markdown is read there."""
+    """Return text that is shown letter by letter, on one line, between tags, where no Markdown is read."""
     return "<br>".join(escape(printable(text)).splitlines())
 
 

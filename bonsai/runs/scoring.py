@@ -36,7 +36,8 @@ class Turn:
 def read_turns(file: Path) -> Sheet:
     """Return the sheet of a CSV or Excel file that has chain and question and perhaps answer, in any case, and rows.
 
-    Rows without a chain, as merged cells leave them, are told in its notes. Raise UsageError, saying what is wrong with it.
+    Rows without a chain, as merged cells leave them, are told in its notes. Raise UsageError, saying what is
+    wrong with it.
     """
     read = read_excel if file.suffix.lower() in EXCEL else read_csv
     sheet = read(file, _COLUMNS)

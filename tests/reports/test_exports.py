@@ -223,11 +223,7 @@ def test_every_form_is_made_in_parts_that_do_not_grow_with_the_run() -> None:
 
 
 @settings(deadline=None)
-@given(
-    st.lists(
-        st.sampled_from(["https://", "HTTP://", "www.", "WWW.", "a_b", "c.d", "@", "/", "?a=1&b=2", " ", "*", "é"])
-    )
-)
+@given(st.lists(st.sampled_from(["https://", "HTTP://", "www.", "WWW.", "a_b", "c.d", "@", "/", "?a=1&b", " ", "*"])))
 def test_addresses_are_shown_letter_by_letter_and_are_no_links(parts: list[str]) -> None:
     text = "".join(parts).strip()
     drawn = inline(text)

@@ -118,9 +118,7 @@ def test_a_file_that_is_missing_or_too_large_is_not_read(tmp_path: Path) -> None
         read_questions(huge, 100)
 
 
-WORDS = st.lists(
-    st.sampled_from(["text", "prompt", "query", "question", "audio", "one of two"]), min_size=2, max_size=4
-)
+WORDS = st.lists(st.sampled_from(["text", "prompt", "query", "audio", "one of two"]), min_size=2, max_size=4)
 
 
 @settings(deadline=None)

@@ -60,7 +60,7 @@ def sheet_of_text(file: Path | str, text: str, names: Sequence[str], usual: str)
 
 
 def has_table(text: str, names: Sequence[str]) -> bool:
-    """Say whether a text is a table: it has rows below a header with one of the names, or the same tabs in each line."""
+    """Say whether a text is a table: it has rows below a header with one of the names, or lines of the same tabs."""
     if _TOLD_SEPARATOR.match(text):
         return True
     for separator in _SEPARATORS:
