@@ -13,7 +13,16 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
 from bonsai.reports.report import Report, ReportOptions
-from bonsai.reports.statistics import COLUMNS, FEWEST, MAX_PAIRED_COLUMNS, Figure, Statistics, tables, to_csv
+from bonsai.reports.statistics import (
+    COLUMNS,
+    FEWEST,
+    MAX_PAIRED_COLUMNS,
+    Figure,
+    Statistics,
+    _corrected,
+    tables,
+    to_csv,
+)
 from bonsai.reports.statistics.resampling import intervals, p_values
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run
@@ -196,3 +205,8 @@ def test_of_many_columns_each_is_compared_with_the_first(columns: int, pairs: in
     figures = [one for one in statistics(run, "question").figures if one.quantity == "new_content"]
     assert sum(not one.other for one in figures) == columns
     assert sum(bool(one.other) for one in figures) == pairs
+
+
+def test_a_small_chance_is_not_told_as_none() -> None:
+    found = _corrected([Figure("wins", "a", "b", 20, 1.0, p=p) for p in (1.9e-6, 0.04)])
+    assert [figure.p for figure in found] == [4e-6, 0.04]

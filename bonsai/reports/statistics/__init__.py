@@ -204,8 +204,8 @@ def _corrected(figures: Sequence[Figure]) -> list[Figure]:
     corrected = np.empty(len(tested))
     # Benjamini and Hochberg (1995): from the largest on, none is more than the one before it.
     corrected[order] = np.minimum.accumulate(np.minimum(1, np.array(tested)[order] * len(tested) / ranks))
-    values = iter(corrected)
-    return [figure if figure.p is None else replace(figure, p=_rounded(next(values))) for figure in figures]
+    values = (_rounded(p) or float(f"{p:.1g}") for p in corrected)  # A chance that is small is not none.
+    return [figure if figure.p is None else replace(figure, p=next(values)) for figure in figures]
 
 
 def _rounded(value: Any) -> float:
