@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bonsai.chains.questions import is_question
+from bonsai.chains.questions import QUESTION_MARKS, is_question
 from bonsai.errors import Note, UsageError
 from bonsai.runs.tables.formulas import safe_cell
 
@@ -16,7 +16,7 @@ from bonsai.runs.tables.formulas import safe_cell
 _ROWS_BEFORE_HEADER = 10
 ROWS_LOOKED_AT = 200
 """The rows that tell what a table is."""
-_QUESTION_MARK = re.compile("[?？؟]")
+_QUESTION_MARK = re.compile(f"[{QUESTION_MARKS}]")
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "": "more than one line"}
 
