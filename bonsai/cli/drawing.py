@@ -1,6 +1,7 @@
 """Where tables and reports of a command go: to stdout, or to the file of --out."""
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
@@ -22,8 +23,13 @@ def check_out(out: Path | None, *inputs: Path | None) -> None:
         return
     check_writable(out)
     for file in inputs:
-        if file is not None and out.is_file() and file.exists() and out.samefile(file):
+        if file is not None and _is_same(out, file):
             raise UsageError("{file} is read by this command; choose another file for --out.", file=out)
+
+
+def keeps_run(options: argparse.Namespace) -> bool:
+    """Say whether a run can be read back from what the options ask for."""
+    return _format(options) == Format.JSON
 
 
 def check_drawing(options: argparse.Namespace, values: Mapping[str, Collection[object]]) -> None:
@@ -67,6 +73,13 @@ def write(parts: Iterable[Part], out: Path | None) -> None:
         # What is left in the buffer would fail again at the end.
         sys.stdout = None
         raise RunFileError("Stdout cannot be written: {reason}.", reason=error.strerror or error) from error
+
+
+def _is_same(out: Path, file: Path) -> bool:
+    """Say whether two places are those of one file, which need not be there yet; a pipe or device holds nothing."""
+    if out.exists():
+        return out.is_file() and file.exists() and out.samefile(file)
+    return os.path.realpath(out) == os.path.realpath(file)
 
 
 def _format(options: argparse.Namespace) -> Format:

@@ -99,6 +99,40 @@ def test_what_cannot_be_written_is_told_before_anything_is_asked(
     assert sorted(os.listdir()) == ["LIST.txt", "loop.csv"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["show", "run.json", "--format", "csv", "--out", "run.json"],
+        ["show", "run.json", "--out", "link.json"],
+        ["show", "list.jsonl", "--format", "json", "--out", "list.jsonl"],
+        ["score", "chains.csv", "--out", "chains.csv"],
+        ["batch", "list.txt", "--journal", "new.json", "--out", "./new.json"],
+        ["batch", "list.txt", "--journal", "loose.json", "--out", "new.json"],
+        ["ask", "--from", "run.json", "--step", "1", "--seed", "9", "--format", "csv", "--out", "run.json"],
+        ["evaluate", "--questions", "list.txt", "--out", "list.txt"],
+        ["evaluate", "--facts", "facts.tsv", "--out", "facts.tsv"],
+        ["evaluate", "--judged", "chains.csv", "--out", "chains.csv"],
+    ],
+)
+def test_no_command_writes_over_what_it_reads(
+    command: list[str],
+    tmp_path: Path,
+    asked: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = "kept"
+    for name in ("run.json", "list.jsonl", "chains.csv", "list.txt", "facts.tsv"):
+        Path(name).write_text(kept)
+    Path("link.json").symlink_to("run.json")
+    Path("loose.json").symlink_to("new.json")
+    assert main(command) == 2
+    assert "is read by this command; choose another file for --out" in capsys.readouterr().err
+    assert asked == [] and not Path("new.json").exists()
+    assert {file.read_text() for file in tmp_path.iterdir() if file.exists()} == {kept}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_closed_folders_and_files_are_told_before(tmp_path: Path, asked: list[object]) -> None:
     for mode in (0o000, 0o555):
@@ -222,7 +256,7 @@ def test_a_workbook_holds_texts_as_texts_and_numbers_as_numbers(
     ]
     again = tmp_path / "again.csv"
     assert main(["score", str(scores), "--out", str(again)]) == 0
-    assert main(["score", str(chains), "--out", str(chains)]) == 0
-    assert again.read_bytes() == chains.read_bytes()
+    assert main(["score", str(chains), "--out", str(tmp_path / "t.csv")]) == 0
+    assert again.read_bytes() == (tmp_path / "t.csv").read_bytes()
     assert main(["score", str(chains), "--out", str(tmp_path / "t.json")]) == 2
     assert "Scores are written as .csv or .xlsx" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from bonsai.chains.outcomes import Axis, Method
 from bonsai.chains.prompts import choose_variant, load_variants
 from bonsai.chains.questions import clean_question
 from bonsai.chains.reasoning_test import MOST_ANSWERS, can_be_tested, test_reasoning
-from bonsai.cli.drawing import check_drawing, check_out, draw
+from bonsai.cli.drawing import check_drawing, check_out, draw, keeps_run
 from bonsai.cli.opening import chain_values, open_all, with_model
 from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
 from bonsai.engines.base import Engine
@@ -30,7 +30,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     settings = with_model(options, settings)
     variants = load_variants(settings.prompts)
     choose_variant(variants, settings.prompt)
-    check_out(options.out)
+    # A run with its branch may take the place of the run; a table of it may not.
+    check_out(options.out, None if keeps_run(options) else options.run)
     saved = read_run(options.run) if options.run else None
     check_drawing(options, values(saved) if saved else dict.fromkeys(Axis, ("",)))
     if saved is None:

@@ -26,7 +26,8 @@ from bonsai.settings import Settings
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Run the evaluation and write its report, or add what a filled blind sheet says to a report."""
-    check_out(options.out)
+    facts = Path(options.facts) if options.facts else None
+    check_out(options.out, options.questions, facts, options.judged)
     if options.judged:
         return _add_judged(options)
     settings = replace(settings, model=options.model or settings.model)

@@ -13,7 +13,7 @@ from bonsai.settings import Settings
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Write the rows of a file with their measures and flags."""
-    check_out(options.out)
+    check_out(options.out, options.file)
     ending = options.out.suffix.lower() if options.out else ""
     if ending not in ("", ".csv", ".xlsx"):
         raise UsageError("Scores are written as .csv or .xlsx, not as {ending}.", ending=ending)

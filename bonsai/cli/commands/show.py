@@ -9,6 +9,6 @@ from bonsai.settings import Settings
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Draw a saved run."""
-    check_out(options.out)
+    check_out(options.out, options.run)
     draw(read_saved(options.run), options, options.run)
     return 0
