@@ -6,6 +6,7 @@ from typing import Self
 
 from bonsai.chains.chain import Chain, branch, branch_in_direction
 from bonsai.chains.moves import parse_moves
+from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import choose_variant
 from bonsai.chains.questions import clean_question
 from bonsai.engines.base import Engine, SamplingParams
@@ -43,6 +44,8 @@ class BranchRequest:
     """False to ask the first question proposed, whatever the chain did."""
     stop_without_progress: bool = True
     """False to go on when nothing new comes, whatever the chain did."""
+    concludes: bool = False
+    """True to end with a conclusion, whatever the chain did, if it is of the method qtq."""
     moves: str = ""
     """Directions as in RunRequest; "" for those of the chain. Without `question` and `candidate` the step is kept with
     its texts, and its next question is asked for anew."""
@@ -120,6 +123,7 @@ class BranchRequest:
             chain,
             guarded=chain.guarded and self.guarded,
             stop_without_progress=chain.stop_without_progress and self.stop_without_progress,
+            concludes=chain.concludes or (self.concludes and chain.method == Method.QTQ),
         )
 
     def _candidate(self, proposed: Mapping[int, str], number: int) -> str:

@@ -208,6 +208,40 @@ def test_every_chain_that_lacks_a_conclusion_is_concluded(saved: Path, capsys: p
     assert "No chain of this run lacks a conclusion" in capsys.readouterr().err
 
 
+def test_a_branch_ends_with_a_conclusion_if_asked(saved: Path) -> None:
+    for options in (["--step", "2", "--seed", "3"], ["--next"]):
+        *old, new = tree_of(saved, *options, "--conclude").chains
+        assert new.conclusion and new.conclusion.text
+        assert not old[0].conclusion
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["Who?"],
+        [""],
+        ["--method", "single"],
+        ["--prompt", "logician"],
+        ["--seed", "0"],
+        ["--steps", "9"],
+        ["--candidate", "1"],
+        ["--candidates", "2"],
+        ["--temperature", "0"],
+        ["--repetition-penalty", "1"],
+        ["--max-new-tokens", "9"],
+        ["--moves", "off"],
+        ["--no-guard"],
+        ["--keep-going"],
+    ],
+)
+def test_what_a_conclusion_alone_does_not_heed_is_refused(
+    saved: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", *options, "--from", str(saved), "--conclude"]) == 2
+    named = options[0] if options[0].startswith("--") else "QUESTION"
+    assert f"written as the run was; leave out {named}, or name where to branch" in capsys.readouterr().err
+
+
 def test_prompts_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prompts"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [

@@ -24,6 +24,9 @@ from bonsai.runs.run import Run, read_run
 from bonsai.runs.run.answering import Answering
 from bonsai.settings import Settings
 
+_OF_THE_RUN = ("method", "candidates", "temperature", "repetition_penalty", "max_new_tokens")
+_OF_A_BRANCH = ("question", "candidate", "prompt", "seed", "steps", "moves", "no_guard", "keep_going")
+
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Ask a question, or branch from a saved run; draw the run and return the exit code."""
@@ -78,19 +81,27 @@ def _begin_branch(
 
 def _branch_request(options: argparse.Namespace, saved: Run) -> BranchRequest:
     """Return the branch that the options ask for."""
-    for name in ("method", "candidates", "temperature", "repetition_penalty", "max_new_tokens"):
-        if getattr(options, name) is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError("A branch is written as its run was; leave out {option}.", option=option)
+    if option := _given(options, *_OF_THE_RUN):
+        raise UsageError("A branch is written as its run was; leave out {option}.", option=option)
     return BranchRequest(
         **(_place(options) if options.next is None else _next_question(options, saved)),
-        prompt=options.prompt,
+        prompt=options.prompt or "",
         seed=options.seed,
         length=options.steps,
         moves=options.moves or "",
         guarded=not options.no_guard,
         stop_without_progress=not options.keep_going,
+        concludes=options.conclude,
     )
+
+
+def _given(options: argparse.Namespace, *names: str) -> str:
+    """Return the first of some options that is given, as it is written, "" if none is."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value is not False:
+            return "QUESTION" if name == "question" else f"--{name.replace('_', '-')}"
+    return ""
 
 
 def _place(options: argparse.Namespace) -> dict[str, Any]:
@@ -136,6 +147,11 @@ def _model(model: str, adapter: str) -> str:
 
 def _begin_conclusions(options: argparse.Namespace, settings: Settings, saved: Run) -> tuple[Run, Engine, Measure]:
     """Return a saved run in which a chain is about to be concluded, or each one that ended without a conclusion."""
+    if option := _given(options, *_OF_THE_RUN, *_OF_A_BRANCH):
+        raise UsageError(
+            "Conclusions alone are written as the run was; leave out {option}, or name where to branch with --step.",
+            option=option,
+        )
     if options.chain is None:
         begun = saved.concluding()
     else:

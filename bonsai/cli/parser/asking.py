@@ -21,7 +21,7 @@ def ask(command: ArgumentParser) -> None:
     # Defaults are filled in where a run begins: a branch goes on with the values of its own run.
     command.add_argument("question", metavar="QUESTION", nargs="?")
     command.add_argument("--method", choices=words(Method), help=f"default: {Method.QTQ}")
-    command.add_argument("--prompt", metavar="NAME", default="", help="prompt variant (see the command prompts)")
+    command.add_argument("--prompt", metavar="NAME", help="prompt variant (see the command prompts)")
     add_chain_options(command)
     command.add_argument(
         "--test-reasoning",
