@@ -82,13 +82,13 @@ def _resumed(options: argparse.Namespace, plan: Plan) -> Journal:
 def _advance(journal: Journal, engine: Engine, base_engine: Engine | None, measure: Measure) -> int:
     """Let the chains of the journal go on to their end, and return the exit code."""
     growing = advance_each(engine, journal.unfinished(), journal.plan.sampling, measure, base_engine)
-    line = ProgressLine()
     try:
-        for progress in record(journal, growing, engine, base_engine):
-            if progress.finished == progress.chains:
-                line.keep(_sentence(progress))
-            elif progress.kept:
-                line.show(_sentence(progress))
+        with ProgressLine() as line:
+            for progress in record(journal, growing, engine, base_engine):
+                if progress.finished == progress.chains:
+                    line.keep(_sentence(progress))
+                elif progress.kept:
+                    line.show(_sentence(progress))
     except KeyboardInterrupt:
         return INTERRUPTED
     return FAILED if journal.failures else 0

@@ -162,11 +162,13 @@ def _begin_conclusions(options: argparse.Namespace, settings: Settings, saved: R
 def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Run, int]:
     """Return the run with what was asked of it, its conclusions or its last chain, and the exit code."""
     chains = tuple(chain for chain in run.chains if chain.concluding) or tuple(run.chains[-1:])
-    progress, code = _Progress(chains), 0
+    code = 0
     try:
-        for now in advance(engine, chains, run.sampling, measure):
-            chains = now
-            progress.show(chains)
+        with ProgressLine(seconds_between_lines=None) as line:
+            progress = _Progress(chains, line)
+            for now in advance(engine, chains, run.sampling, measure):
+                chains = now
+                progress.show(chains)
         for step in filter(can_be_tested, chains[-1].own_steps if test else ()):
             say(f"step {step.number}: testing the Reasoning with {MOST_ANSWERS} answers ...")
             *_, tested = test_reasoning(engine, chains[-1], step.number, run.sampling)
@@ -188,9 +190,9 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
 class _Progress:
     """Says what chains are doing: a line for each step that is finished, and on a terminal also what is written now."""
 
-    def __init__(self, chains: Sequence[Chain]) -> None:
+    def __init__(self, chains: Sequence[Chain], line: ProgressLine) -> None:
         self._finished = {chain.number: _finished_steps(chain) for chain in chains}
-        self._line = ProgressLine(seconds_between_lines=None)
+        self._line = line
 
     def show(self, chains: Sequence[Chain]) -> None:
         for chain in chains:

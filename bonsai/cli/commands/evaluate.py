@@ -33,13 +33,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     settings = replace(settings, model=options.model or settings.model)
     evaluation = _evaluation(options, settings)
     sheet = _sheet(options)
-    line = ProgressLine()
     try:
-        results = evaluate(evaluation, lambda adapter: _open(settings, adapter), line.show, options.resume)
+        with ProgressLine() as line:
+            results = evaluate(evaluation, lambda adapter: _open(settings, adapter), line.show, options.resume)
     except KeyboardInterrupt:
         say("bonsai: interrupted; give the same command with --resume to go on")
         return INTERRUPTED
-    line.keep(f"{len(evaluation.request.questions):,} questions, {sum(map(len, results.observed.values()))} systems")
+    say(f"{len(evaluation.request.questions):,} questions, {sum(map(len, results.observed.values()))} systems")
     write([report(evaluation, results, _command())], options.out)
     if sheet:
         _write_sheet(sheet, options.blind, results)

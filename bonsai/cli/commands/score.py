@@ -22,11 +22,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         say(f"{options.file}: {note}")
     measure = open_measure(settings)
     say(f"Similarity is measured with {measure.name}.")
-    steps, line = [], ProgressLine()
-    for step in score(turns(sheet), measure):
-        steps.append(step)
-        line.show(f"{len(steps):,} of {len(sheet.rows):,} rows")
-    line.keep(f"{len(steps):,} of {len(sheet.rows):,} rows")
+    steps = []
+    with ProgressLine() as line:
+        for step in score(turns(sheet), measure):
+            steps.append(step)
+            line.show(f"{len(steps):,} of {len(sheet.rows):,} rows")
+        line.keep(f"{len(steps):,} of {len(sheet.rows):,} rows")
     scored = with_scores(sheet, steps)
     write(as_workbook(scored, ADDED) if ending == ".xlsx" else [scored.to_csv()], options.out)
     return 0

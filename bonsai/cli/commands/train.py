@@ -63,17 +63,17 @@ def _train(
     options: argparse.Namespace, settings: Settings, variants: Sequence[PromptVariant], how: Hyperparameters
 ) -> int:
     records = [record for file in options.data for record in records_of(file, say)]
-    line = ProgressLine(_SECONDS_BETWEEN_LINES)
     settings = replace(settings, model=options.base, quantization=options.quantization or settings.quantization)
     job = TrainingJob(
         records, settings, options.out, variants, how, options.adapter, options.overwrite, options.report_to
     )
     try:
-        state = train(job, say, lambda progress: line.show(_words(progress)))
+        with ProgressLine(_SECONDS_BETWEEN_LINES) as line:
+            state = train(job, line.keep, lambda progress: line.show(_words(progress)))
     except KeyboardInterrupt:
-        line.keep("Training is interrupted; the same command goes on from its last state.")
+        say("Training is interrupted; the same command goes on from its last state.")
         raise
-    line.keep(f"The loss of the last steps is {state.points[-1].loss:.3f}.")
+    say(f"The loss of the last steps is {state.points[-1].loss:.3f}.")
     if state.best_weights:
         first = state.points[0].held_out
         say(f"On held-out questions it fell from {first:.3f} to {state.best:.3f}, after step {state.best_step}.")
