@@ -120,6 +120,12 @@ def test_an_empty_run_begins_one_that_can_branch(client: Client) -> None:
     assert (chain.method, chain.finished, len(chain.steps)) == ("qtq", True, 2)
     tree = call(client, "/branch", data_of(begun), step=2, question="Who gains from productivity?")
     assert [one.parent for one in tree.chains] == [0, 1]
+    assert chain.moves == "auto"
+    (directed,) = call(client, "/branch", {}, question=QUESTION, steps=2, moves="cause").chains
+    assert (directed.moves, directed.steps[0].move) == ("cause", "cause")
+    for options in ({"chain": 2}, {"step": 2}, {"candidate": 1}):
+        with pytest.raises(AppError, match="An empty run has no chain, step or candidate to go on from"):
+            call(client, "/branch", {}, question=QUESTION, **options)
     with pytest.raises(AppError, match="The question is empty"):
         call(client, "/branch", {})
 
@@ -180,6 +186,24 @@ def test_a_run_that_cannot_be_taken_gets_a_sentence(
 ) -> None:
     with pytest.raises(AppError, match=sentence):
         client.predict({**data_of(run), **given}, api_name=name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (name, {field: value})
+        for name, fields in {
+            "/branch": ("chain", "step", "candidate", "seed", "steps"),
+            "/test_reasoning": ("chain", "step"),
+            "/conclude": ("chain",),
+        }.items()
+        for field in fields
+        for value in ("1", None, [1], True)
+    ],
+)
+def test_what_is_no_number_of_a_row_is_named(client: Client, run: Run, name: str, options: dict[str, Any]) -> None:
+    with pytest.raises(AppError, match=f"{next(iter(options))} is .*; it must be a number"):
+        client.predict(data_of(run), api_name=name, **options)
 
 
 @pytest.mark.parametrize("name", ["/branch", "/test_reasoning"])

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 from bonsai.chains.chain import conclude as conclude_chain
+from bonsai.chains.moves import AUTO
 from bonsai.chains.outcomes import Method
+from bonsai.errors import UsageError
 from bonsai.reports.question_bank import question_bank as bank_of
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, number
@@ -65,18 +67,19 @@ async def branch(context: PageContext, asked: Branch) -> Json:
 
 def _first(context: PageContext, asked: Branch) -> Run:
     """Return a run that begins with a question."""
+    if (asked.chain, asked.step, asked.candidate) != (Branch.chain, Branch.step, Branch.candidate):
+        raise UsageError("An empty run has no chain, step or candidate to go on from; leave them out.")
     seed = DEFAULT_SAMPLING.seed if asked.seed == SEED_OF_CHAIN else asked.seed
-    options = {"steps": asked.steps, "candidates": DEFAULT_CANDIDATES, "seed": seed}
+    options = {"steps": asked.steps, "candidates": DEFAULT_CANDIDATES, "seed": seed, "moves": asked.moves or AUTO}
     return context.begin(Method.QTQ, asked.question, asked.prompt, **options)
 
 
 def _branched(context: PageContext, asked: Branch) -> Run:
     """Return the run that a caller gave with a branch as its last chain."""
     request = BranchRequest(
-        chain=asked.chain,
-        step=asked.step,
+        **_place(asked),
         question=asked.question,
-        candidate=asked.candidate or None,
+        candidate=number("candidate", asked.candidate, 0) or None,
         prompt=asked.prompt,
         seed=None if asked.seed == SEED_OF_CHAIN else number("seed", asked.seed, 1),
         moves=asked.moves,
@@ -102,7 +105,7 @@ async def test_reasoning(context: PageContext, asked: TestReasoning) -> Json:
     chance: how much the answer changes with other seeds alone.
     """
     saved = _saved(context, asked.run)
-    tested, row = saved.step_at(asked.chain, asked.step)
+    tested, row = saved.step_at(**_place(asked))
     if tested.model:
         context.check_same(replace(saved, model=tested.model, adapter=tested.adapter))
     async with aclosing(reasoning_test(context.runner, tested, row.number, saved.sampling)) as testing:
@@ -126,7 +129,7 @@ async def conclude(context: PageContext, asked: Conclude) -> Json:
 
     Returns the whole run; the conclusion of each such chain holds text and open_question.
     """
-    run = _concluding(_saved(context, asked.run), asked.chain)
+    run = _concluding(_saved(context, asked.run), number("chain", asked.chain, 1))
     concluding = tuple(chain for chain in run.chains if chain.concluding)
     async with aclosing(snapshots(context.runner, concluding, run.sampling)) as growing:
         async for now in growing:
@@ -134,11 +137,11 @@ async def conclude(context: PageContext, asked: Conclude) -> Json:
     return json_of(run.answered(Answering.of(context.engine)))
 
 
-def _concluding(saved: Run, number: int) -> Run:
+def _concluding(saved: Run, chain: int) -> Run:
     """Return the run with one chain about to be concluded, or all that lack a conclusion for EVERY_CHAIN."""
-    if number == EVERY_CHAIN:
+    if chain == EVERY_CHAIN:
         return saved.concluding()
-    return saved.updated([conclude_chain(saved.step_at(number, 1)[0])])
+    return saved.updated([conclude_chain(saved.step_at(chain, 1)[0])])
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,11 @@ async def question_bank(asked: QuestionBank) -> list[Json]:
     next.
     """
     return [asdict(entry) for entry in bank_of(loads(json.dumps(asked.run), GIVEN))]
+
+
+def _place(asked: Branch | TestReasoning) -> dict[str, Any]:
+    """Return the chain and the step that a caller named; raise UsageError if one is no number."""
+    return {name: number(name, getattr(asked, name), 1) for name in ("chain", "step")}
 
 
 def _saved(context: PageContext, given: Json) -> Run:
