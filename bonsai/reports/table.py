@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 
 from bonsai.chains.chain import Chain
+from bonsai.chains.outcomes import Flag
 from bonsai.chains.step import Step
 from bonsai.reports.markdown import printable
 from bonsai.runs.run import Run
@@ -79,7 +80,7 @@ def _row(run: Run, chain: Chain, step: Step) -> Row:
         "similarity": step.similarity,
         "nearest": step.nearest,
         "new_content": step.new_content,
-        "flags": " ".join(step.flags),
+        "flags": " ".join(_flags(chain, step)),
         "model": model,
         "adapter": adapter,
         "seed": chain.seed,
@@ -95,6 +96,12 @@ def _row(run: Run, chain: Chain, step: Step) -> Row:
 def verdict_of(run: Run, chain: Chain, step: Step) -> str:
     """Return what people say of a step of a run: "good: clear; better than 2.1", "" if nobody judged it."""
     return printable("; ".join(one.told_of(chain.number) for one in run.verdicts_of(chain, step)))
+
+
+def _flags(chain: Chain, step: Step) -> tuple[Flag, ...]:
+    """Return the flags of a step, ERROR among them if the conclusion that belongs in its row could not be written."""
+    failed = chain.conclusion is not None and chain.conclusion.error and step is chain.steps[-1]
+    return step.flagged(Flag.ERROR).flags if failed else step.flags
 
 
 def _conclusion(chain: Chain, step: Step) -> str:

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bonsai.chains.chain import Chain, branch
+from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.guard import Candidate
-from bonsai.chains.outcomes import Method, Role, StopReason, Verdict
+from bonsai.chains.outcomes import Flag, Method, Role, StopReason, Verdict
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
@@ -41,7 +42,7 @@ def run_of(*steps: Step) -> Run:
     return Run((chain,), SamplingParams(stop=("x",)), "model", "adapter", "echo")
 
 
-def step(number: int = 1, **texts: str) -> Step:
+def step(number: int = 1, **texts: Any) -> Step:
     return Step(number, **{"question": "Why?", "writing": "", "answer": "So.", **texts})  # type: ignore[arg-type]
 
 
@@ -53,6 +54,13 @@ def read_csv(text: str) -> list[dict[str, str]]:
 def markdown_rows(text: str) -> list[list[str]]:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_a_conclusion_that_failed_is_flagged_in_its_row() -> None:
+    run = run_of(step(1), step(2, flags=(Flag.NO_PROGRESS,)))
+    failed = replace(run.chains[0], conclusion=Conclusion(writing=False, error="The server is gone."))
+    found = list(rows(run.with_chains((failed,))))
+    assert [(row["flags"], row["conclusion"]) for row in found] == [("", ""), ("no-progress error", "")]
 
 
 def test_columns_are_the_contract() -> None:

@@ -269,6 +269,13 @@ def test_a_chain_of_a_saved_run_is_concluded(client: Client) -> None:
         client.predict(data_of(run_of("single")), api_name="/conclude")
 
 
+@pytest.mark.parametrize("chain", [0, 1])
+def test_a_conclusion_that_fails_is_told(client: Client, run: Run, chain: int) -> None:
+    broken = json.loads(dumps(run).replace("productivity stop", "productivity, broken, stop"))
+    with pytest.raises(AppError, match="told to fail"):
+        client.predict(broken, chain, api_name="/conclude")
+
+
 def test_every_chain_that_lacks_a_conclusion_is_concluded_and_no_other_grows(client: Client, run: Run) -> None:
     tree = call(client, "/branch", data_of(run), step=3, question="Who gains from productivity?")
     open_chain = replace(tree.chains[0], number=3, stop_reason="", length=9)

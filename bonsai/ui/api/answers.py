@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,14 @@ def answered(chain: Chain) -> Chain:
     if error := chain.own_steps[0].error:
         raise gr.Error(error, print_exception=False)
     return chain
+
+
+def concluded(chains: Sequence[Chain]) -> Sequence[Chain]:
+    """Return chains with at least one conclusion among them; raise gr.Error, with the reason, if all of them failed."""
+    failures = [chain.conclusion.error for chain in chains if chain.conclusion]
+    if all(failures):
+        raise gr.Error(failures[0], print_exception=False)
+    return chains
 
 
 def rows_of(run: Run) -> list[Json]:

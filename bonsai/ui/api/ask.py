@@ -84,7 +84,7 @@ class Qtq:
     conclude: Annotated[
         bool,
         "End with a conclusion: an answer to the first question by what the chain found, in the column conclusion of "
-        "its last row.",
+        "its last row; if it fails, error is among that row's flags.",
     ] = False
 
 

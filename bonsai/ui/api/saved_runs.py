@@ -15,7 +15,7 @@ from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, number
 from bonsai.runs.run import Run, loads
 from bonsai.runs.run.answering import Answering
-from bonsai.ui.api.answers import Json, answered, json_of
+from bonsai.ui.api.answers import Json, answered, concluded, json_of
 from bonsai.ui.api.parameters import ChainOfRow, SavedRun, StepOfRow
 from bonsai.ui.context import PageContext
 from bonsai.ui.work.streaming import reasoning_test, snapshots
@@ -127,14 +127,14 @@ class Conclude:
 async def conclude(context: PageContext, asked: Conclude) -> Json:
     """Answer the first question of a chain of a saved run by what its steps found, and name what stays open.
 
-    Returns the whole run; the conclusion of each such chain holds text and open_question.
+    Returns the whole run; the conclusion of each such chain holds text and open_question, or error if it failed.
     """
     run = _concluding(_saved(context, asked.run), number("chain", asked.chain, 1))
     concluding = tuple(chain for chain in run.chains if chain.concluding)
     async with aclosing(snapshots(context.runner, concluding, run.sampling)) as growing:
         async for now in growing:
-            run = run.updated(now)
-    return json_of(run.answered(Answering.of(context.engine)))
+            concluding = now
+    return json_of(run.updated(concluded(concluding)).answered(Answering.of(context.engine)))
 
 
 def _concluding(saved: Run, chain: int) -> Run:
