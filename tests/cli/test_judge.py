@@ -58,8 +58,11 @@ def test_pairs_are_judged_without_names(
     [
         (["--step", "1"], "say what you think of it with --verdict"),
         (["--verdict", "good"], "are of one step; name it with --step"),
+        (["--chain", "1"], "are of one step; name it with --step"),
+        (["--step", "1", "--verdict", "good", "--columns", "prompt"], "leave it out, or --step"),
         (["--step", "4", "--verdict", "good"], "Chain 1 has no step 4; there is 1."),
-        (["--chain", "9", "--step", "1", "--verdict", "bad"], "no"),
+        (["--chain", "9", "--step", "1", "--verdict", "bad"], "hain 9"),
+        (["--chain", "0", "--step", "1", "--verdict", "bad"], "hain 0"),
         (["--step", "1", "--verdict", "better"], "name the other chain"),
         (["--step", "1", "--verdict", "bad", "--reason", "x" * 10_001], "has 10,001 characters"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bonsai.cli.drawing import check_out, write
 from bonsai.cli.output import say
-from bonsai.errors import UsageError
+from bonsai.errors import RunFileError, UsageError
 from bonsai.reports.comparison import columns_axis, side_by_side, values
 from bonsai.reports.comparison.blind import MARKS, BlindPair, blind_pairs
 from bonsai.reports.exports import export
@@ -30,12 +30,15 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.step is not None:
         if options.verdict is None:
             raise UsageError("--step names what is judged; say what you think of it with --verdict.")
-        said = StepVerdict.of(options.chain, options.step, options.verdict, options.reason, options.beside)
+        if options.columns:
+            raise UsageError("--columns says between what pairs are judged; leave it out, or --step.")
+        chain = 1 if options.chain is None else options.chain
+        said = StepVerdict.of(chain, options.step, options.verdict, options.reason, options.beside)
         _keep(options.run, saved, [said])
         say(f"Kept in {options.run}.")
         return 0
-    if options.verdict is not None or options.reason or options.beside:
-        raise UsageError("--verdict, --reason and --beside are of one step; name it with --step, and its --chain.")
+    if options.chain is not None or options.verdict is not None or options.reason or options.beside:
+        raise UsageError("--chain, --verdict, --reason and --beside are of one step; name it with --step.")
     axis = options.columns or columns_axis(values(saved))
     if not axis:
         raise UsageError("This run has but one column, so it has no pairs; judge a step of it with --step.")
@@ -62,6 +65,8 @@ def _mark(pair: BlindPair, place: str) -> str:
     say("\n".join(["", f"{place}: {' / '.join(asked)}"]))
     for name, entry in (("1", pair.first), ("2", pair.second)):
         say(f"\n[{name}] {entry.step.answer}")
+    if sys.stdin is None:
+        raise RunFileError("Stdin cannot be read: {reason}.", reason="it is closed")
     while True:
         say(_ASKED, end="")
         line = sys.stdin.readline()

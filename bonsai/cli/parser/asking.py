@@ -86,7 +86,7 @@ def judge(command: ArgumentParser) -> None:
         "--columns", choices=words(Axis), default="", help="between what pairs are judged (default: what varies)"
     )
     step = command.add_argument_group("one step", "Say what you think of a step, instead of judging pairs blind.")
-    step.add_argument("--chain", type=int, default=1, metavar="C", help="its chain (default: %(default)s)")
+    step.add_argument("--chain", type=int, metavar="C", help="its chain (default: 1)")
     step.add_argument("--step", type=int, metavar="N", help="its number in the chain")
     step.add_argument(
         "--verdict", choices=words(Judgement), help="good or bad; with --beside better, worse or tie; none takes back"

@@ -38,7 +38,7 @@ class StepVerdict:
     """The chain whose step of the same number it was judged beside; 0 if it was judged alone."""
 
     def __post_init__(self) -> None:
-        if self.beside == self.chain:
+        if self.beside and self.beside == self.chain:
             raise UsageError("A step is judged beside that of another chain, not of its own.")
         if self.judgement in ALONE and self.beside:
             raise UsageError("A step is good or bad alone; beside another one it is better, worse or a tie.")
