@@ -240,6 +240,21 @@ def test_no_question_has_the_meaning_of_a_record(embedder: Embedder) -> None:
     assert known == [], "Choose other questions, or leave these records out."
 
 
+def test_what_has_no_adapter_or_no_file_is_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BONSAI_ENGINE", "echo")
+    monkeypatch.setenv("BONSAI_EMBEDDER", "none")
+    monkeypatch.chdir(tmp_path)
+    for options, said in (
+        (["--blind", "1", "--out", "faults.md"], "--blind compares an adapter with the model alone"),
+        (["--out", "-"], "name one instead of -"),
+    ):
+        assert main(["evaluate", "--limit", "1", "--steps", "1", *options]) == 2
+        assert said in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_writes_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BONSAI_ENGINE", "echo")
     monkeypatch.setenv("BONSAI_EMBEDDER", "none")

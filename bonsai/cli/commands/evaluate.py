@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from bonsai.lab.evaluation.systems import ALONE, check_adapters, ways
 from bonsai.measures.opening import open_measure
 from bonsai.runs.question_lists import read_questions
 from bonsai.runs.requests import GridRequest
-from bonsai.settings import Settings
+from bonsai.settings import NO_ADAPTER, Settings
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Run the evaluation and write its report, or add what a filled blind sheet says to a report."""
+    if options.out == Path("-"):
+        raise UsageError("--out is the file of the report, beside which its journals are kept; name one instead of -.")
     facts = Path(options.facts) if options.facts else None
     check_out(options.out, options.questions, facts, options.judged)
     if options.judged:
@@ -33,6 +36,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     settings = replace(settings, model=options.model or settings.model)
     evaluation = _evaluation(options, settings)
     sheet = _sheet(options)
+    if sheet:
+        _check_compared(settings, evaluation.adapters)
     try:
         with ProgressLine() as line:
             results = evaluate(evaluation, lambda adapter: _open(settings, adapter), line.show, options.resume)
@@ -94,9 +99,14 @@ def _sheet(options: argparse.Namespace) -> Path | None:
     return sheet
 
 
-def _write_sheet(sheet: Path, pairs: int, results: Results) -> None:
-    if results.subject == ALONE:
+def _check_compared(settings: Settings, adapters: Sequence[str]) -> None:
+    """Raise UsageError if no adapter would answer beside the model alone."""
+    # Whether a model has an adapter of its own is known when it is open; without one all would be asked in vain.
+    if set(adapters) <= {"", NO_ADAPTER} and not _open(settings, adapters[0]).info.adapter_id:
         raise UsageError("--blind compares an adapter with the model alone; give --adapter.")
+
+
+def _write_sheet(sheet: Path, pairs: int, results: Results) -> None:
     alone, adapter = (results.observed[name][0].chains for name in (ALONE, results.subject))
     write_sheet(sheet, pairs, alone, adapter, (ALONE, results.subject))
     say(f"Written to {sheet}: mark A, B or = in the column better, then give --judged {sheet} --out REPORT.")
