@@ -63,6 +63,8 @@ def write(parts: Iterable[Part], out: Path | None) -> None:
         write_whole(out, parts)
         say(f"Written to {out}.")
         return
+    if sys.stdout is None:
+        raise RunFileError("Stdout cannot be written: {reason}.", reason="it is closed")
     try:
         for part in parts:
             sys.stdout.buffer.write(part.encode("utf-8", "replace") if isinstance(part, str) else part)

@@ -13,8 +13,14 @@ _USUAL_COLUMNS = 80
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Say a sentence on stderr."""
-    print(text, end=end, file=sys.stderr, flush=True)
+    """Say a sentence on stderr, if it can be written."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        # What is asked for is worth more than what is said of it, and what is left would fail again at the end.
+        sys.stderr = None
 
 
 def say_notes(engine: Engine) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
+from bonsai.cli.drawing import write
 from bonsai.cli.output import FAILED, ProgressLine, say
 from bonsai.errors import UsageError
 from bonsai.lab.records.training_data import records_of
@@ -49,8 +50,7 @@ def _hyperparameters(options: argparse.Namespace) -> Hyperparameters:
 
 def _check(options: argparse.Namespace, variants: Sequence[PromptVariant], how: Hyperparameters) -> int:
     found = check(options.data, variants[0], how.max_tokens, say)
-    for problem in found.problems:
-        print(problem)
+    write((f"{problem}\n" for problem in found.problems), None)
     named = sorted((move, count) for move, count in found.moves.items() if move)
     total = found.moves.total()
     shares = ", ".join(f"{move} {count / total:.0%}" for move, count in named) or "none is named"
