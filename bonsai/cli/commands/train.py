@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.cli.drawing import write
@@ -31,21 +31,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _hyperparameters(options: argparse.Namespace) -> Hyperparameters:
-    return Hyperparameters(
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        rank=options.rank,
-        alpha=options.alpha,
-        dropout=options.dropout,
-        targets=tuple(name for name in options.targets.split(",") if name),
-        last_layers=options.last_layers,
-        batch_size=options.batch_size,
-        max_tokens=options.max_tokens,
-        held_out=options.held_out,
-        patience=options.patience,
-        seed=options.seed,
-        gradient_checkpointing=options.gradient_checkpointing,
-    )
+    given = {item.name: getattr(options, item.name) for item in fields(Hyperparameters)}
+    return Hyperparameters(**{**given, "targets": tuple(name for name in options.targets.split(",") if name)})
 
 
 def _check(options: argparse.Namespace, variants: Sequence[PromptVariant], how: Hyperparameters) -> int:

@@ -43,19 +43,12 @@ async def ask(context: PageContext, asked: Ask) -> list[Json]:
 
 
 @dataclass(frozen=True)
-class TwoStep:
+class TwoStep(Ask):
     """What `two_step` takes."""
 
-    question: Question
-    prompt: PromptName = ""
     max_new_tokens: Annotated[int, "The most tokens that the Reasoning, and then the answer, may have."] = (
         DEFAULT_SAMPLING.max_new_tokens
     )
-    temperature: Temperature = DEFAULT_SAMPLING.temperature
-    top_p: TopP = DEFAULT_SAMPLING.top_p
-    top_k: TopK = DEFAULT_SAMPLING.top_k
-    repetition_penalty: RepetitionPenalty = DEFAULT_SAMPLING.repetition_penalty
-    seed: Seed = DEFAULT_SAMPLING.seed
 
 
 async def two_step(context: PageContext, asked: TwoStep) -> list[Json]:
