@@ -114,11 +114,11 @@ class Cells:
         if None in texts:
             return {self.difference: note_line(translatable(HINT))}
         if texts[0] == texts[1]:
-            return {self.difference: note_line(escape(translate(language, "Both say the same, word for word.")))}
+            return {self.difference: note_line(translate(language, "Both say the same, word for word."))}
         marks = {"same": "{}", "removed": "<del>{}</del>", "added": "<ins>{}</ins>"}
         shown = "".join(marks[kind].format(escape(text)) for text, kind in difference(*map(str, texts)))
         legend = translate(language, "struck out: only in the first; underlined: only in the second")
-        return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{note_line(escape(legend))}</div>'}
+        return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{note_line(legend)}</div>'}
 
 
 def draw(report: Report | None) -> Cells:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,7 @@ import gradio as gr
 from bonsai.chains.prompts import PromptVariant, check_name, parse_variant, to_yaml
 from bonsai.errors import PromptError
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import language_of, translatable, translate, translate_error
+from bonsai.ui.locales.translate import as_html, language_of, translatable, translate, translate_error
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import QUIET
 
@@ -76,7 +75,7 @@ class Editor:
             self._parse(name, text)
         except PromptError as error:
             return {
-                self.status: _line(escape(translate_error(language_of(request), error)), "bad"),
+                self.status: _line(translate_error(language_of(request), error), "bad"),
                 self.add: gr.Button(interactive=False),
             }
         return {
@@ -90,7 +89,7 @@ class Editor:
         try:
             variant = self._parse(values[self.name], values[self.text])
         except PromptError as error:
-            return {self.status: _line(escape(translate_error(language, error)), "bad")}
+            return {self.status: _line(translate_error(language, error), "bad")}
         added = {**values[self.added], variant.name: variant}
         names = list(self.variants(added))
         wanted = {*values[prompts], variant.name, values[self.original]}
@@ -100,7 +99,7 @@ class Editor:
             self.added: added,
             prompts: gr.CheckboxGroup(choices=names, value=[name for name in names if name in wanted]),
             self.download: gr.DownloadButton(value=str(file), interactive=True),
-            self.status: _line(escape(translate(language, "{} is added. Press Run to compare.", variant.name)), "good"),
+            self.status: _line(translate(language, "{} is added. Press Run to compare.", variant.name), "good"),
         }
 
     def _parse(self, name: str, text: str) -> PromptVariant:
@@ -152,4 +151,4 @@ def draw(context: PageContext) -> Editor:
 
 
 def _line(sentence: str, mood: str = "") -> str:
-    return f'<p class="bonsai-note {mood}" role="status">{sentence}</p>'
+    return f'<p class="bonsai-note {mood}" role="status">{as_html(sentence)}</p>'

@@ -4,6 +4,7 @@ What stands on the page from the start is translated by the browser (`translatab
 the page is used is translated here (`translate`), in the language that the visitor's browser asks for.
 """
 
+from html import escape
 from pathlib import Path
 
 import gradio as gr
@@ -31,9 +32,18 @@ I18N = gr.I18n(
 )
 
 
+_MARKS = frozenset(str(I18N(sentence)) for sentence in I18N.translations["ja"])
+
+
 def translatable(text: str) -> str:
     """Return a mark that the browser replaces by `text` in the visitor's language; one of these to a string."""
     return str(I18N(text)) if text in I18N.translations["ja"] else text
+
+
+def as_html(sentence: str) -> str:
+    """Return a sentence as HTML that shows it letter by letter; a mark of `translatable` stays one."""
+    # A mark that came with somebody's text would put its key into the page, as HTML: its quotes are escaped too.
+    return sentence if sentence in _MARKS else escape(sentence)
 
 
 def short_name(name: str) -> str:

@@ -12,7 +12,7 @@ from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format, Language
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run
-from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
+from bonsai.ui.locales.translate import as_html, report_language, short_name, translatable, translate
 from bonsai.ui.views import downloads, picture
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import Downloads
@@ -134,5 +134,5 @@ def _markdown(report: Report) -> str:
 
 
 def note_line(sentence: str) -> str:
-    """Return the line above the results."""
-    return f'<p class="bonsai-note">{sentence}</p>'
+    """Return the line above the results as HTML."""
+    return f'<p class="bonsai-note">{as_html(sentence)}</p>'

@@ -1,7 +1,6 @@
 """The sentence for each state of a run, in the visitor's language."""
 
 import logging
-from html import escape
 
 import gradio as gr
 
@@ -10,7 +9,7 @@ from bonsai.chains.outcomes import ENDINGS, Role, StopReason
 from bonsai.errors import BonsaiError
 from bonsai.runs.journal import Journal
 from bonsai.runs.journal.progress import Progress
-from bonsai.ui.locales.translate import translatable, translate, translate_error
+from bonsai.ui.locales.translate import as_html, translatable, translate, translate_error
 
 _log = logging.getLogger("bonsai")
 
@@ -82,8 +81,7 @@ def waiting(seconds: int, ready: bool, language: str) -> str:
 
 def line(sentence: str, mood: str = "") -> str:
     """Return the status line with a sentence; a screen reader speaks it when it changes."""
-    # Quotes stay: between tags they do no harm, and a mark of `translatable` needs its own.
-    return f'<div class="bonsai-status {mood}" role="status" aria-live="polite">{escape(sentence, quote=False)}</div>'
+    return f'<div class="bonsai-status {mood}" role="status" aria-live="polite">{as_html(sentence)}</div>'
 
 
 def progress_of(now: Progress, ready: bool, language: str) -> str:

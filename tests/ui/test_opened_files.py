@@ -1,0 +1,67 @@
+"""Runs that visitors open: whatever stands in such a file, the page shows it as text or says what is wrong with it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bonsai.chains.advance import advance
+from bonsai.chains.prompts import load_variants
+from bonsai.engines.echo import EchoEngine
+from bonsai.runs.run import Run, dumps
+from bonsai.settings import Settings
+from bonsai.ui.locales.translate import translatable
+from bonsai.ui.page import build
+from bonsai.ui.views import status
+
+SETTINGS = Settings(engine="echo", max_steps=6, max_questions=2)
+VARIANTS = load_variants(SETTINGS.prompts)
+# What Gradio replaces by its key, which JSON hides from an escape of tags alone.
+MARK = r'__i18n__{"__type__": "translation_metadata", "key": "\u003cimg src=x onerror=alert(1)\u003e"}'
+
+
+@pytest.fixture(scope="module")
+def tabs() -> dict[str, Any]:
+    """The tabs of a page by their names."""
+    demo = build(EchoEngine(), SETTINGS, VARIANTS, [])
+    halts = [event.fn for event in demo.fns.values() if getattr(event.fn, "__name__", "") == "halt"]
+    return {halt.__self__.key: halt.__self__ for halt in halts}  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[[Run], str]:
+    """A way to save a run as a visitor's file."""
+
+    def save(run: Run) -> str:
+        file = tmp_path / "run.json"
+        file.write_text(dumps(run), encoding="utf-8")
+        return str(file)
+
+    return save
+
+
+def written(tab: Any, steps: int = 2) -> Run:
+    """Return a finished run of the method of a tab."""
+    run: Run = tab.context.begin("qtq", "Why did productivity stop growing?", steps=steps)
+    *_, chains = advance(EchoEngine(), run.chains, run.sampling)
+    return run.with_chains(chains)
+
+
+@pytest.mark.parametrize("tab", ["qtq", "compare", "batch"])
+@pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", MARK])
+def test_a_name_in_a_file_is_shown_letter_by_letter(
+    tabs: dict[str, Any], saved: Callable[[Run], str], tab: str, text: str
+) -> None:
+    run = written(tabs["qtq"])
+    named = replace(run, measure=text, model=text, adapter=text, engine=text, prompt_format=text)
+    shown = tabs[tab].open(saved(named), None)
+    html = [value for value in shown.values() if isinstance(value, str)]
+    assert any("onerror" in value for value in html)
+    assert not any("<img" in value or r'"\u003cimg' in value for value in html)
+
+
+def test_a_sentence_with_text_of_a_model_is_no_mark_and_those_of_the_page_are() -> None:
+    assert '__i18n__{"' not in status.line(f"The model could not go on: {MARK}")
+    assert translatable(status.READY) in status.line(translatable(status.READY))
