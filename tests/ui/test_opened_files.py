@@ -65,3 +65,10 @@ def test_a_name_in_a_file_is_shown_letter_by_letter(
 def test_a_sentence_with_text_of_a_model_is_no_mark_and_those_of_the_page_are() -> None:
     assert '__i18n__{"' not in status.line(f"The model could not go on: {MARK}")
     assert translatable(status.READY) in status.line(translatable(status.READY))
+
+
+@pytest.mark.parametrize("tab", ["single", "two-step", "qtq", "compare", "batch"])
+def test_no_run_is_opened_beside_one_at_work_which_would_take_its_place_again(tabs: dict[str, Any], tab: str) -> None:
+    button = tabs[tab].buttons.opened
+    assert button in tabs[tab].places
+    assert [tabs[tab].at_work(running)[button].interactive for running in (True, False)] == [False, True]

@@ -161,6 +161,7 @@ class GridTab(RunEvents[GridRunState]):
             form.run: gr.Button(interactive=not running),
             form.conclude: gr.Button(interactive=not running),
             form.stop: gr.Button(interactive=running),
+            self.buttons.opened: gr.UploadButton(interactive=not running),
             form.go_on: gr.Button(interactive=more and not running),
             form.retry: gr.Button(interactive=bool(journal and journal.failures) and not running),
         }

@@ -157,7 +157,8 @@ class MethodTab(RunEvents[RunState]):
         begins += [self.form.conclude] if self.form.conclude else []
         values: Values = {button: gr.Button(interactive=not running) for button in begins}
         values |= self.bank.at_work(running) if self.bank else {}
-        return values | {self.form.stop: gr.Button(interactive=running)}
+        opened = gr.UploadButton(interactive=not running)
+        return values | {self.form.stop: gr.Button(interactive=running), self.buttons.opened: opened}
 
     def _asked(self, values: Values) -> RunState:
         fields = {name: values[field] for name, field in self.form.fields.items()}

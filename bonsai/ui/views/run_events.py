@@ -79,7 +79,7 @@ class RunEvents(ABC, Generic[Shown]):
     def places(self) -> list[Any]:
         """All components that change while a run goes on."""
         shown = [self.status, *self.conversation.places, self.run_state, self.token, self.accepted]
-        return list(dict.fromkeys([*shown, self.buttons.run, self.buttons.stop, *self.own_places]))
+        return list(dict.fromkeys([*shown, self.buttons.run, self.buttons.stop, self.buttons.opened, *self.own_places]))
 
     @property
     @abstractmethod
@@ -124,7 +124,7 @@ class RunEvents(ABC, Generic[Shown]):
 
     @abstractmethod
     def at_work(self, running: bool, state: Shown | None = None) -> Values:
-        """Return the values of the buttons while work goes on, or when it has ended."""
+        """Return the values of the buttons while work goes on, when nothing can be opened, or when it has ended."""
 
     def start(
         self,
