@@ -123,9 +123,10 @@ def _row(chain: Chain, step: Step, candidate: Candidate, verdict: str, language:
         other = translate(language, "Candidate {}", candidate.same_as)
         shown = _side_by_side(candidate.question, step.candidates[candidate.same_as - 1].question, other)
     kind = "accepted" if candidate.verdict == Verdict.ACCEPTED else "rejected"
-    texts = shown, escape(translate(language, candidate.move)), escape(verdict)
-    numbers = (f"{value:.2f}" for value in (candidate.similarity, candidate.closeness))
-    return f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in (*texts, *numbers))}</tr>'
+    move, numbers = translate(language, candidate.move), (candidate.similarity, candidate.closeness)
+    cells = [f"<td>{text}</td>" for text in (shown, escape(move))]
+    cells += [f'<td class="verdict">{escape(verdict)}</td>', *(f"<td>{value:.2f}</td>" for value in numbers)]
+    return f'<tr class="{kind}">{"".join(cells)}</tr>'
 
 
 def _verdict(candidate: Candidate, language: str) -> str:
