@@ -92,7 +92,9 @@ window.bonsai = {
       const dialog = element.querySelector('dialog');
       if (!dialog) return;
       const pairs = [...dialog.querySelectorAll('article')], marks = [];
+      let told = false;
       const tell = (done) => {
+        told = true;
         document.getElementById('bonsai-blind').told = { marks, done };
         trigger('select');
       };
@@ -118,7 +120,7 @@ window.bonsai = {
         if (button) mark(button.dataset.mark);
         else if (event.target.closest('.end')) dialog.close();
       });
-      dialog.addEventListener('close', () => { if (marks.length) tell(true); });
+      dialog.addEventListener('close', () => { if (marks.length || told) tell(true); });
       show();
       dialog.showModal();
     });

@@ -150,3 +150,19 @@ def test_steps_that_are_marked_one_right_after_another_are_all_kept(visit: Visit
     page.reload()
     page.get_by_role("tab", name="Compare").click()
     expect(conversation(page).locator('.turn [data-mark="bad"][aria-pressed="true"]')).to_have_count(3)
+
+
+def test_the_panel_opens_again_after_it_was_left_and_a_first_mark_can_be_taken_back(visit: Visit, twenty: Path) -> None:
+    page = open_compare(visit, twenty)
+    for _ in range(2):
+        button(page, "Judge blind").click()
+        expect(panel(page).locator(".place:visible")).to_have_text("Pair 1 of 20")
+        page.keyboard.press("Escape")
+        expect(panel(page)).to_have_count(0)
+    button(page, "Judge blind").click()
+    page.keyboard.press("1")
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Escape")
+    expect(status(page)).to_contain_text(KEPT)
+    expect(panel(page)).to_have_count(0)
+    assert loads(download(page, "Download JSON").decode()).verdicts == ()

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from bonsai.errors import UsageError
 from bonsai.reports.comparison import side_by_side
 from bonsai.reports.comparison.blind import blind_pairs
+from bonsai.reports.markdown import TextTable
 from bonsai.runs.run.verdicts import StepVerdict
 from bonsai.ui.grid_tab.run_state import GridRunState, reopened
+from bonsai.ui.grid_tab.verdicts import panel
 from bonsai.ui.grid_tab.verdicts.panel import marked
 from bonsai.ui.views.conversation.marks import mark_line, said
 from tests.runs.journals import finished_journal
@@ -48,3 +51,10 @@ def test_an_example_that_is_judged_becomes_the_visitors_own(tmp_path: Path) -> N
         own.judge([verdict])
         assert own.run.verdicts == (StepVerdict(1, 1, verdict.judgement, reason),)
     assert example.file.read_bytes() == before
+
+
+def test_the_outcome_has_one_frame_around_each_table() -> None:
+    with gr.Blocks():
+        blind = panel.draw(panel.draw_button())
+    tables = [TextTable(title, ("pair", "wins"), (("a : b", "2"),)) for title in ("Over questions", "Over seeds")]
+    assert str(blind.show_outcome(tables, "en")[blind.panel]).count('class="bonsai-frame"') == len(tables)

@@ -80,7 +80,10 @@ class BlindEvents:
     def take_marks(
         self, request: gr.Request, told: str, state: GridRunState | None, pairs: Sequence[BlindPair], *looked: Any
     ) -> Values:
-        """Keep the marks of the pairs so far; after the last one, show whose the answers were, and all figures."""
+        """Keep the marks of the pairs so far; after the last one, show whose the answers were, and all figures.
+
+        The panel closes if there are none: all marks were taken back.
+        """
         sheet, blind, language = self.sheet, self.cells.blind, language_of(request)
         try:
             verdicts, ends = marked(pairs, told)
@@ -92,7 +95,7 @@ class BlindEvents:
         layout = _layout(*looked)
         figures = Report.of(judged.journal.run, ReportOptions(axis=layout.axis)).statistics
         won = tables(figures)[:1] if figures and figures.wins else []
-        return _show(sheet, judged, layout, language) | blind.show_outcome(won, language)
+        return _show(sheet, judged, layout, language) | (blind.show_outcome(won, language) if won else blind.empty())
 
 
 def _judged(state: GridRunState | None, verdicts: list[StepVerdict]) -> GridRunState:

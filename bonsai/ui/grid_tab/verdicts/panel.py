@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,7 @@ from bonsai.ui.views.conversation.marks import TELL, parsed
 MAX_PAIRS = 100
 KEYS = "Keys: 1 the first, 2 the second, 0 neither; Backspace goes back, Esc ends."
 NOTHING = "There is no pair with two different answers that is not judged yet."
+_openings = count(1)
 _BUTTONS = {"1": "The first is better", "0": "Neither", "2": "The second is better"}
 
 
@@ -37,7 +39,8 @@ class BlindPanel:
     def show(self, pairs: Sequence[BlindPair], language: str) -> dict[Any, Any]:
         """Return the values that open the panel with the first of some pairs."""
         pairs = pairs[:MAX_PAIRS]
-        return {self.pairs: tuple(pairs), self.panel: _pairs(pairs, language)}
+        # Never the same text twice: the browser would leave the panel closed that was left without a mark.
+        return {self.pairs: tuple(pairs), self.panel: f"{_pairs(pairs, language)}<!-- {next(_openings)} -->"}
 
     def show_outcome(self, tables: Sequence[TextTable], language: str) -> dict[Any, Any]:
         """Return the values that show whose the answers were, and how each fared."""
@@ -110,7 +113,7 @@ def _outcome(tables: Sequence[TextTable], language: str) -> str:
             f'<div class="bonsai-frame"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         )
     told = escape(translate(language, "Your verdicts are kept with the run. The columns fared so:"))
-    return _dialog(f'<p class="outcome">{told}</p><div class="bonsai-frame">{"".join(drawn)}</div>', language)
+    return _dialog(f'<p class="outcome">{told}</p>{"".join(drawn)}', language)
 
 
 def _dialog(inside: str, language: str) -> str:
