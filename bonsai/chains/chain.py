@@ -67,6 +67,11 @@ class Chain:
         return self.finished and not written and self.method == Method.QTQ and any(step.answer for step in self.steps)
 
     @property
+    def error(self) -> str:
+        """Why its last step or its conclusion could not be written; "" if they could."""
+        return self.steps[-1].error or (self.conclusion.error if self.conclusion else "")
+
+    @property
     def is_root(self) -> bool:
         """Whether it was asked as the run was planned, and is no branch."""
         return not self.parent
@@ -197,19 +202,9 @@ def _branch_length(chain: Chain, keep: int, length: int | None) -> int:
 
 def _branched(chain: Chain, number: int, shared: int, first: Step, length: int, seed: int | None) -> Chain:
     """Return a chain that shares steps with another one and goes on with its own `first` step."""
-    return replace(
-        chain,
-        number=number,
-        parent=chain.number,
-        shared=shared,
-        length=length,
-        stop_reason="",
-        conclusion=None,
-        model="",
-        adapter="",
-        steps=(*chain.steps[:shared], first),
-        seed=chain.seed if seed is None else seed,
-    )
+    seed = chain.seed if seed is None else seed
+    new = replace(chain, number=number, parent=chain.number, shared=shared, length=length, seed=seed)
+    return replace(new, stop_reason="", conclusion=None, model="", adapter="", steps=(*chain.steps[:shared], first))
 
 
 def stop(chain: Chain, measure: Measure = WORDS) -> Chain:

@@ -111,6 +111,6 @@ def _say_end(journal: Journal, code: int, file: Path | None) -> None:
         say(f"bonsai: interrupted after {journal.finished:,} of {len(journal):,} chains{more}")
     for number in journal.failed[:_MAX_FAILURES_NAMED]:
         chain = journal[number - 1]
-        say(f"bonsai: chain {number} ({chain.questions[0]!r}, {chain.prompt.name}): {chain.steps[-1].error}")
+        say(f"bonsai: chain {number} ({chain.questions[0]!r}, {chain.prompt.name}): {chain.error}")
     if journal.failures > _MAX_FAILURES_NAMED:
         say(f"bonsai: and {journal.failures - _MAX_FAILURES_NAMED:,} more chains failed")

@@ -92,3 +92,10 @@ def test_the_conclusion_stands_at_the_head_and_after_the_steps() -> None:
     (told,) = Report.of(run).chains()
     assert told.sections[-1].parts[:2] == (("Conclusion", "Soil gives off oils."), ("Stays open", "How long?"))
     assert [row["conclusion"] for row in told.rows] == ["", "Soil gives off oils. How long?"]
+
+
+def test_a_conclusion_that_could_not_be_written_is_a_failure() -> None:
+    chain = replace(new_chain("Why does rain smell?", "qtq", VARIANT), concludes=True)
+    *_, grown = advance(EchoEngine(fail_on="Use only what is said above."), [chain], SamplingParams())
+    told = dict(summary(Run(grown, SamplingParams(), "echo", "", "echo")))
+    assert told["Failed"] == "chain 1: The echo engine was told to fail on this prompt."

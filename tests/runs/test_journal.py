@@ -530,3 +530,17 @@ def test_damage_by_another_writer_is_told_with_its_line_and_nothing_is_written_b
             journal.judge([StepVerdict.of(1, 1, "good")])
         assert not journal.lines.lock.held
     assert journal.file.read_bytes() == before
+
+
+def test_a_conclusion_that_failed_is_a_failure_and_can_be_asked_for_again(tmp_path: Path) -> None:
+    grid = Grid(("Why does rain smell?",), (VARIANTS["assistant"],), ("qtq",), length=2, concludes=True)
+    journal = begin_journal(tmp_path / "j.jsonl", replace(PLAN, grid=grid))
+    fill(journal, EchoEngine(fail_on="Use only what is said above."))
+    assert (journal.failed, journal.failures, journal.finished) == ([1], 1, 1)
+    assert journal[0].stop_reason == "done" and "told to fail" in journal[0].error
+    again = resume_journal(journal.file, journal.plan)
+    assert again.failed == [1]
+    again.reopen(again.failed)
+    assert (again.failed, again.finished) == ([], 0)
+    assert fill(again) == 0, "no step is written again"
+    assert (again.failed, again[0].error) == ([], "") and again[0].conclusion

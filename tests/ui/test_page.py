@@ -23,6 +23,7 @@ from gradio_client.exceptions import AppError
 from bonsai.chains import outcomes
 from bonsai.chains.advance import advance
 from bonsai.chains.chain import Chain, branch, new_chain
+from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import RequestQueue, SamplingParams, Snapshots
 from bonsai.engines.echo import EchoEngine
@@ -67,6 +68,35 @@ def test_a_branch_stopped_at_once_leaves_the_chain_and_the_sentence_that_says_so
         shown |= then(shown[tab.run_state], None)
     assert status.NOTHING_WRITTEN in shown[tab.status]
     assert shown[tab.run_state].run.chains == tuple(chains)
+
+
+def the_qtq_tab() -> Any:
+    """Return the tab QtQ chain of a page, as it is used."""
+    demo = build(EchoEngine(), SETTINGS, VARIANTS, [])
+    halts = [event.fn for event in demo.fns.values() if getattr(event.fn, "__name__", "") == "halt"]
+    return next(halt.__self__ for halt in halts if halt.__self__.key == "qtq")  # type: ignore[attr-defined]
+
+
+def test_a_conclusion_that_failed_is_told_as_one_whichever_chain_lacks_it() -> None:
+    tab = the_qtq_tab()
+    run = tab.context.begin("qtq", QUESTION, steps=1)
+    *_, (done,) = advance(EchoEngine(), run.chains, run.sampling)
+    failed = replace(done, conclusion=Conclusion(writing=False, error="The server is gone."))
+    written = replace(done, number=2, parent=1, conclusion=Conclusion("So it is.", writing=False))
+    shown = tab.end(RunState(run.with_chains((failed, written)), concludes=True), "en")
+    assert "The conclusion could not be written: The server is gone." in shown[tab.status]
+    assert 'class="bonsai-status bad"' in shown[tab.status]
+
+
+@pytest.mark.parametrize("concludes", [False, True])
+def test_what_is_stopped_beside_the_steps_is_told_as_stopped(concludes: bool) -> None:
+    tab = the_qtq_tab()
+    run = tab.context.begin("qtq", QUESTION, steps=1)
+    *_, chains = advance(EchoEngine(), run.chains, run.sampling)
+    run = run.with_chains(chains)
+    shown = tab.halt(RunState(run.concluding() if concludes else run, begun=True, seconds=3.2), None)
+    assert status.STOPPED in shown[tab.status] and "good" not in shown[tab.status]
+    assert shown[tab.run_state].run == run
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ class Counts:
                 self._add_step(chain, step)
         if chain.conclusion and chain.conclusion.text:
             self.conclusions.append((chain.number, conclusion_text(chain.conclusion)))
+        if chain.conclusion and chain.conclusion.error:
+            self.failures.append((chain.number, chain.conclusion.error))
         self.deepest = max(self.deepest, _depth(chain), key=lambda depth: (depth[0], depth[1], -depth[2]))
 
     def _add_step(self, chain: Chain, step: Step) -> None:

@@ -17,6 +17,8 @@ class JournalIndex:
         """The chains that ended with an error."""
         self.awaiting: set[int] = set()
         """The chains that ended and whose conclusion is still to be written."""
+        self.unconcluded: set[int] = set()
+        """The chains whose conclusion could not be written when it was asked for last."""
         self.conclusions: dict[int, int] = {}
         """Where in the file the conclusions are."""
         self.seeds: dict[int, int] = {}
@@ -77,14 +79,16 @@ class JournalIndex:
         """Say whether a chain ended, and has no conclusion or awaits another one."""
         return number in self.ended and (number in self.awaiting or number not in self.conclusions)
 
-    def conclude(self, number: int, place: int) -> None:
-        """Note the conclusion of a chain."""
+    def conclude(self, number: int, place: int, failed: bool) -> None:
+        """Note the conclusion of a chain, or that it could not be written."""
         self.awaiting.discard(number)
+        (self.unconcluded.add if failed else self.unconcluded.discard)(number)
         self.conclusions[number] = place
 
     def reopen(self, number: int) -> None:
         """Note that a chain goes on, if it was finished."""
         self.awaiting.discard(number)
+        self.unconcluded.discard(number)
         self.conclusions.pop(number, None)
         if number in self.ended:
             del self.ended[number]

@@ -26,11 +26,13 @@ class Journal(KeptChains):
         return self._chains(sorted(self._index.awaiting))
 
     def reopen(self, numbers: Sequence[int]) -> None:
-        """Let chains that ended with an error go on, from the step that failed."""
+        """Let chains that ended with an error go on, from the step or the conclusion that failed."""
         for number in numbers:
             if number in self._index.failed:
                 self._index.reopen(number)
                 self._index.drop_last(number)
+            elif number in self._index.unconcluded:
+                self._index.awaiting.add(number)
 
     def restart_with_seed(self, number: int, seed: int) -> None:
         """Let a chain begin again with a seed of its own; what it said before is no longer part of the run.
@@ -69,7 +71,7 @@ class Journal(KeptChains):
         count = self._append_steps(chain)
         if chain.conclusion and not chain.concluding and self._index.takes_conclusion(chain.number):
             (place,) = self._append([ConclusionLine(chain.number, chain.conclusion)])
-            self._index.conclude(chain.number, place)
+            self._index.conclude(chain.number, place, bool(chain.conclusion.error))
         return count
 
     def _append_steps(self, chain: Chain) -> int:

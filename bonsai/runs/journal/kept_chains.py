@@ -56,13 +56,13 @@ class KeptChains(StoredChains):
 
     @property
     def failed(self) -> list[int]:
-        """The numbers of the chains that ended with an error."""
-        return sorted(self._index.failed)
+        """The numbers of the chains that ended with an error, or whose conclusion did."""
+        return sorted(self._index.failed | self._index.unconcluded - self._index.awaiting)
 
     @property
     def failures(self) -> int:
-        """The number of chains that ended with an error."""
-        return len(self._index.failed)
+        """The number of chains that ended with an error, or whose conclusion did."""
+        return len(self.failed)
 
     @property
     def done(self) -> float:
@@ -132,7 +132,7 @@ class KeptChains(StoredChains):
             self._note_restart(line.chain, line.seed)
             return
         if isinstance(line, ConclusionLine):
-            self._index.conclude(line.chain, place)
+            self._index.conclude(line.chain, place, bool(line.conclusion.error))
             return
         if isinstance(line, VerdictLine):
             self._index.judge([line.verdict])

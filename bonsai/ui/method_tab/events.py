@@ -40,6 +40,8 @@ class RunState:
     """Time since then."""
     folder: Path | None = None
     """Where its files are; None for an example, which all visitors share."""
+    concludes: bool = False
+    """Whether only conclusions are written."""
 
     @property
     def over(self) -> bool:
@@ -48,8 +50,10 @@ class RunState:
 
     @property
     def watched(self) -> Chain:
-        """The chain that is being written, or else the last one."""
-        return next((chain for chain in self.run.chains if not chain.finished), self.run.chains[-1])
+        """The chain that is being written, or else one whose conclusion failed just now, or the last one."""
+        chains = self.run.chains
+        failed = [chain for chain in chains if chain.error] if self.concludes else []
+        return next((chain for chain in chains if not chain.finished), [*failed, chains[-1]][0])
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,11 @@ class MethodTab(RunEvents[RunState]):
         values = self._show(ended, language) | self.rows(ended, language)
         return values | self.at_work(False) | ({self.status: told} if told else {})
 
+    def stopped(self, state: RunState, language: str) -> Values:
+        """Return the values that show that a run was stopped: its chains do not tell it if their steps were done."""
+        aside = all(chain.stop_reason for chain in state.run.chains)
+        return self.end(state, language, status.line(translate(language, status.STOPPED)) if aside else "")
+
     def opened(self, file: Path) -> RunState:
         """Return the run that was saved in a file, if it is one chain of this method with its branches."""
         run = read_saved(file)
@@ -169,7 +178,7 @@ class MethodTab(RunEvents[RunState]):
         if state is None:
             raise UsageError(NO_RUN)
         self.context.check_same(state.run)
-        return RunState(state.run.concluding(), folder=visitor_files.new_folder())
+        return RunState(state.run.concluding(), folder=visitor_files.new_folder(), concludes=True)
 
     def _show(self, state: RunState, language: str) -> Values:
         chain = state.watched

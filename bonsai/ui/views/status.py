@@ -43,6 +43,8 @@ def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
         return translate(language, _WRITING[step.writing] if ready and step.writing else LOADING)
     if chain.stop_reason == StopReason.ERROR:
         return translate(language, "The model could not go on: {}", step.error)
+    if chain.error:
+        return translate(language, "The conclusion could not be written: {}", chain.error)
     if chain.stop_reason == StopReason.STOPPED:
         return translate(language, STOPPED)
     if chain.stop_reason == StopReason.DONE:
@@ -52,7 +54,8 @@ def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
 
 def mood_of(chain: Chain) -> str:
     """Return the style of the status line for a chain: at work, ended well, or ended otherwise."""
-    return _MOODS.get("" if chain.concluding else chain.stop_reason, "")
+    ended = StopReason.ERROR if chain.error else chain.stop_reason
+    return _MOODS.get("" if chain.concluding else ended, "")
 
 
 def failure(error: Exception, language: str) -> str:
