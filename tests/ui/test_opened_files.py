@@ -72,3 +72,15 @@ def test_no_run_is_opened_beside_one_at_work_which_would_take_its_place_again(ta
     button = tabs[tab].buttons.opened
     assert button in tabs[tab].places
     assert [tabs[tab].at_work(running)[button].interactive for running in (True, False)] == [False, True]
+
+
+def test_of_an_opened_run_nothing_is_chosen_yet(tabs: dict[str, Any], saved: Callable[[Run], str]) -> None:
+    qtq, compare = tabs["qtq"], tabs["compare"]
+    file = saved(written(qtq))
+    shown = qtq.open(file, None)
+    assert (shown[qtq.steps.shown], shown[qtq.steps.choice].value) == (None, None)
+    assert len(shown[qtq.steps.choice].choices) == 2
+    assert shown[qtq.steps.candidates] == "" and "No step is chosen yet" in shown[qtq.steps.details]
+    shown, cells = compare.open(file, None), compare.results.cells
+    assert [(shown[place].value, len(shown[place].choices)) for place in (cells.one, cells.other)] == [(None, 2)] * 2
+    assert "Click two cells" in shown[cells.difference]

@@ -92,6 +92,11 @@ class Cells:
             self.blind.button: gr.Button(interactive=len(comparison_of(report).columns) > 1),
         }
 
+    def unchosen(self, shown: dict[Any, Any]) -> dict[Any, Any]:
+        """Return the values with which no cell is chosen of those that are offered in `shown`."""
+        choices = {place: gr.Dropdown(choices=shown[place].choices, value=None) for place in (self.one, self.other)}
+        return {**choices, self.difference: note_line(translatable(HINT))}
+
     def lay_out(self, comparison: Comparison, layout: Layout) -> dict[Any, Any]:
         """Return the values that show one text of each step, with the values of an axis as columns."""
         return {self.table: _table(comparison, layout)}

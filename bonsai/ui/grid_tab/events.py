@@ -139,6 +139,11 @@ class GridTab(RunEvents[GridRunState]):
         journal = state.journal
         return translate(language, "Opened: {} of {} chains are finished.", journal.finished, len(journal))
 
+    def anew(self, shown: Values) -> Values:
+        """Return the values that show another run, none of whose cells is chosen yet."""
+        cells = self.results.cells
+        return shown | (cells.unchosen(shown) if cells else {})
+
     def found(self, folder: Path) -> GridRunState | None:
         """Return the run in a visitor's folder; None if there is none any more."""
         journal = open_journal(folder / visitor_files.JOURNAL)

@@ -140,6 +140,10 @@ class MethodTab(RunEvents[RunState]):
         """Return the sentence that tells what was opened."""
         return translate(language, "The run is open.")
 
+    def anew(self, shown: Values) -> Values:
+        """Return the values that show another run, none of whose steps is chosen yet."""
+        return shown | (self.steps.unchosen(shown) if self.steps else {})
+
     def found(self, folder: Path) -> RunState | None:
         """Return the run in a visitor's folder; None if there is none any more."""
         files = sorted(folder.glob("bonsai-*.json"))

@@ -84,6 +84,10 @@ class Steps:
         """Return the values that offer the finished steps of a run, and leave alone what is chosen."""
         return {self.choice: gr.Dropdown(choices=_choices(run))}
 
+    def unchosen(self, shown: dict[Any, Any]) -> dict[Any, Any]:
+        """Return the values with which no step is chosen of those that are offered in `shown`."""
+        return self.empty() | {self.choice: gr.Dropdown(choices=shown[self.choice].choices, value=None)}
+
     def show(self, run: Run | None, chosen: str | None, language: str) -> dict[Any, Any]:
         """Return the values that show the chosen step of a run."""
         if run is None or (found := run.find_step(chosen)) is None:

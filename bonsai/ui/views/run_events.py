@@ -115,6 +115,10 @@ class RunEvents(ABC, Generic[Shown]):
         """Return the sentence that tells what was opened."""
 
     @abstractmethod
+    def anew(self, shown: Values) -> Values:
+        """Return the values that show another run, with nothing left of what was looked at in the one before."""
+
+    @abstractmethod
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""
 
@@ -216,7 +220,7 @@ class RunEvents(ABC, Generic[Shown]):
         except BonsaiError as error:
             told = translate_error(language, error.with_values(file=path.name))
             return {self.status: status.line(told, "bad")}
-        return self.end(state, language, status.line(self.is_open(state, language)))
+        return self.anew(self.end(state, language, status.line(self.is_open(state, language))))
 
     def restore(self, token: str, language: str) -> Values:
         """Return the values that show the run of a token, or the example as it is told in the visitor's language."""
