@@ -183,8 +183,14 @@ def check_fits(engine: Engine, chain: Chain, sampling: SamplingParams) -> None:
 
 def check_saved(run: Run, limits: Limits) -> None:
     """Raise UsageError if a saved run asks for more than the limits allow, so that it cannot go on."""
-    candidates = max((chain.candidates for chain in run.chains), default=1)
-    for name, value in (("max_new_tokens", run.sampling.max_new_tokens), ("candidates", candidates)):
+    asked = {"max_new_tokens": run.sampling.max_new_tokens, "candidates": 1, "steps": 0, "chains": 0}
+    for chain in run.chains:
+        asked["candidates"] = max(asked["candidates"], chain.candidates)
+        if not chain.finished:
+            # What was written elsewhere may be longer than what may be asked for here.
+            left = chain.length - sum(step.finished for step in chain.steps)
+            asked |= {"steps": max(asked["steps"], left), "chains": asked["chains"] + 1}
+    for name, value in asked.items():
         limit: int | None = getattr(limits, name)
         if limit is not None and value > limit:
             raise UsageError(

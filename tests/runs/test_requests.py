@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bonsai.chains.outcomes import Method
+from bonsai.chains.outcomes import Method, StopReason
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, PromptError, QuestionError, UsageError
@@ -124,3 +124,15 @@ def test_a_saved_run_that_asks_for_too_much_cannot_go_on() -> None:
     check_saved(run, NO_LIMITS)
     with pytest.raises(UsageError, match="candidates of the run is 9; it must be at most 8 here"):
         check_saved(run, VISITORS)
+
+
+@pytest.mark.parametrize(
+    ("length", "chains", "sentence"), [(400, 1, "steps of the run is 400; it must be at most 6"), (2, 41, "chains of")]
+)
+def test_what_is_left_of_a_saved_run_counts_and_what_is_done_does_not(length: int, chains: int, sentence: str) -> None:
+    run = RunRequest.of(question=QUESTION, prompt="assistant", steps=length).resolve(EchoEngine(), WORDS, VARIANTS)
+    run = run.with_chains(tuple(replace(run.chains[0], number=number) for number in range(1, chains + 1)))
+    with pytest.raises(UsageError, match=sentence):
+        check_saved(run, VISITORS)
+    done = run.with_chains(tuple(replace(chain, stop_reason=StopReason.DONE) for chain in run.chains))
+    check_saved(done, VISITORS)

@@ -10,9 +10,11 @@ import pytest
 from bonsai.chains.advance import advance
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.echo import EchoEngine
+from bonsai.errors import UsageError
 from bonsai.runs.run import Run, dumps
 from bonsai.settings import Settings
 from bonsai.ui.locales.translate import translatable
+from bonsai.ui.method_tab.events import RunState
 from bonsai.ui.page import build
 from bonsai.ui.views import status
 
@@ -84,3 +86,20 @@ def test_of_an_opened_run_nothing_is_chosen_yet(tabs: dict[str, Any], saved: Cal
     shown, cells = compare.open(file, None), compare.results.cells
     assert [(shown[place].value, len(shown[place].choices)) for place in (cells.one, cells.other)] == [(None, 2)] * 2
     assert "Click two cells" in shown[cells.difference]
+
+
+def test_no_more_is_written_of_an_opened_run_than_a_visitor_may_ask_for(
+    tabs: dict[str, Any], saved: Callable[[Run], str]
+) -> None:
+    tab, qtq = tabs["batch"], tabs["qtq"]
+    (done,) = written(qtq).chains
+    failed = replace(done, length=400, stop_reason="error", steps=(replace(done.steps[0], error="Gone."),))
+    for chain, asked in ((replace(done, length=400, stop_reason=""), tab._resumed), (failed, tab._retried)):
+        shown = tab.open(saved(written(qtq).with_chains((chain,))), None)
+        with pytest.raises(UsageError, match="steps of the run is .*; it must be at most 6 here"):
+            asked({tab.run_state: shown[tab.run_state]})
+    three = [replace(done, number=number, seed=number) for number in (1, 2, 3)]
+    run = written(qtq).with_chains(three)
+    for sheet, state in ((tab, tab.open(saved(run), None)[tab.run_state]), (qtq, RunState(run))):
+        with pytest.raises(UsageError, match="chains of the run is 3; it must be at most 2 here"):
+            sheet._asked_to_conclude({sheet.run_state: state})

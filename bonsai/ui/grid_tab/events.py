@@ -196,11 +196,13 @@ class GridTab(RunEvents[GridRunState]):
         state = self._resumed(values)
         if not state.journal.conclude():
             raise UsageError(NOTHING_TO_CONCLUDE)
+        self.context.check_same(state.journal.run)
         return replace(state, concludes=True)
 
     def _retried(self, values: Values) -> GridRunState:
         state = self._resumed(values)
         state.journal.reopen(state.journal.failed)
+        self.context.check_same(state.journal.run)
         return state
 
     def _asked_again(self, values: Values) -> GridRunState:
@@ -209,6 +211,7 @@ class GridTab(RunEvents[GridRunState]):
         chosen = values[cells.one] if cells else None
         if not chosen:
             raise UsageError("Choose a first cell to ask again.")
+        self.context.limits.check("steps", state.journal.plan.grid.length)
         number = int(str(chosen).partition(".")[0])
         seed = SamplingParams(seed=int(values[cells.seed] or 0)).seed if cells else 0
         state.journal.restart_with_seed(number, seed)

@@ -181,8 +181,9 @@ class MethodTab(RunEvents[RunState]):
         state: RunState | None = values[self.run_state]
         if state is None:
             raise UsageError(NO_RUN)
-        self.context.check_same(state.run)
-        return RunState(state.run.concluding(), folder=visitor_files.new_folder(), concludes=True)
+        run = state.run.concluding()
+        self.context.check_same(run)
+        return RunState(run, folder=visitor_files.new_folder(), concludes=True)
 
     def _show(self, state: RunState, language: str) -> Values:
         chain = state.watched
