@@ -5,14 +5,17 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from bonsai.errors import UsageError
+from bonsai.chains.outcomes import Judgement
+from bonsai.errors import RunFileError, UsageError
 from bonsai.reports.comparison import side_by_side
 from bonsai.reports.comparison.blind import blind_pairs
 from bonsai.reports.markdown import TextTable
 from bonsai.runs.run.verdicts import StepVerdict
+from bonsai.ui.grid_tab import run_state
 from bonsai.ui.grid_tab.run_state import GridRunState, reopened
 from bonsai.ui.grid_tab.verdicts import panel
 from bonsai.ui.grid_tab.verdicts.panel import marked
+from bonsai.ui.views import status
 from bonsai.ui.views.conversation.marks import mark_line, said
 from tests.runs.journals import finished_journal
 
@@ -51,6 +54,34 @@ def test_an_example_that_is_judged_becomes_the_visitors_own(tmp_path: Path) -> N
         own.judge([verdict])
         assert own.run.verdicts == (StepVerdict(1, 1, verdict.judgement, reason),)
     assert example.file.read_bytes() == before
+
+
+def test_what_is_still_being_written_after_stop_is_awaited_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = finished_journal(tmp_path / "journal.jsonl", 1)
+    stopped = GridRunState(writer, is_stopped=True)
+    verdict = StepVerdict(1, 1, Judgement.GOOD)
+
+    def end_the_text(_: float) -> None:
+        writer.judge([verdict])
+        writer.release()
+
+    writer.hold()
+    monkeypatch.setattr(run_state.time, "sleep", end_the_text)
+    assert reopened(stopped).run.verdicts == (verdict,), "with what was written meanwhile"
+    writer.hold()
+    monkeypatch.setattr(run_state, "LONGEST_WAIT", 0)
+    with pytest.raises(UsageError, match="still ending its last text"):
+        reopened(stopped)
+    writer.release()
+
+
+def test_no_path_of_the_server_is_told() -> None:
+    told = status.failure(
+        RunFileError("{file} cannot be read: {reason}.", file=Path("/srv/a/b.jsonl"), reason="x"), "en"
+    )
+    assert ">b.jsonl cannot be read: x.<" in told
 
 
 def test_the_outcome_has_one_frame_around_each_table() -> None:

@@ -1,6 +1,7 @@
 """A run of many chains as it is shown on a tab."""
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from bonsai.runs.journal import Journal, begin_journal, open_journal
 from bonsai.runs.run import Run
 from bonsai.ui.work import visitor_files
 
+# Seconds: the model ends the text that it was at when the run was stopped.
+LONGEST_WAIT, _PAUSE = 5.0, 0.1
+STILL_ENDING = "The run is still ending its last text. Try again in a moment."
 NOT_KEPT = "The run is no longer kept. Press Run to begin it anew."
 
 
@@ -51,7 +55,7 @@ class GridRunState:
 def reopened(state: GridRunState) -> Journal:
     """Return the journal of a run, opened anew: what was stopped may have kept a last step after it was shown.
 
-    That of an example is copied for the visitor. Raises UsageError if it is no longer kept.
+    That of an example is copied for the visitor. Raises UsageError if it is no longer kept, or still being written.
     """
     file = state.journal.file
     if not file.is_file():
@@ -59,7 +63,21 @@ def reopened(state: GridRunState) -> Journal:
     journal = open_journal(Path(shutil.copy(file, visitor_files.new_folder())) if state.shared else file)
     if journal is None:
         raise UsageError(NOT_KEPT)
+    _await_end(journal)
     return journal
+
+
+def _await_end(journal: Journal) -> None:
+    """Wait until nobody writes a journal, and take in what was written by then; raise UsageError if that takes long."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    while True:
+        try:
+            with journal.writing():
+                return
+        except UsageError as error:
+            if time.monotonic() >= deadline:
+                raise UsageError(STILL_ENDING) from error
+        time.sleep(_PAUSE)
 
 
 def journal_of(run: Run) -> Journal | None:

@@ -1,6 +1,7 @@
 """The sentence for each state of a run, in the visitor's language."""
 
 import logging
+from pathlib import Path
 
 import gradio as gr
 
@@ -61,6 +62,9 @@ def mood_of(chain: Chain) -> str:
 def failure(error: Exception, language: str) -> str:
     """Return the status line of a run that an error ended; what nobody expected goes to the log."""
     if isinstance(error, BonsaiError):
+        if isinstance(file := error.values.get("file"), Path):
+            # Where it is on the server is no concern of a visitor.
+            error = error.with_values(file=file.name)
         return line(translate_error(language, error), "bad")
     if isinstance(error, gr.Error):
         # Of the platform, for example that the quota of a ZeroGPU Space is used up; its message is HTML.

@@ -100,7 +100,7 @@ class BlindEvents:
 
 def _judged(state: GridRunState | None, verdicts: list[StepVerdict]) -> GridRunState:
     """Return the run with more verdicts, kept in its journal; that of an example becomes the visitor's own."""
-    if state is None or state.journal.lines.lock.held:
+    if state is None or (state.journal.lines.lock.held and not state.is_stopped):
         raise UsageError(UNFINISHED)
     journal = reopened(state)
     journal.judge(verdicts)
