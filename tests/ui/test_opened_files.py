@@ -13,6 +13,8 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
 from bonsai.runs.run import Run, dumps
 from bonsai.settings import Settings
+from bonsai.ui.grid_tab.run_state import GridRunState
+from bonsai.ui.grid_tab.verdicts.events import VerdictEvents
 from bonsai.ui.locales.translate import translatable
 from bonsai.ui.method_tab.events import RunState
 from bonsai.ui.page import build
@@ -103,3 +105,15 @@ def test_no_more_is_written_of_an_opened_run_than_a_visitor_may_ask_for(
     for sheet, state in ((tab, tab.open(saved(run), None)[tab.run_state]), (qtq, RunState(run))):
         with pytest.raises(UsageError, match="chains of the run is 3; it must be at most 2 here"):
             sheet._asked_to_conclude({sheet.run_state: state})
+
+
+def test_the_journal_of_an_opened_or_judged_run_is_deleted_after_its_time(
+    tabs: dict[str, Any], saved: Callable[[Run], str]
+) -> None:
+    tab = tabs["batch"]
+    opened: GridRunState = tab.open(saved(written(tabs["qtq"])), None)[tab.run_state]
+    assert str(opened.journal.file) in tab.results.note.temp_files
+    shared = replace(opened, shared=True)
+    judged = VerdictEvents(tab).mark(None, '{"1.1": ["good", ""]}', shared)[tab.run_state]  # type: ignore[arg-type]
+    assert judged.journal.file != opened.journal.file
+    assert str(judged.journal.file) in tab.results.note.temp_files

@@ -132,6 +132,7 @@ class GridTab(RunEvents[GridRunState]):
         journal = journal_of(read_saved(file))
         if journal is None:
             raise UsageError(_OTHER_TAB)
+        visitor_files.forget_later(journal.file, self.results.note)
         return GridRunState(journal)
 
     def is_open(self, state: GridRunState, language: str) -> str:

@@ -20,6 +20,7 @@ from bonsai.ui.locales.translate import language_of, translate
 from bonsai.ui.views import status
 from bonsai.ui.views.conversation.marks import KEPT, UNFINISHED, said
 from bonsai.ui.views.run_events import TOAST
+from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import ONE_AFTER_ANOTHER, QUIET, Values
 
 
@@ -41,7 +42,7 @@ class VerdictEvents:
         """Keep what was said of steps in the journal and in the files; the turns stay as they are."""
         sheet, language = self.sheet, language_of(request)
         try:
-            judged = _judged(state, said(told))
+            judged = _judged(sheet, state, said(told))
         except Exception as error:
             return {sheet.status: status.failure(error, language)}
         return _show(sheet, judged, _layout(*looked), language)
@@ -87,7 +88,7 @@ class BlindEvents:
         sheet, blind, language = self.sheet, self.cells.blind, language_of(request)
         try:
             verdicts, ends = marked(pairs, told)
-            judged = _judged(state, verdicts)
+            judged = _judged(sheet, state, verdicts)
         except Exception as error:
             return {sheet.status: status.failure(error, language)} | blind.empty()
         if not ends:
@@ -98,11 +99,12 @@ class BlindEvents:
         return _show(sheet, judged, layout, language) | (blind.show_outcome(won, language) if won else blind.empty())
 
 
-def _judged(state: GridRunState | None, verdicts: list[StepVerdict]) -> GridRunState:
+def _judged(sheet: GridTab, state: GridRunState | None, verdicts: list[StepVerdict]) -> GridRunState:
     """Return the run with more verdicts, kept in its journal; that of an example becomes the visitor's own."""
     if state is None or (state.journal.lines.lock.held and not state.is_stopped):
         raise UsageError(UNFINISHED)
     journal = reopened(state)
+    visitor_files.forget_later(journal.file, sheet.results.note)
     journal.judge(verdicts)
     return replace(state, journal=journal, shared=False)
 
