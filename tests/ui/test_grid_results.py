@@ -5,10 +5,14 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from bonsai.chains.prompts import load_variants
+from bonsai.engines.echo import EchoEngine
 from bonsai.runs.journal import Journal
+from bonsai.settings import Settings
 from bonsai.ui.grid_tab import results
 from bonsai.ui.grid_tab.cells import Layout
 from bonsai.ui.grid_tab.results import GridResults
+from bonsai.ui.page import build
 from bonsai.ui.views import conversation
 from tests.runs.journals import counted_passes, finished_journal
 
@@ -50,3 +54,16 @@ def test_fifty_redraws_leave_one_copy_of_the_files(compares: bool, tmp_path: Pat
     for _ in range(REDRAWS - 1):
         shown.show(journal, tmp_path, "en")
     assert size(tmp_path) <= 1.1 * once
+
+
+def test_what_is_passed_over_in_pasted_lines_is_told_when_they_are_run() -> None:
+    settings = Settings(engine="echo")
+    demo = build(EchoEngine(), settings, load_variants(settings.prompts), [])
+    halts = [event.fn for event in demo.fns.values() if getattr(event.fn, "__name__", "") == "halt"]
+    tab = next(halt.__self__ for halt in halts if halt.__self__.key == "compare")  # type: ignore[attr-defined]
+    form = tab.form
+    values = {place: place.value for place in form.inputs} | {form.questions: "Why?\n# mine\nwhy?\n", tab.added: {}}
+    told = tab.begun(tab._asked(values), "en")[form.passed_over]
+    assert "Lines that begin with #, passed over: 2." in told and "repeat a question, passed over: 3 (as 1)" in told
+    assert tab.begun(tab._asked(values | {form.questions: "Why?"}), "en")[form.passed_over] == ""
+    assert form.passed_over in tab.places

@@ -13,6 +13,7 @@ import gradio as gr
 from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import UsageError
+from bonsai.reports.formats import Language
 from bonsai.runs.journal import begin_journal, open_journal, read_saved
 from bonsai.runs.run import NOTHING_TO_CONCLUDE, Run
 from bonsai.ui.grid_tab.form import GridForm
@@ -46,7 +47,8 @@ class GridTab(RunEvents[GridRunState]):
     @property
     def own_places(self) -> list[Any]:
         """Results, and the buttons that go on with a run."""
-        return [self.form.go_on, self.form.retry, self.form.conclude, *self.results.places]
+        form = self.form
+        return [form.go_on, form.retry, form.conclude, form.passed_over, *self.results.places]
 
     def connect(self) -> None:
         """Tie all buttons to what they do."""
@@ -75,7 +77,7 @@ class GridTab(RunEvents[GridRunState]):
     def begun(self, state: GridRunState, language: str) -> Values:
         """Return the values that show the run while it waits for its place."""
         visitor_files.forget_later(state.journal.file, self.results.note)
-        shown = {} if state.journal.steps else self.nothing()
+        shown = {} if state.journal.steps else self.nothing() | self.form.tell(state.notes, language)
         return shown | self.conversation.rest() | {self.token: state.journal.file.parent.name}
 
     async def grow(self, state: GridRunState, request: gr.Request) -> AsyncGenerator[Values, None]:
@@ -152,7 +154,7 @@ class GridTab(RunEvents[GridRunState]):
 
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""
-        return self.results.empty()
+        return self.results.empty() | self.form.tell((), Language.EN)
 
     def example_in(self, example: Run, language: str) -> Values:
         """Return the values that tell an example in a visitor's language."""
@@ -178,8 +180,10 @@ class GridTab(RunEvents[GridRunState]):
         return self.results.show(state.journal, state.folder, language) | token
 
     def _asked(self, values: Values) -> GridRunState:
-        plan = self.form.plan(self.context, values, self.variants(values[self.added]))
-        return GridRunState(begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan))
+        found = self.form.read(values, self.context.settings.max_questions)
+        plan = self.form.plan(self.context, values, self.variants(values[self.added]), found.questions)
+        journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
+        return GridRunState(journal, notes=found.notes)
 
     def _resumed(self, values: Values) -> GridRunState:
         state: GridRunState | None = values[self.run_state]

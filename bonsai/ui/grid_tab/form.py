@@ -1,8 +1,8 @@
 """The form of the tabs Compare and Batch: the questions, what each is asked with, and the buttons."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from bonsai.chains.prompts import PromptVariant
-from bonsai.errors import UsageError
+from bonsai.errors import Note, UsageError
 from bonsai.runs.limits import MAX_REPEATS
 from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
@@ -32,6 +32,7 @@ class Upload:
     file: gr.File
     column: gr.Dropdown
     found: gr.HTML
+    """Tells what is in the file."""
 
     def read(self, file: str, column: str | None, most: int) -> QuestionList:
         """Return the questions of an uploaded file; raise UsageError, which names it as its visitor does."""
@@ -49,9 +50,8 @@ class Upload:
         try:
             offered = columns(Path(file))
             chosen = self.read(file, column if column in offered else "", most)
-            notes = (translate_error(language, note) for note in chosen.notes)
-            sentences = [translate(language, "{} questions.", f"{len(chosen.questions):,}"), *notes]
-            told = _told(" ".join(sentences))
+            count = translate(language, "{} questions.", f"{len(chosen.questions):,}")
+            told = _told(" ".join([count, *_sentences(chosen.notes, language)]))
         except UsageError as error:
             told = _told(translate_error(language, error.with_values(file=Path(file).name)), "bad")
         choice = gr.Dropdown(choices=list(offered), value=column if column in offered else None, visible=bool(offered))
@@ -63,6 +63,8 @@ class GridForm:
     """The controls of one tab; `fields` are fields of GridRequest and SamplingParams, by their names."""
 
     questions: gr.Textbox
+    passed_over: gr.HTML
+    """Tells what was passed over in them."""
     upload: Upload | None
     prompts: gr.CheckboxGroup
     methods: gr.CheckboxGroup | gr.Radio
@@ -82,18 +84,26 @@ class GridForm:
         chosen += [self.adapters] if self.adapters else []
         return {*chosen, *((self.upload.file, self.upload.column) if self.upload else ())}
 
-    def plan(self, context: PageContext, values: Values, variants: Mapping[str, PromptVariant]) -> Plan:
-        """Return the plan that was asked for; raise UsageError, with a sentence for the visitor, if it may not be."""
-        most = context.settings.max_questions
+    def read(self, values: Values, most: int) -> QuestionList:
+        """Return the questions that were given; raise UsageError if there are none or too many."""
         if self.upload and values[self.upload.file]:
-            found = self.upload.read(values[self.upload.file], values[self.upload.column], most)
-        else:
-            found = pasted(values[self.questions] or "", most)
+            # What is passed over in a file is told beside it.
+            return replace(self.upload.read(values[self.upload.file], values[self.upload.column], most), notes=())
+        return pasted(values[self.questions] or "", most)
+
+    def tell(self, notes: Sequence[Note], language: str) -> Values:
+        """Return the value that tells what was passed over in the questions."""
+        return {self.passed_over: _told(" ".join(_sentences(notes, language))) if notes else ""}
+
+    def plan(
+        self, context: PageContext, values: Values, variants: Mapping[str, PromptVariant], questions: Sequence[str]
+    ) -> Plan:
+        """Return the plan that was asked for; raise UsageError, with a sentence for the visitor, if it may not be."""
         chosen = values[self.methods] if isinstance(values[self.methods], list) else [values[self.methods]]
         # In their own order, and not in that in which they were ticked.
         return context.plan(
             variants,
-            questions=found.questions,
+            questions=questions,
             prompts=[name for name in variants if name in values[self.prompts]],
             methods=[method for _, method in METHODS if method in chosen],
             with_adapter=values[self.adapters] if self.adapters else (True,),
@@ -113,6 +123,7 @@ def draw(context: PageContext, tab: str) -> GridForm:
         value=texts[0] if compares and texts else "",
         elem_classes="bonsai-question",
     )
+    passed_over = gr.HTML(elem_classes="bonsai-found")
     take = gr.Button(translatable("Take the nine starters"), size="sm", elem_classes="bonsai-take")
     take.click(None, None, questions, js=f"() => {json.dumps(chr(10).join(texts))}")
     upload = None if compares else _upload(context)
@@ -123,14 +134,7 @@ def draw(context: PageContext, tab: str) -> GridForm:
         label=translatable("Prompt variants"),
         elem_classes="bonsai-prompts",
     )
-    choices = [(translatable(name), method) for name, method in METHODS]
-    methods: gr.CheckboxGroup | gr.Radio
-    if compares:
-        methods = gr.CheckboxGroup(
-            choices, value=["two-step"], label=translatable("Methods"), elem_classes="bonsai-methods"
-        )
-    else:
-        methods = gr.Radio(choices, value="two-step", label=translatable("Method"), elem_classes="bonsai-methods")
+    methods = _methods(compares)
     adapters = _adapters(context) if compares else None
     fields = _options(context) | sampling_options(context)
     run, stop, clear = buttons()
@@ -138,7 +142,15 @@ def draw(context: PageContext, tab: str) -> GridForm:
         go_on = gr.Button(translatable("Go on"), interactive=False, min_width=90)
         retry = gr.Button(translatable("Ask the failed again"), interactive=False, min_width=90)
     conclude = conclude_button()
-    return GridForm(questions, upload, prompts, methods, adapters, fields, run, stop, clear, go_on, retry, conclude)
+    shown = (questions, passed_over, upload, prompts, methods, adapters, fields)
+    return GridForm(*shown, run, stop, clear, go_on, retry, conclude)
+
+
+def _methods(several: bool) -> gr.CheckboxGroup | gr.Radio:
+    choices, name = [(translatable(name), method) for name, method in METHODS], "bonsai-methods"
+    if several:
+        return gr.CheckboxGroup(choices, value=["two-step"], label=translatable("Methods"), elem_classes=name)
+    return gr.Radio(choices, value="two-step", label=translatable("Method"), elem_classes=name)
 
 
 def _upload(context: PageContext) -> Upload:
@@ -191,6 +203,11 @@ def _first(names: list[str], usual: str, count: int) -> list[str]:
     others = [name for name in names if name != usual]
     likely = sorted(others, key=lambda name: name != "logician")[: count - 1]
     return [name for name in names if name in (usual, *likely)]
+
+
+def _sentences(notes: Sequence[Note], language: str) -> list[str]:
+    """Return notes in the language of a visitor."""
+    return [translate_error(language, note) for note in notes]
 
 
 def _told(sentence: str, mood: str = "") -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bonsai.chains.chain import Chain
-from bonsai.errors import UsageError
+from bonsai.errors import Note, UsageError
 from bonsai.runs.journal import Journal, begin_journal, open_journal
 from bonsai.runs.run import Run
 from bonsai.ui.work import visitor_files
@@ -30,6 +30,8 @@ class GridRunState:
     is_stopped: bool = False
     concludes: bool = False
     """Whether only conclusions are written."""
+    notes: tuple[Note, ...] = ()
+    """What was passed over in the questions that were asked."""
 
     @property
     def begun(self) -> bool:
