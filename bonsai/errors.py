@@ -9,7 +9,7 @@ BonsaiError          anything below
 └── RunFileError     a saved run cannot be read or written (exit code 1)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 Translate = Callable[[str], str]
@@ -38,6 +38,12 @@ class Note:
     def translated(self, translate: Translate) -> str:
         """Return the sentence in another language."""
         return _filled_in(self.template, self.values, translate)
+
+
+def together(notes: Sequence[Note]) -> Note:
+    """Return notes as one that tells each after a space; it is empty for none."""
+    named = {f"note{place}": note for place, note in enumerate(notes)}
+    return Note("".join(f" {{{name}}}" for name in named), **named)
 
 
 class BonsaiError(Exception):

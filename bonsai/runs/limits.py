@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bonsai.engines.base import SamplingParams
-from bonsai.errors import UsageError
+from bonsai.errors import Note, UsageError
 from bonsai.settings import Settings
 
 DEFAULT_STEPS, DEFAULT_CANDIDATES = 3, 3
@@ -57,7 +57,7 @@ NO_LIMITS = Limits()
 def number(name: str, value: Any, like: float) -> Any:
     """Return a value from outside as the kind of number that `like` is; raise UsageError if it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        shown = "empty" if value is None else repr(value)
+        shown = Note("empty") if value is None else repr(value)
         raise UsageError("{name} is {value}; it must be a number.", name=name, value=shown)
     found = type(like)(value)
     if found != value:

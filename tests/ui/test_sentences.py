@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from bonsai import errors
-from bonsai.errors import BonsaiError, Note, UsageError
+from bonsai.chains.prompts import load_variants
+from bonsai.engines.echo import EchoEngine
+from bonsai.errors import BonsaiError, EngineError, Note, UsageError
+from bonsai.runs.limits import number
+from bonsai.runs.question_lists import pasted
 from bonsai.runs.run import loads
-from bonsai.settings import ROOT
-from bonsai.ui.locales.translate import JAPANESE, SENTENCES, translate_error
+from bonsai.settings import ROOT, Settings
+from bonsai.ui.locales.translate import I18N, JAPANESE, SENTENCES, translatable_error, translate_error
+from bonsai.ui.page import build
 
 # Where visitors meet errors; those of settings, models and commands are told to who starts the program.
 MET = ("chains", "measures", "reports", "runs", "ui", "engines/base", "engines/deferred.py")
@@ -74,6 +79,39 @@ def test_names_numbers_and_reasons_are_told_in_japanese_too() -> None:
         "run.json は保存された実行ではありません。このファイル にキー 'chains' がありません。"
     )
     assert translate_error("en", named) == "run.json is not a saved run. The key 'chains' is missing in the file."
+
+
+def test_no_english_is_left_inside_a_sentence() -> None:
+    with pytest.raises(UsageError) as caught:
+        pasted("# mine\n---", 3)
+    assert translate_error("ja", caught.value) == (
+        "一覧 に質問がありません。一行に一つずつ書くか、質問のあるファイルを選んでください。"
+        " 質問のない行は読みませんでした（2 行目）。 # で始まる行は読みませんでした（1 行目）。"
+    )
+    assert str(caught.value).startswith("The list has no questions.")
+    with pytest.raises(UsageError) as caught:
+        pasted("a,b,c\nWhy?,When?,Who?\nHow?,Where?,What?".replace(",", "\t"), 1)
+    assert "The list" not in translate_error("ja", caught.value)
+    with pytest.raises(UsageError) as caught:
+        number("seed", None, 1)
+    assert (translate_error("ja", caught.value), str(caught.value)) == (
+        "seed が 空 です。数でなければなりません。",
+        "seed is empty; it must be a number.",
+    )
+
+
+def test_why_there_is_nothing_to_compare_with_stands_on_the_page_in_both_languages() -> None:
+    why = EngineError(
+        "The model without its adapter does not fit beside it: it takes {needed:.1f} GB more, and {free:.1f} GB are "
+        "free. Compare them in two runs.",
+        needed=3.0,
+        free=1.5,
+    )
+    page = build(EchoEngine(), Settings(), load_variants(Settings().prompts), [], base_engine_error=why)
+    assert translatable_error(why) in {str(one["props"].get("value"))[23:-4] for one in page.config["components"]}
+    told = {language: sentences[str(why)] for language, sentences in I18N.translations.items()}
+    assert told == {"en": str(why), "ja": translate_error("ja", why)} and "3.0 GB 必要" in told["ja"]
+    assert translatable_error(UsageError("<{name}>", name="a}")) == "&lt;a}&gt;"
 
 
 def test_a_sentence_without_values_is_shown_as_it_is() -> None:

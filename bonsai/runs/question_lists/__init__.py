@@ -1,11 +1,12 @@
 """Lists of questions: pasted lines, or a CSV, Excel, JSON or TXT file; what is passed over in them is told by line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bonsai.chains.questions import clean_question
-from bonsai.errors import Note, QuestionError
+from bonsai.errors import Note, QuestionError, UsageError, together
 from bonsai.runs.question_lists.finding import Found, of_json, of_sheet, of_text, sheet_in
 from bonsai.runs.question_lists.passed_over import COMMENT, ERROR, RULE, PassedOver, is_blank
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
@@ -48,7 +49,8 @@ def columns(file: Path) -> tuple[str, ...]:
 
 def pasted(text: str, most: int) -> QuestionList:
     """Return the questions in a text, one a line; raise QuestionError if there are none or more than `most`."""
-    return _chosen(of_text(_PASTED, text, ""), _PASTED, most)
+    with _told_as_the_list():
+        return _chosen(of_text(_PASTED, text, ""), _PASTED, most)
 
 
 def asked(texts: Iterable[str], most: int) -> tuple[str, ...]:
@@ -57,7 +59,17 @@ def asked(texts: Iterable[str], most: int) -> tuple[str, ...]:
     Blank ones are left out. Raises QuestionError if there are none or more than `most`.
     """
     lines = [(number, " ".join(text.split())) for number, text in enumerate(texts, start=1)]
-    return _chosen(Found(lines, literal=True), _PASTED, most).questions
+    with _told_as_the_list():
+        return _chosen(Found(lines, literal=True), _PASTED, most).questions
+
+
+@contextmanager
+def _told_as_the_list() -> Iterator[None]:
+    """Have what is wrong with a list say its name in the reader's language."""
+    try:
+        yield
+    except UsageError as error:
+        raise error.with_values(file=Note(_PASTED)) from error
 
 
 def _chosen(found: Found, file: Path | str, most: int) -> QuestionList:
@@ -81,7 +93,7 @@ def _chosen(found: Found, file: Path | str, most: int) -> QuestionList:
         raise QuestionError(
             "{file} has no questions. Write one a line, or give a file that has some.{why}",
             file=file,
-            why="".join(f" {note}" for note in told),
+            why=together(told),
         )
     if len(questions) > most:
         raise QuestionError(

@@ -16,7 +16,7 @@ from bonsai.runs.limits import MAX_REPEATS
 from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import translatable, translate, translate_error
+from bonsai.ui.locales.translate import translatable, translatable_error, translate, translate_error
 from bonsai.ui.views.controls.desk import buttons, conclude_button
 from bonsai.ui.views.controls.options import chain_options, sampling_options
 
@@ -174,7 +174,7 @@ def _upload(context: PageContext) -> Upload:
 def _adapters(context: PageContext) -> gr.CheckboxGroup | None:
     if context.base_engine is None:
         if context.base_engine_error:
-            gr.HTML(f'<p class="bonsai-note">{escape(str(context.base_engine_error))}</p>')
+            gr.HTML(f'<p class="bonsai-note">{translatable_error(context.base_engine_error)}</p>')
         return None
     return gr.CheckboxGroup(
         [(translatable("with the adapter"), True), (translatable("without it"), False)],

@@ -32,18 +32,28 @@ I18N = gr.I18n(
 )
 
 
-_MARKS = frozenset(str(I18N(sentence)) for sentence in I18N.translations["ja"])
-
-
 def translatable(text: str) -> str:
     """Return a mark that the browser replaces by `text` in the visitor's language; one of these to a string."""
     return str(I18N(text)) if text in I18N.translations["ja"] else text
 
 
+def translatable_error(message: Note | BonsaiError) -> str:
+    """Return a mark that the browser replaces by a note or an error in the visitor's language, as HTML."""
+    sentence = escape(str(message))
+    if "}" in sentence:
+        # A mark ends there.
+        return sentence
+    I18N.translations["en"][sentence] = sentence
+    I18N.translations["ja"][sentence] = escape(translate_error(Language.JA, message))
+    return translatable(sentence)
+
+
 def as_html(sentence: str) -> str:
     """Return a sentence as HTML that shows it letter by letter; a mark of `translatable` stays one."""
     # A mark that came with somebody's text would put its key into the page, as HTML: its quotes are escaped too.
-    return sentence if sentence in _MARKS else escape(sentence)
+    if sentence.startswith("__i18n__") and sentence in map(str, map(I18N, I18N.translations["ja"])):
+        return sentence
+    return escape(sentence)
 
 
 def short_name(name: str) -> str:
