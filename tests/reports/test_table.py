@@ -226,7 +226,7 @@ def test_a_branch_by_another_model_says_so_in_its_rows() -> None:
 def test_json_is_lossless(question: str, answer: str, share: float, flags: list[str]) -> None:
     effects = {Control.WITHOUT: "", Control.SHUFFLED: question}
     test = reasoning_effect([answer, question], effects, {Control.WITHOUT: [answer], Control.SHUFFLED: [question]})
-    repeating = Candidate(question, Verdict.REPEATS, 3, repeats=12)
+    repeating = Candidate(question, Verdict.REPEATS, 3, repeats=1)
     candidates = (Candidate(question, Verdict.ACCEPTED, 1, share, share, 1), repeating)
     written = Step(1, question, "", answer=answer, new_content=share, flags=tuple(flags), candidates=candidates)
     run = run_of(replace(written, reasoning_state="present", reasoning_tries=2, reasoning_test=test))

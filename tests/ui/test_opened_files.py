@@ -1,5 +1,6 @@
 """Runs that visitors open: whatever stands in such a file, the page shows it as text or says what is wrong with it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 import pytest
 
 from bonsai.chains.advance import advance
+from bonsai.chains.chain import Chain
+from bonsai.chains.guard import Candidate
+from bonsai.chains.outcomes import Verdict
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
+from bonsai.runs.json_values import as_json
 from bonsai.runs.run import Run, dumps
 from bonsai.settings import Settings
 from bonsai.ui.grid_tab.run_state import GridRunState
@@ -21,6 +26,7 @@ from bonsai.ui.page import build
 from bonsai.ui.views import status
 
 SETTINGS = Settings(engine="echo", max_steps=6, max_questions=2)
+LOST = Candidate("Why?", Verdict.DUPLICATE, 0, same_as=2)
 VARIANTS = load_variants(SETTINGS.prompts)
 # What Gradio replaces by its key, which JSON hides from an escape of tags alone.
 MARK = r'__i18n__{"__type__": "translation_metadata", "key": "\u003cimg src=x onerror=alert(1)\u003e"}'
@@ -117,3 +123,51 @@ def test_the_journal_of_an_opened_or_judged_run_is_deleted_after_its_time(
     judged = VerdictEvents(tab).mark(None, '{"1.1": ["good", ""]}', shared)[tab.run_state]  # type: ignore[arg-type]
     assert judged.journal.file != opened.journal.file
     assert str(judged.journal.file) in tab.results.note.temp_files
+
+
+def edited(chain: Chain, **changes: Any) -> Chain:
+    """Return a chain with another last step."""
+    return replace(chain, steps=(*chain.steps[:-1], replace(chain.steps[-1], **changes)))
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda chain: edited(chain, number=0), "The steps of chain 1 are not numbered from 1 on."),
+        (lambda chain: edited(chain, number=999), "The steps of chain 1 are not numbered from 1 on."),
+        (lambda chain: edited(chain, repeats=-1), "names a chain, step or candidate that is not there"),
+        (
+            lambda chain: edited(chain, candidates=(Candidate("?", Verdict.DUPLICATE, 0, same_as=2),)),
+            "that is not there",
+        ),
+        (lambda chain: replace(chain, parent=1, shared=1), "names a chain, step or candidate that is not there"),
+        (lambda chain: replace(chain, shared=1), "names a chain, step or candidate that is not there"),
+        (lambda chain: replace(chain, steps=()), "There is a chain without steps."),
+    ],
+)
+def test_a_file_that_names_what_is_not_there_is_refused(
+    tabs: dict[str, Any], tmp_path: Path, edit: Callable[[Chain], Chain], sentence: str
+) -> None:
+    run = written(tabs["qtq"])
+    data = json.loads(dumps(run)) | {"chains": [as_json(edit(run.chains[0]))]}
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    shown = tabs["qtq"].open(str(file), None)
+    assert list(shown) == [tabs["qtq"].status] and sentence in shown[tabs["qtq"].status]
+    assert "run.json is not a saved run." in shown[tabs["qtq"].status]
+
+
+def test_a_direction_with_braces_is_shown_as_it_is(tabs: dict[str, Any], saved: Callable[[Run], str]) -> None:
+    run = written(tabs["qtq"])
+    (chain,) = run.chains
+    moved = replace(chain, steps=(replace(chain.steps[0], move="{0}"), *chain.steps[1:]))
+    tab = tabs["qtq"]
+    assert "{0}" in tab.open(saved(run.with_chains((moved,))), None)[tab.results.picture.tree]
+
+
+def test_what_nobody_expected_of_a_file_is_told_too(
+    tabs: dict[str, Any], saved: Callable[[Run], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = tabs["qtq"]
+    monkeypatch.setattr(type(tab), "rows", lambda *_: 1 / 0)
+    assert status.FAILED in tab.open(saved(written(tab)), None)[tab.status]

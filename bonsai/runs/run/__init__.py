@@ -17,6 +17,7 @@ from bonsai.measures.similarity import WORDS
 from bonsai.runs.json_values import as_json, from_json, parse
 from bonsai.runs.plan import Plan, infer_plan
 from bonsai.runs.run.answering import Answering, RunNote
+from bonsai.runs.run.consistency import check_consistent
 from bonsai.runs.run.verdicts import StepVerdict, by_step, merged
 from bonsai.runs.tables.encodings import DamagedTextError, decode
 
@@ -211,8 +212,7 @@ def loads(text: str, source: str = "This file") -> Run:
     try:
         # What else is in the file is told in it, and not read again.
         run = from_json(Run, {item.name: data[item.name] for item in fields(Run) if item.name in data})
-        if not all(chain.steps for chain in run.chains):
-            raise RunFileError("There is a chain without steps.")
+        check_consistent(run.chains)
         run = replace(run, verdicts=()).with_verdicts(run.verdicts)
     except BonsaiError as error:
         raise RunFileError("{file} is not a saved run. {reason}", file=source, reason=error) from error

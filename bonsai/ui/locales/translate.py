@@ -74,7 +74,9 @@ def report_language(language: str) -> Language:
 
 def translate(language: str, sentence: str, *values: object, **named: object) -> str:
     """Return the sentence in a visitor's language, with the values in its places."""
-    return (JAPANESE.get(sentence, sentence) if language == "ja" else sentence).format(*values, **named)
+    told = JAPANESE.get(sentence, sentence) if language == "ja" else sentence
+    # What comes from a file may have braces of its own.
+    return told.format(*values, **named) if values or named else told
 
 
 def translate_error(language: str, message: Note | BonsaiError) -> str:

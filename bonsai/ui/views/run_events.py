@@ -13,7 +13,7 @@ from bonsai.errors import BonsaiError, UsageError
 from bonsai.reports.formats import Language
 from bonsai.runs.run import Run
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import language_of, translatable, translate, translate_error
+from bonsai.ui.locales.translate import language_of, translatable, translate
 from bonsai.ui.views import status
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.table import picked
@@ -217,10 +217,10 @@ class RunEvents(ABC, Generic[Shown]):
             if not file:
                 raise UsageError(NO_FILE)
             state = self.opened(path)
-        except BonsaiError as error:
-            told = translate_error(language, error.with_values(file=path.name))
-            return {self.status: status.line(told, "bad")}
-        return self.anew(self.end(state, language, status.line(self.is_open(state, language))))
+            return self.anew(self.end(state, language, status.line(self.is_open(state, language))))
+        except Exception as error:
+            named = error.with_values(file=path.name) if isinstance(error, BonsaiError) else error
+            return {self.status: status.failure(named, language)}
 
     def restore(self, token: str, language: str) -> Values:
         """Return the values that show the run of a token, or the example as it is told in the visitor's language."""
