@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import gradio as gr
 import pytest
 
 from bonsai.chains.advance import advance
@@ -14,8 +15,10 @@ from bonsai.chains.prompts import load_variants
 from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
+from bonsai.runs.journal.progress import Progress
 from bonsai.runs.run import Run
 from bonsai.settings import Settings
+from bonsai.ui.views import conversation
 from bonsai.ui.views.picture.drawing import draw_tree, wrapped
 from bonsai.ui.views.picture.tree import MAX_NODES, lines, tree
 
@@ -60,7 +63,7 @@ def test_a_branch_leaves_the_step_that_it_follows_and_shared_steps_are_drawn_onc
     assert nodes["1.1"].text == f"1. {QUESTION}"
     assert nodes["2.3"].text.startswith("2.3 Who gains")
     assert arrows(branched) == [("1.1", "1.2"), ("1.2", "1.3"), ("1.2", "2.3"), ("2.3", "2.4")]
-    assert draw_tree(tree(branched)).count('class="next"') == 4
+    assert draw_tree(tree(branched), "Questions").count('class="next"') == 4
 
 
 def test_a_branch_of_a_branch_finds_the_chain_that_wrote_the_shared_step(branched: Run) -> None:
@@ -88,7 +91,7 @@ def test_what_repeats_has_an_arrow_back_to_what_it_repeats() -> None:
     assert (second.more_rejected, second.rejected_repeat) == (1, ("1.1",))
     assert [node.repeats for node in nodes] == ["", "", "1.2", "1.2"]
     assert [node.flagged for node in (first, second, third, fourth)] == [False, False, True, True]
-    drawing = draw_tree(nodes)
+    drawing = draw_tree(nodes, "Questions")
     assert drawing.count('class="repeats"') == 3
     assert "✗ b question? ✗ c question? +1" in texts(drawing)[2]
 
@@ -99,7 +102,8 @@ def test_what_repeats_has_an_arrow_back_to_what_it_repeats() -> None:
 def test_a_question_stays_text(question: str) -> None:
     plain = " ".join("".join(char if char.isprintable() else " " for char in question).split())
     run = written(Step(1, question, ""))
-    assert texts(draw_tree(tree(run)).replace("\x00", ""))[0].replace(" ", "") == f"1.{plain}".replace(" ", "")
+    drawn = texts(draw_tree(tree(run), "Questions").replace("\x00", ""))
+    assert drawn[0].replace(" ", "") == f"1.{plain}".replace(" ", "")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,7 @@ def test_lines_are_as_long_as_fits(text: str, expected: list[str]) -> None:
 
 
 def test_nodes_do_not_lie_on_each_other(branched: Run) -> None:
-    drawing = draw_tree(tree(branched))
+    drawing = draw_tree(tree(branched), "Questions")
     found = re.findall(r'x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', drawing)
     boxes = [tuple(map(int, box)) for box in found]
     assert len(boxes) >= 5
@@ -135,7 +139,7 @@ def test_of_too_many_steps_there_is_no_picture() -> None:
 
 def test_without_a_finished_step_there_is_no_picture() -> None:
     begun = run_of(new_chain(QUESTION, "qtq", VARIANT))
-    assert draw_tree(tree(begun)) == ""
+    assert draw_tree(tree(begun), "Questions") == ""
     assert lines(begun.chains[0], "new_content") == []
 
 
@@ -143,3 +147,19 @@ def test_lines_hold_what_was_measured_and_those_of_a_branch_are_whole(branched: 
     _, second = branched.chains
     assert lines(second, "new_content") == [(step.number, step.new_content) for step in second.steps]
     assert lines(second, "similarity") == [(step.number, step.similarity) for step in second.steps[1:]]
+
+
+def test_each_question_can_be_reached_by_keys_and_has_a_name(branched: Run) -> None:
+    drawn = ElementTree.fromstring(draw_tree(tree(branched), "Questions & more"))
+    assert drawn.get("aria-label") == "Questions & more" and drawn.get("role") != "img", "an image hides what is in it"
+    nodes = {one.get("data-step"): one for one in drawn.iter("g") if one.get("data-step")}
+    assert list(nodes) == [node.key for node in tree(branched)]
+    for node in tree(branched):
+        assert (nodes[node.key].get("tabindex"), nodes[node.key].get("aria-label")) == ("0", node.text)
+
+
+def test_how_far_a_run_is_has_a_name_for_a_screen_reader() -> None:
+    with gr.Blocks():
+        panel = conversation.draw("", filters=False)
+    now = Progress(new_chain(QUESTION, "qtq", VARIANT), 3, 0, 9, 0.4, 1.0, None, False)
+    assert 'role="progressbar" aria-label="連鎖 3 / 9" aria-valuenow="40"' in panel.watch(now, "ja")[panel.head]

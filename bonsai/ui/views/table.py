@@ -6,15 +6,18 @@ from typing import Any
 
 import gradio as gr
 
-# Tells of a click, or of Enter, in what belongs to a step: an event with its key.
+# Tells of a click, or of Enter or Space, in what belongs to a step: an event with its key.
 PICKS_STEP = """
 element.addEventListener('click', (event) => {
   const found = event.target.closest('[data-step]');
   if (found && !getSelection().toString()) trigger('select', {step: found.dataset.step});
 });
 element.addEventListener('keydown', (event) => {
-  const found = event.key === 'Enter' && event.target.closest('[data-step]');
-  if (found) trigger('select', {step: found.dataset.step});
+  // A button makes a click of a key by itself.
+  const found = [' ', 'Enter'].includes(event.key) && event.target.closest('[data-step]:not(button)');
+  if (!found) return;
+  event.preventDefault();
+  trigger('select', {step: found.dataset.step});
 });
 """
 

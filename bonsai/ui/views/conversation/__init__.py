@@ -63,7 +63,8 @@ class Conversation:
         chain = now.chain
         place = translate(language, "Chain {}, step {} of {}", chain.number, chain.steps[-1].number, chain.length)
         head = _head(place, now.seconds, language)
-        bar = f'<div class="bar" role="progressbar" aria-valuenow="{100 * now.share:.0f}">'
+        name = escape(translate(language, "{} of {} chains", f"{now.finished:,}", f"{now.chains:,}"))
+        bar = f'<div class="bar" role="progressbar" aria-label="{name}" aria-valuenow="{100 * now.share:.0f}">'
         return {
             self.head: f'{head}{bar}<i style="width: {now.share:.1%}"></i></div>',
             self.step: _written(chain, language),

@@ -53,7 +53,9 @@ def _tree(run: Run | None, language: str) -> str:
         return ""
     nodes = [replace(node, move=translate(language, node.move)) for node in tree(run)]
     too_many = not nodes and any(step.finished for chain in run.chains for step in chain.steps)
-    return f'<p class="bonsai-note">{translate(language, _TOO_MANY)}</p>' if too_many else draw_tree(nodes)
+    if too_many:
+        return f'<p class="bonsai-note">{translate(language, _TOO_MANY)}</p>'
+    return draw_tree(nodes, translate(language, "The questions of the run"))
 
 
 def _lines(run: Run | None, language: str) -> str:

@@ -37,8 +37,8 @@ class _Box:
         return self.y + self.height
 
 
-def draw_tree(nodes: Sequence[Node]) -> str:
-    """Return the tree as SVG of its natural size; "" for no nodes. All texts stay texts."""
+def draw_tree(nodes: Sequence[Node], title: str) -> str:
+    """Return the tree as SVG of its natural size, named by a title; "" for no nodes. All texts stay texts."""
     if not nodes:
         return ""
     boxes = {box.node.key: box for box in _placed(nodes)}
@@ -48,7 +48,9 @@ def draw_tree(nodes: Sequence[Node]) -> str:
     height = max(max(box.bottom, box.y + _rejected_height(box.node)) for box in boxes.values())
     margin = _MARGIN if any(node.rejected for node in nodes) else _NO_MARGIN
     size = f'width="{width + margin}" height="{height + 4}"'
-    return f'<svg class="tree" {size} role="img">{"".join(arrows)}{"".join(drawn)}</svg>'
+    # No image to a screen reader: its questions can be chosen.
+    name = f'role="group" aria-label="{escape(title)}"'
+    return f'<svg class="tree" {size} {name}>{"".join(arrows)}{"".join(drawn)}</svg>'
 
 
 def wrapped(text: str, letters: int, longest: int = _MAX_LENGTH) -> list[str]:
@@ -100,7 +102,9 @@ def _drawn(box: _Box) -> str:
     kind = "node flagged" if box.node.flagged else "node"
     frame = f'<rect x="{box.x}" y="{box.y}" width="{_WIDTH}" height="{box.height}" rx="8"/>'
     text = _text(box.lines, box.x + _PADDING, box.y + _PADDING + 13, _LINE)
-    return f'<g class="{kind}" data-step="{box.node.key}"><title>{escape(box.node.text)}</title>{frame}{text}</g>'
+    name = escape(box.node.text)
+    picks = f'data-step="{box.node.key}" tabindex="0" role="button" aria-label="{name}"'
+    return f'<g class="{kind}" {picks}><title>{name}</title>{frame}{text}</g>'
 
 
 def _rejected(box: _Box) -> str:
