@@ -37,10 +37,13 @@ from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
 from bonsai.ui import context
 from bonsai.ui.locales import translate
 from bonsai.ui.method_tab.events import RunState
+from bonsai.ui.method_tab.step_events import StepEvents
 from bonsai.ui.page import build, load_examples
 from bonsai.ui.serving import serve
 from bonsai.ui.views import status, step_details
+from bonsai.ui.work import gpu
 from bonsai.ui.work.gpu import GpuRunner
+from bonsai.ui.work.lease import work_of_test
 from bonsai.ui.work.streaming import reasoning_test, snapshots
 
 QUESTION = "Why did productivity stop growing?"
@@ -86,6 +89,18 @@ def test_a_conclusion_that_failed_is_told_as_one_whichever_chain_lacks_it() -> N
     shown = tab.end(RunState(run.with_chains((failed, written)), concludes=True), "en")
     assert "The conclusion could not be written: The server is gone." in shown[tab.status]
     assert 'class="bonsai-status bad"' in shown[tab.status]
+
+
+def test_the_gpu_seconds_of_a_test_are_told_and_not_those_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    tab = the_qtq_tab()
+    run = tab.context.begin("qtq", QUESTION, steps=1)
+    *_, chains = advance(EchoEngine(), run.chains, run.sampling)
+    run = run.with_chains(chains)
+    monkeypatch.setattr(gpu, "is_leased", lambda: True)
+    asked = StepEvents(tab, tab.steps)._asked_to_test({tab.run_state: RunState(run), tab.steps.choice: "1.1"})
+    runner = tab.context.runner
+    needed = runner.pace.seconds(work_of_test(runner.engine, run.chains[0], 1, run.sampling))
+    assert tab.seconds_needed(asked) == needed > tab.seconds_needed(RunState(run))
 
 
 @pytest.mark.parametrize("concludes", [False, True])

@@ -42,6 +42,8 @@ class RunState:
     """Where its files are; None for an example, which all visitors share."""
     concludes: bool = False
     """Whether only conclusions are written."""
+    test_seconds: int = 0
+    """The GPU seconds that the test of a Reasoning asks for, if that is what begins."""
 
     @property
     def over(self) -> bool:
@@ -83,7 +85,8 @@ class MethodTab(RunEvents[RunState]):
 
     def seconds_needed(self, state: RunState) -> int:
         """Return the GPU seconds that the run asks for; 0 where none is leased."""
-        return self.context.runner.seconds_needed(tuple(state.run.chains), state.run.sampling)
+        needed = self.context.runner.seconds_needed
+        return state.test_seconds or needed(tuple(state.run.chains), state.run.sampling)
 
     def begun(self, state: RunState, language: str) -> Values:
         """Return the values that show the run while it waits for its place."""

@@ -96,11 +96,12 @@ class StepEvents:
 
     def _asked_to_test(self, values: Values) -> RunState:
         run_state: RunState = values[self.sheet.run_state]
-        _, step = _found(run_state, values[self.steps.choice])
+        chain, step = _found(run_state, values[self.steps.choice])
         self.sheet.context.check_same(run_state.run)
         if not can_be_tested(step):
             raise UsageError("This step has no Reasoning with an answer, so there is nothing to test.")
-        return RunState(run_state.run, folder=visitor_files.new_folder())
+        seconds = self.sheet.context.runner.seconds_for_test(chain, step.number, run_state.run.sampling)
+        return RunState(run_state.run, folder=visitor_files.new_folder(), test_seconds=seconds)
 
     def _connect_branching(self, branching: Branching) -> list[Any]:
         sheet, steps = self.sheet, self.steps

@@ -52,6 +52,10 @@ class GpuRunner:
         """
         return self.pace.seconds(work_of(self.engine, chains, sampling)) if is_leased() else 0
 
+    def seconds_for_test(self, chain: Chain, step_number: int, sampling: SamplingParams) -> int:
+        """Return the GPU seconds that the test of a step's Reasoning asks for; 0 where none is leased."""
+        return self.pace.seconds(work_of_test(self.engine, chain, step_number, sampling)) if is_leased() else 0
+
     def grow_each(self, chains: Sequence[Chain], sampling: SamplingParams) -> Generator[tuple[int, Chain], None, None]:
         """Yield (place, chain) each time that a chain has grown, until all are finished; see `advance_each`.
 
@@ -76,7 +80,7 @@ class GpuRunner:
 
         Raises, here and with its message, what went wrong there.
         """
-        seconds = self.pace.seconds(work_of_test(self.engine, chain, step_number, sampling))
+        seconds = self.seconds_for_test(chain, step_number, sampling)
         yield from self._on_gpu(seconds, _test_reasoning, chain, step_number, sampling)
 
     def _on_gpu(self, seconds: int, work: Work, *arguments: object) -> Generator[Any, None, None]:
