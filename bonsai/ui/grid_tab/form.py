@@ -19,10 +19,10 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translatable_error, translate, translate_error
 from bonsai.ui.views.controls.desk import buttons, conclude_button
 from bonsai.ui.views.controls.options import chain_options, sampling_options
+from bonsai.ui.work.event_settings import Values
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
 COMPARED = "compare"
-Values = dict[Any, Any]
 
 
 @dataclass(frozen=True)
