@@ -3,7 +3,7 @@
 Nothing heavy is imported here, so that the command line can tell the defaults at once.
 """
 
-import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ DEFAULT_STEPS, DEFAULT_CANDIDATES = 3, 3
 DEFAULT_SAMPLING = SamplingParams(seed=1, repetition_penalty=1.1)
 """The penalty keeps a small model from circles: answers that say one thing three times, or only their Reasoning."""
 MAX_CANDIDATES, MAX_REPEATS = 8, 20
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ NO_LIMITS = Limits()
 
 def number(name: str, value: Any, like: float) -> Any:
     """Return a value from outside as the kind of number that `like` is; raise UsageError if it is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
         shown = Note("empty") if value is None else repr(value)
         raise UsageError("{name} is {value}; it must be a number.", name=name, value=shown)
     found = type(like)(value)

@@ -18,7 +18,7 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import Settings
 
-SETTINGS = Settings(max_steps=6, max_new_tokens=200)
+SETTINGS = Settings(max_steps=6, max_new_tokens=200, max_questions=30)
 QUESTION = "Why did productivity stop growing?"
 ROWS = [
     {"chain": "x", "question": "Why do birds migrate?", "note": 1},
@@ -287,6 +287,12 @@ def test_every_chain_that_lacks_a_conclusion_is_concluded_and_no_other_grows(cli
         client.predict(data_of(concluded), 0, api_name="/conclude")
 
 
+def test_no_more_chains_are_concluded_than_a_visitor_may_ask_for(client: Client, run: Run) -> None:
+    many = run.with_chains([replace(run.chains[0], number=number) for number in range(1, SETTINGS.max_questions + 2)])
+    with pytest.raises(AppError, match="chains of the run is .*; it must be at most"):
+        client.predict(data_of(many), 0, api_name="/conclude")
+
+
 def test_what_a_run_did_not_ask_can_be_asked_next(client: Client, run: Run) -> None:
     first, *_ = client.predict(data_of(run), api_name="/question_bank")
     place = {name: first[name] for name in ("chain", "step", "candidate")}
@@ -323,7 +329,7 @@ def test_variants_are_compared_and_a_list_is_asked(client: Client) -> None:
         ("/compare", [QUESTION, ["assistant"]], {"method": "magic"}, "no method 'magic'"),
         ("/batch", [["Why?", 7]], {}, "questions must be a list of texts"),
         ("/batch", [[]], {}, "The list has no questions"),
-        ("/batch", [[f"Why {n}?" for n in range(10_001)]], {}, "has 10,001 questions; at most 10,000"),
+        ("/batch", [[f"Why {n}?" for n in range(31)]], {}, "has 31 questions; at most 30"),
         ("/batch", [["Why?"]], {"steps": 7}, "steps is 7; it must be between 1 and 6"),
     ],
 )
@@ -368,6 +374,7 @@ def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> Non
         ("/batch", {"questions": [QUESTION], "prompts": "assistant"}, "prompts must be a list of texts"),
         ("/branch", {"run": "a text"}, "run must be an object"),
         ("/qtq", {"question": QUESTION, "steps": "3"}, "steps is '3'; it must be a number"),
+        ("/qtq", {"question": QUESTION, "temperature": 10**400}, "temperature is 1000+; it must be a number"),
         ("/qtq", {"question": QUESTION, "seed": True}, "seed is True; it must be a number"),
     ],
 )

@@ -130,6 +130,7 @@ async def conclude(context: PageContext, asked: Conclude) -> Json:
     Returns the whole run; the conclusion of each such chain holds text and open_question, or error if it failed.
     """
     run = _concluding(_saved(context, asked.run), number("chain", asked.chain, 1))
+    context.check_same(run)
     concluding = tuple(chain for chain in run.chains if chain.concluding)
     async with aclosing(snapshots(context.runner, concluding, run.sampling)) as growing:
         async for now in growing:
