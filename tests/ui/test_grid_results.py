@@ -15,6 +15,7 @@ from bonsai.ui.grid_tab.results import GridResults
 from bonsai.ui.page import build
 from bonsai.ui.views import conversation
 from tests.runs.journals import counted_passes, finished_journal
+from tests.ui.tabs import tabs_of
 
 REDRAWS = 50
 
@@ -58,9 +59,7 @@ def test_fifty_redraws_leave_one_copy_of_the_files(compares: bool, tmp_path: Pat
 
 def test_what_is_passed_over_in_pasted_lines_is_told_when_they_are_run() -> None:
     settings = Settings(engine="echo")
-    demo = build(EchoEngine(), settings, load_variants(settings.prompts), [])
-    halts = [event.fn for event in demo.fns.values() if getattr(event.fn, "__name__", "") == "halt"]
-    tab = next(halt.__self__ for halt in halts if halt.__self__.key == "compare")  # type: ignore[attr-defined]
+    tab = tabs_of(build(EchoEngine(), settings, load_variants(settings.prompts), []))["compare"]
     form = tab.form
     values = {place: place.value for place in form.inputs} | {form.questions: "Why?\n# mine\nwhy?\n", tab.added: {}}
     told = tab.begun(tab._asked(values), "en")[form.passed_over]

@@ -24,6 +24,7 @@ from bonsai.ui.locales.translate import translatable
 from bonsai.ui.method_tab.events import RunState
 from bonsai.ui.page import build
 from bonsai.ui.views import status
+from tests.ui.tabs import tabs_of
 
 SETTINGS = Settings(engine="echo", max_steps=6, max_questions=2)
 LOST = Candidate("Why?", Verdict.DUPLICATE, 0, same_as=2)
@@ -35,9 +36,7 @@ MARK = r'__i18n__{"__type__": "translation_metadata", "key": "\u003cimg src=x on
 @pytest.fixture(scope="module")
 def tabs() -> dict[str, Any]:
     """The tabs of a page by their names."""
-    demo = build(EchoEngine(), SETTINGS, VARIANTS, [])
-    halts = [event.fn for event in demo.fns.values() if getattr(event.fn, "__name__", "") == "halt"]
-    return {halt.__self__.key: halt.__self__ for halt in halts}  # type: ignore[attr-defined]
+    return tabs_of(build(EchoEngine(), SETTINGS, VARIANTS, []))
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ from bonsai.ui.work import gpu
 from bonsai.ui.work.gpu import GpuRunner
 from bonsai.ui.work.lease import work_of_test
 from bonsai.ui.work.streaming import reasoning_test, snapshots
+from tests.ui.tabs import tabs_of
 
 QUESTION = "Why did productivity stop growing?"
 SETTINGS = Settings(engine="echo", max_steps=6, max_new_tokens=200)
@@ -75,9 +76,7 @@ def test_a_branch_stopped_at_once_leaves_the_chain_and_the_sentence_that_says_so
 
 def the_qtq_tab() -> Any:
     """Return the tab QtQ chain of a page, as it is used."""
-    demo = build(EchoEngine(), SETTINGS, VARIANTS, [])
-    halts = [event.fn for event in demo.fns.values() if getattr(event.fn, "__name__", "") == "halt"]
-    return next(halt.__self__ for halt in halts if halt.__self__.key == "qtq")  # type: ignore[attr-defined]
+    return tabs_of(build(EchoEngine(), SETTINGS, VARIANTS, []))["qtq"]
 
 
 def test_a_conclusion_that_failed_is_told_as_one_whichever_chain_lacks_it() -> None:

@@ -166,14 +166,11 @@ class GridTab(RunEvents[GridRunState]):
         journal = state.journal if state else None
         more = journal is not None and journal.finished < len(journal)
         values = {
-            form.run: gr.Button(interactive=not running),
             form.conclude: gr.Button(interactive=not running),
-            form.stop: gr.Button(interactive=running),
-            self.buttons.opened: gr.UploadButton(interactive=not running),
             form.go_on: gr.Button(interactive=more and not running),
             form.retry: gr.Button(interactive=bool(journal and journal.failures) and not running),
         }
-        return values | (cells.at_work() if cells and running else {})
+        return super().at_work(running) | values | (cells.at_work() if cells and running else {})
 
     def _shown(self, state: GridRunState, language: str) -> Values:
         token = {} if state.shared else {self.token: state.journal.file.parent.name}

@@ -169,12 +169,11 @@ class MethodTab(RunEvents[RunState]):
 
     def at_work(self, running: bool, state: RunState | None = None) -> Values:
         """Return the values of the buttons while work goes on, or when it has ended."""
-        begins = [self.form.run, *(self.steps.buttons if self.steps else [])]
+        begins = list(self.steps.buttons if self.steps else [])
         begins += [self.form.conclude] if self.form.conclude else []
         values: Values = {button: gr.Button(interactive=not running) for button in begins}
         values |= self.bank.at_work(running) if self.bank else {}
-        opened = gr.UploadButton(interactive=not running)
-        return values | {self.form.stop: gr.Button(interactive=running), self.buttons.opened: opened}
+        return super().at_work(running) | values
 
     def _asked(self, values: Values) -> RunState:
         fields = {name: values[field] for name, field in self.form.fields.items()}

@@ -126,9 +126,13 @@ class RunEvents(ABC, Generic[Shown]):
     def example_in(self, example: Run, language: str) -> Values:
         """Return the values that tell an example in a visitor's language, which is not that of the page."""
 
-    @abstractmethod
     def at_work(self, running: bool, state: Shown | None = None) -> Values:
         """Return the values of the buttons while work goes on, when nothing can be opened, or when it has ended."""
+        return {
+            self.buttons.run: gr.Button(interactive=not running),
+            self.buttons.stop: gr.Button(interactive=running),
+            self.buttons.opened: gr.UploadButton(interactive=not running),
+        }
 
     def start(
         self,
