@@ -218,13 +218,14 @@ def transformers_server(model_folder: Path, tmp_path_factory: pytest.TempPathFac
 def served() -> Served:
     """A way to open the page of an engine on a free port; the context gives its address."""
     # Gradio takes seconds to import, which tests without a page need not wait for.
+    from bonsai.ui.context import PageContext
     from bonsai.ui.page import build
     from bonsai.ui.serving import serve
 
     @contextmanager
     def served(engine: Engine, settings: Settings) -> Iterator[str]:
         starters = load_starters(ROOT / "examples" / "questions.csv")
-        demo = build(engine, settings, load_variants(settings.prompts), starters)
+        demo = build(PageContext(engine, settings, load_variants(settings.prompts), starters))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

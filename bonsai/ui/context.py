@@ -1,7 +1,7 @@
 """What the page needs: engine, measure, prompt variants, starters, examples and limits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -31,8 +31,8 @@ class PageContext:
     engine: Engine
     settings: Settings
     variants: Mapping[str, PromptVariant]
-    starters: Sequence[Starter]
-    examples: Mapping[str, Run]
+    starters: Sequence[Starter] = ()
+    examples: Mapping[str, Run] = field(default_factory=dict)
     """A saved run for each tab that has one."""
     measure: Measure = WORDS
     base_engine: Engine | None = None

@@ -1,32 +1,27 @@
 """The page: built by a function from what it has to offer, and opened with one set of launch arguments."""
 
 import sys
-from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import gradio as gr
 
 from bonsai.chains.formats import format_name
-from bonsai.chains.outcomes import Method
-from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
-from bonsai.chains.questions import Starter, load_starters
+from bonsai.chains.prompts import choose_variant, load_variants
+from bonsai.chains.questions import load_starters
 from bonsai.engines import open_base_engine, open_deferred_engine
 from bonsai.engines.base import Engine
 from bonsai.engines.deferred import DeferredEngine
-from bonsai.errors import BonsaiError, EngineError
+from bonsai.errors import EngineError
 from bonsai.measures.opening import open_deferred_measure, open_measure
-from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.run import Run, read_run
 from bonsai.settings import ROOT, SMOLLM2, Settings
 from bonsai.ui import api, tabs
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import short_name, translatable
-from bonsai.ui.serving import check_address, chosen_address, serve
-from bonsai.ui.work import session
+from bonsai.ui.serving import check_address, serve
 
 EXAMPLES = ROOT / "examples"
-EXAMPLE_TABS = (*Method, "compare", "batch")
 PROMISE = "Grow better questions: watch a small language model reason, answer and ask on, step by step."
 SMALL_MODEL = "answers here: a small model that runs on any machine. It reads English only, and can be wrong."
 NO_MODEL = "answers here: no language model, but a program that puts its sentences together by rules, for tests."
@@ -53,10 +48,12 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
         except EngineError as error:
             why_not = error
     # What was set wrong has been told by now.
-    check_address(*chosen_address(host, port))
+    host, port = check_address(host, port)
     # On ZeroGPU workers are forked, with all that is loaded by then.
     measure, late = (open_measure(settings, at_once=True), []) if settings.zero_gpu else open_deferred_measure(settings)
-    demo = build(engine, settings, variants, starters, load_examples(EXAMPLES), measure, base_engine, why_not)
+    examples = load_examples(EXAMPLES)
+    context = PageContext(engine, settings, variants, starters, examples, measure, base_engine, why_not)
+    demo = build(context)
     serve(demo, host, port)
     try:
         if isinstance(engine, DeferredEngine):
@@ -77,41 +74,19 @@ def run(settings: Settings, host: str | None = None, port: int | None = None) ->
 
 def load_examples(folder: Path) -> dict[str, Run]:
     """Return the saved run of each tab that `folder` has one for."""
-    return {tab: read_run(file) for tab in EXAMPLE_TABS if (file := folder / f"{tab}.json").is_file()}
+    return {tab: read_run(file) for tab in tabs.TABS if (file := folder / f"{tab}.json").is_file()}
 
 
-def build(
-    engine: Engine,
-    settings: Settings,
-    variants: Mapping[str, PromptVariant],
-    starters: Sequence[Starter],
-    examples: Mapping[str, Run] | None = None,
-    measure: Measure = WORDS,
-    base_engine: Engine | None = None,
-    base_engine_error: BonsaiError | None = None,
-) -> gr.Blocks:
-    """Return the page on which `engine` answers and `measure` compares questions.
-
-    `base_engine` is the same model without its adapter, to be compared with it; if there is none, `base_engine_error`
-    says why.
-    """
-    context = PageContext(engine, settings, variants, starters, examples or {}, measure, base_engine, base_engine_error)
-    choose_variant(variants, context.prompt)
+def build(context: PageContext) -> gr.Blocks:
+    """Return the page; raise PromptError if there is no such prompt variant as its settings choose."""
+    choose_variant(context.variants, context.prompt)
     demo: gr.Blocks
     with gr.Blocks(title="Bonsai", analytics_enabled=False, delete_cache=FILES_ARE_DELETED) as demo:
         _header(context)
-        with gr.Tabs():
-            kept: list[session.RestorableTab] = [
-                tabs.build_single(context),
-                tabs.build_two_step(context),
-                tabs.build_qtq(context),
-                tabs.build_compare(context),
-                tabs.build_batch(context),
-            ]
-            tabs.build_about(context)
-        session.connect(demo, kept)
+        tabs.draw(demo, context)
         api.publish(context)
-        demo.queue(default_concurrency_limit=engine.info.max_concurrent_runs, max_size=settings.queue_size)
+        runs = context.engine.info.max_concurrent_runs
+        demo.queue(default_concurrency_limit=runs, max_size=context.settings.queue_size)
     return demo
 
 

@@ -20,13 +20,12 @@ from bonsai.ui.locales.translate import I18N
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "sans-serif")
 
 
-def chosen_address(host: str | None, port: int | None) -> tuple[str, int]:
-    """Return the host and the port; what is not given is the platform's choice, and else 127.0.0.1 and 7860."""
-    return host or LOCALHOST_NAME, INITIAL_PORT_VALUE if port is None else port
+def check_address(host: str | None, port: int | None) -> tuple[str, int]:
+    """Return the host and the port; what is not given is the platform's choice, and else 127.0.0.1 and 7860.
 
-
-def check_address(host: str, port: int) -> None:
-    """Raise UsageError or BonsaiError, saying what to do, if no page can be opened at this host and port."""
+    Raises UsageError or BonsaiError, saying what to do, if no page can be opened there.
+    """
+    host, port = host or LOCALHOST_NAME, INITIAL_PORT_VALUE if port is None else port
     if not 1 <= port <= HIGHEST_PORT:
         raise UsageError(
             "{name} is {value}; it must be between {low} and {high}.",
@@ -45,6 +44,7 @@ def check_address(host: str, port: int) -> None:
             tried.bind(address)
     except (OSError, UnicodeError) as error:
         raise _unusable(host, port, error) from error
+    return host, port
 
 
 def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> str:
@@ -52,8 +52,7 @@ def serve(demo: gr.Blocks, host: str | None = None, port: int | None = None) -> 
 
     Raises UsageError or BonsaiError if it cannot be opened there.
     """
-    host, port = chosen_address(host, port)
-    check_address(host, port)
+    host, port = check_address(host, port)
     ask_this_machine_directly()
     try:
         # Gradio tells of its MCP server on stdout, which is for tables alone.

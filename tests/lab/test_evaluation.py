@@ -25,7 +25,7 @@ from bonsai.runs.requests import GridRequest
 from bonsai.runs.run.wins import Wins
 from bonsai.runs.tables.csv_files import read_csv
 from bonsai.settings import NO_ADAPTER, ROOT
-from bonsai.ui.views.adapter_changes import adapter_changes
+from bonsai.ui.tabs import adapter_changes
 
 VARIANTS = load_variants(ROOT / "prompts")
 ASKED = ("Why does bread go stale?", "How do candles burn?", "Why does wool shrink?", "What is a fair price?")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bonsai.ui.views.adapter_changes import adapter_changes
+from bonsai.ui.tabs import adapter_changes
 
 REPORT = """# The faults, measured
 

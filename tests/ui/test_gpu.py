@@ -298,6 +298,7 @@ def page(platform: Platform) -> dict[str, str]:
     """Return what visitors are told by pages whose engine works, refuses what it is asked, or breaks."""
     from gradio_client import Client
 
+    from bonsai.ui.context import PageContext
     from bonsai.ui.page import build
 
     platform.idle = False
@@ -305,7 +306,7 @@ def page(platform: Platform) -> dict[str, str]:
     refuses.info = replace(refuses.info, options=refuses.info.options - {"temperature"})
     clients, told = {}, {}
     for engine in (works, refuses, breaks):
-        page = build(engine, Settings(), {VARIANT.name: VARIANT}, [])
+        page = build(PageContext(engine, Settings(), {VARIANT.name: VARIANT}))
         _, address, _ = page.launch(prevent_thread_lock=True, quiet=True)
         clients[engine] = Client(address, verbose=False)
     for name, engine in {"works": works, "refuses": refuses, "breaks": breaks, "works again": works}.items():

@@ -9,6 +9,7 @@ from bonsai.chains.prompts import load_variants
 from bonsai.engines.echo import EchoEngine
 from bonsai.runs.journal import Journal
 from bonsai.settings import Settings
+from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab import results
 from bonsai.ui.grid_tab.cells import Layout
 from bonsai.ui.grid_tab.results import GridResults
@@ -59,7 +60,7 @@ def test_fifty_redraws_leave_one_copy_of_the_files(compares: bool, tmp_path: Pat
 
 def test_what_is_passed_over_in_pasted_lines_is_told_when_they_are_run() -> None:
     settings = Settings(engine="echo")
-    tab = tabs_of(build(EchoEngine(), settings, load_variants(settings.prompts), []))["compare"]
+    tab = tabs_of(build(PageContext(EchoEngine(), settings, load_variants(settings.prompts))))["compare"]
     form = tab.form
     values = {place: place.value for place in form.inputs} | {form.questions: "Why?\n# mine\nwhy?\n", tab.added: {}}
     told = tab.begun(tab._asked(values), "en")[form.passed_over]

@@ -18,6 +18,7 @@ from bonsai.errors import UsageError
 from bonsai.runs.json_values import as_json
 from bonsai.runs.run import Run, dumps
 from bonsai.settings import Settings
+from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab.run_state import GridRunState
 from bonsai.ui.grid_tab.verdicts.events import VerdictEvents
 from bonsai.ui.locales.translate import translatable
@@ -36,7 +37,7 @@ MARK = r'__i18n__{"__type__": "translation_metadata", "key": "\u003cimg src=x on
 @pytest.fixture(scope="module")
 def tabs() -> dict[str, Any]:
     """The tabs of a page by their names."""
-    return tabs_of(build(EchoEngine(), SETTINGS, VARIANTS, []))
+    return tabs_of(build(PageContext(EchoEngine(), SETTINGS, VARIANTS)))
 
 
 @pytest.fixture

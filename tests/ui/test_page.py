@@ -34,7 +34,7 @@ from bonsai.reports.exports import export
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
-from bonsai.ui import context
+from bonsai.ui.context import PageContext
 from bonsai.ui.locales import translate
 from bonsai.ui.method_tab.events import RunState
 from bonsai.ui.method_tab.step_events import StepEvents
@@ -60,7 +60,7 @@ def address(served: Any) -> Iterator[str]:
 
 def test_a_branch_stopped_at_once_leaves_the_chain_and_the_sentence_that_says_so() -> None:
     engine = EchoEngine()
-    demo = build(engine, SETTINGS, load_variants(SETTINGS.prompts), [])
+    demo = build(PageContext(engine, SETTINGS, load_variants(SETTINGS.prompts)))
     events = {number: event for number, event in demo.fns.items() if getattr(event.fn, "__name__", "") == "halt"}
     ((number, stop),) = (one for one in events.items() if one[1].fn.__self__.key == "qtq")
     tab = stop.fn.__self__
@@ -76,7 +76,7 @@ def test_a_branch_stopped_at_once_leaves_the_chain_and_the_sentence_that_says_so
 
 def the_qtq_tab() -> Any:
     """Return the tab QtQ chain of a page, as it is used."""
-    return tabs_of(build(EchoEngine(), SETTINGS, VARIANTS, []))["qtq"]
+    return tabs_of(build(PageContext(EchoEngine(), SETTINGS, VARIANTS)))["qtq"]
 
 
 def test_a_conclusion_that_failed_is_told_as_one_whichever_chain_lacks_it() -> None:
@@ -223,7 +223,7 @@ def test_two_visitors_at_once_each_get_their_own(address: str) -> None:
 def test_the_page_says_what_stands_in_for_the_model(info: dict[str, Any], said: str, not_said: str) -> None:
     engine = EchoEngine()
     engine.info = replace(engine.info, **info)
-    shown = json.dumps(build(engine, SETTINGS, VARIANTS, []).config["components"], default=str)
+    shown = json.dumps(build(PageContext(engine, SETTINGS, VARIANTS)).config["components"], default=str)
     assert said in shown
     assert not_said not in shown
 
@@ -310,7 +310,7 @@ def test_a_test_of_the_reasoning_ends_with_its_answers() -> None:
 
 
 def test_a_run_of_another_model_or_measure_is_not_branched() -> None:
-    here = context.PageContext(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    here = PageContext(EchoEngine(), SETTINGS, VARIANTS)
     run = here.begin("qtq", question=QUESTION)
     *_, chains = advance(EchoEngine(), run.chains, run.sampling)
     run = run.with_chains(chains)
@@ -327,7 +327,7 @@ def test_a_run_of_another_model_or_measure_is_not_branched() -> None:
 
 
 def test_a_branch_gets_a_number_of_its_own() -> None:
-    here = context.PageContext(EchoEngine(), SETTINGS, VARIANTS, (), {})
+    here = PageContext(EchoEngine(), SETTINGS, VARIANTS)
     run = here.begin("qtq", question=QUESTION, stop_without_progress=False)
     assert not run.chains[0].stop_without_progress
     *_, chains = advance(EchoEngine(), run.chains, run.sampling)
@@ -362,7 +362,7 @@ def test_what_nobody_expected_is_a_plain_sentence_and_another_page_works(
 def test_a_port_in_use_is_named(address: str, host: str | None) -> None:
     port = int(address.rstrip("/").rpartition(":")[2])
     with pytest.raises(BonsaiError, match=f"port {port}.* in use.*--port {port + 1}"):
-        serve(build(EchoEngine(), SETTINGS, VARIANTS, []), host, port)
+        serve(build(PageContext(EchoEngine(), SETTINGS, VARIANTS)), host, port)
 
 
 @pytest.mark.process

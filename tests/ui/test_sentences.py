@@ -15,6 +15,7 @@ from bonsai.runs.limits import number
 from bonsai.runs.question_lists import pasted
 from bonsai.runs.run import loads
 from bonsai.settings import ROOT, Settings
+from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, JAPANESE, SENTENCES, translatable_error, translate_error
 from bonsai.ui.page import build
 
@@ -107,7 +108,7 @@ def test_why_there_is_nothing_to_compare_with_stands_on_the_page_in_both_languag
         needed=3.0,
         free=1.5,
     )
-    page = build(EchoEngine(), Settings(), load_variants(Settings().prompts), [], base_engine_error=why)
+    page = build(PageContext(EchoEngine(), Settings(), load_variants(Settings().prompts), base_engine_error=why))
     assert translatable_error(why) in {str(one["props"].get("value"))[23:-4] for one in page.config["components"]}
     told = {language: sentences[str(why)] for language, sentences in I18N.translations.items()}
     assert told == {"en": str(why), "ja": translate_error("ja", why)} and "3.0 GB 必要" in told["ja"]

@@ -1,7 +1,7 @@
 """The form of a tab: question, starters, prompt variant, the method's own options, sampling, and three buttons."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import gradio as gr
@@ -11,9 +11,7 @@ from bonsai.chains.outcomes import Method
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable
 from bonsai.ui.views.controls.desk import buttons, conclude_button
-from bonsai.ui.views.controls.options import sampling_options
-
-DrawOptions = Callable[[PageContext], Mapping[str, Component]]
+from bonsai.ui.views.controls.options import chain_options, sampling_options
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,12 @@ def prompt_choice(context: PageContext) -> gr.Dropdown:
     return choice
 
 
-def draw(context: PageContext, method: str, draw_options: DrawOptions | None = None) -> Form:
-    """Return the form of a tab; `draw_options` draws the method's own options, which stand under the prompt variant."""
+def draw(context: PageContext, method: Method) -> Form:
+    """Return the form of the tab of a method; only QtQ has options of its own, and conclusions."""
     question = question_box(context)
     fields: dict[str, Component] = {"question": question, "prompt": prompt_choice(context)}
-    if draw_options:
+    if method == Method.QTQ:
         with gr.Row(elem_classes="bonsai-options"):
-            fields |= draw_options(context)
+            fields |= chain_options(context)
     fields |= sampling_options(context)
     return Form(question, fields, *buttons(), conclude_button() if method == Method.QTQ else None)

@@ -7,6 +7,7 @@ import gradio as gr
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.moves import Move
+from bonsai.chains.outcomes import Method
 from bonsai.chains.step import Step
 from bonsai.runs.limits import DEFAULT_SAMPLING, DEFAULT_STEPS
 from bonsai.runs.run import Run, step_key
@@ -110,7 +111,7 @@ class Steps:
         }
 
 
-def draw(context: PageContext, method: str, example: Run | None) -> Steps:
+def draw(context: PageContext, method: Method, example: Run | None) -> Steps:
     """Draw the section, folded."""
     with gr.Accordion(translatable("Look at a step"), open=False, elem_classes="bonsai-look") as section:
         choice = gr.Dropdown(
@@ -124,7 +125,7 @@ def draw(context: PageContext, method: str, example: Run | None) -> Steps:
         shown = gr.HTML(hint())
         test = gr.Button(translatable("Was the Reasoning used?"), size="sm", elem_classes="bonsai-test")
         proposed = gr.HTML()
-        branching = _branching(context) if method == "qtq" else None
+        branching = _branching(context) if method == Method.QTQ else None
     return Steps(section, choice, shown, test, proposed, branching, gr.State())
 
 

@@ -13,13 +13,13 @@ from bonsai.ui.views.controls.desk import desk
 from bonsai.ui.views.run_events import RunButtons
 
 
-def draw(context: PageContext, method: str, draw_options: form.DrawOptions | None = None) -> MethodTab:
-    """Draw the tab of a method, with the method's own options, and let it work; return it as it is used."""
+def draw(context: PageContext, method: Method) -> MethodTab:
+    """Draw the tab of a method and let it work; return it as it is used."""
     example = context.examples.get(method)
-    drawn, top = desk(lambda: form.draw(context, method, draw_options), example, filters=method == "qtq")
+    drawn, top = desk(lambda: form.draw(context, method), example, filters=method == Method.QTQ)
     shown = results.draw(method, example, top.conversation)
     bank = question_bank.draw(example) if method == Method.QTQ else None
-    looked_at = step_section.draw(context, method, example) if method != "single" else None
+    looked_at = step_section.draw(context, method, example) if method != Method.SINGLE else None
     run_state = gr.State(RunState(example, begun=True) if example else None)
     buttons = RunButtons(drawn.run, drawn.stop, drawn.clear, shown.downloads.opened)
     sheet = MethodTab(

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from bonsai.chains.outcomes import Method
 from bonsai.reports.exports import draw as draw_report
 from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format, Language
@@ -92,7 +93,7 @@ class Results:
         return values | (self.picture.show(None, "en") if self.picture else {})
 
 
-def draw(method: str, example: Run | None, conversation: Conversation) -> Results:
+def draw(method: Method, example: Run | None, conversation: Conversation) -> Results:
     """Return the results of a method; until the first run they show the example, if there is one."""
     widths = COLUMNS[method]
     report = page_report(example) if example else None
@@ -109,7 +110,7 @@ def draw(method: str, example: Run | None, conversation: Conversation) -> Result
                     sanitize_html=True,
                     elem_classes="bonsai-report",
                 )
-            drawn = picture.draw(example) if method == "qtq" else None
+            drawn = picture.draw(example) if method == Method.QTQ else None
         files = downloads.draw()
     return Results(widths, note, summary, table, shown, drawn, files, conversation)
 

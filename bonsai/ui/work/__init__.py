@@ -1,1 +1,1 @@
-"""What a click sets going: GPU, streaming, files, sessions."""
+"""What a click sets going: GPU, streaming, files."""
