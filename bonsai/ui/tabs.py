@@ -14,7 +14,7 @@ from bonsai.ui.grid_tab import tab as grid_tab
 from bonsai.ui.grid_tab.form import COMPARED
 from bonsai.ui.locales.translate import ABOUT, language_of, translatable
 from bonsai.ui.method_tab import tab as method_tab
-from bonsai.ui.views.run_events import RunEvents
+from bonsai.ui.views.run_tab import RunTab
 from bonsai.ui.work.event_settings import QUIET, Values
 
 TABS = {
@@ -42,7 +42,7 @@ _CHANGES = "\n## What the adapter changes\n"
 
 def draw(demo: gr.Blocks, context: PageContext) -> None:
     """Draw all tabs on the page that is being built, and let them work."""
-    drawn: list[RunEvents[Any]] = []
+    drawn: list[RunTab[Any]] = []
     with gr.Tabs():
         for key, (name, promise) in TABS.items():
             with gr.Tab(translatable(name), id=key):
@@ -73,7 +73,7 @@ def adapter_changes(report: Path, adapter: str) -> str:
     return section if adapter and Path(adapter).name in [cell.strip() for cell in head.split("|")] else ""
 
 
-def _keep_runs(demo: gr.Blocks, tabs: Sequence[RunEvents[Any]]) -> None:
+def _keep_runs(demo: gr.Blocks, tabs: Sequence[RunTab[Any]]) -> None:
     """Let each tab's token be kept for as long as the browser's tab is open, and its run be shown when it is loaded."""
     names = [f"bonsai-{tab.key}" for tab in tabs]
     tokens = [tab.token for tab in tabs]

@@ -62,8 +62,9 @@ def test_what_is_passed_over_in_pasted_lines_is_told_when_they_are_run() -> None
     settings = Settings(engine="echo")
     tab = tabs_of(build(PageContext(EchoEngine(), settings, load_variants(settings.prompts))))["compare"]
     form = tab.form
-    values = {place: place.value for place in form.inputs} | {form.questions: "Why?\n# mine\nwhy?\n", tab.added: {}}
+    values = {place: place.value for place in form.inputs}
+    values |= {form.question: "Why?\n# mine\nwhy?\n", tab.editor.added: {}}
     told = tab.begun(tab._asked(values), "en")[form.passed_over]
     assert "Lines that begin with #, passed over: 2." in told and "repeat a question, passed over: 3 (as 1)" in told
-    assert tab.begun(tab._asked(values | {form.questions: "Why?"}), "en")[form.passed_over] == ""
+    assert tab.begun(tab._asked(values | {form.question: "Why?"}), "en")[form.passed_over] == ""
     assert form.passed_over in tab.places

@@ -20,7 +20,6 @@ from bonsai.runs.run import Run, dumps
 from bonsai.settings import Settings
 from bonsai.ui.context import PageContext
 from bonsai.ui.grid_tab.run_state import GridRunState
-from bonsai.ui.grid_tab.verdicts.events import VerdictEvents
 from bonsai.ui.locales.translate import translatable
 from bonsai.ui.method_tab.events import RunState
 from bonsai.ui.page import build
@@ -79,7 +78,7 @@ def test_a_sentence_with_text_of_a_model_is_no_mark_and_those_of_the_page_are() 
 
 @pytest.mark.parametrize("tab", ["single", "two-step", "qtq", "compare", "batch"])
 def test_no_run_is_opened_beside_one_at_work_which_would_take_its_place_again(tabs: dict[str, Any], tab: str) -> None:
-    button = tabs[tab].buttons.opened
+    button = tabs[tab].results.downloads.opened
     assert button in tabs[tab].places
     assert [tabs[tab].at_work(running)[button].interactive for running in (True, False)] == [False, True]
 
@@ -120,7 +119,7 @@ def test_the_journal_of_an_opened_or_judged_run_is_deleted_after_its_time(
     opened: GridRunState = tab.open(saved(written(tabs["qtq"])), None)[tab.run_state]
     assert str(opened.journal.file) in tab.results.note.temp_files
     shared = replace(opened, shared=True)
-    judged = VerdictEvents(tab).mark(None, '{"1.1": ["good", ""]}', shared)[tab.run_state]  # type: ignore[arg-type]
+    judged = tab.mark(None, '{"1.1": ["good", ""]}', shared)[tab.run_state]
     assert judged.journal.file != opened.journal.file
     assert str(judged.journal.file) in tab.results.note.temp_files
 

@@ -52,6 +52,11 @@ class Layout:
 PLAIN = Layout()
 
 
+def layout_of(axis: str | None = None, field: str = PLAIN.field, only_differences: bool = False) -> Layout:
+    """Return what a visitor looks at, as `Cells.looked` tells it; on a tab without cells there is nothing to choose."""
+    return Layout(axis or "", field, only_differences)
+
+
 @dataclass(frozen=True)
 class Cells:
     """The places of the section."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +10,20 @@ from typing import Any
 
 import gradio as gr
 
-from bonsai.chains.prompts import PromptVariant
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import UsageError
 from bonsai.reports.formats import Language
 from bonsai.runs.journal import begin_journal, open_journal, read_saved
-from bonsai.runs.run import NOTHING_TO_CONCLUDE, Run
+from bonsai.runs.run import NOTHING_TO_CONCLUDE
+from bonsai.runs.run.verdicts import StepVerdict
+from bonsai.ui.grid_tab.cells import layout_of
 from bonsai.ui.grid_tab.form import GridForm
 from bonsai.ui.grid_tab.results import GridResults
 from bonsai.ui.grid_tab.run_state import NOT_KEPT, GridRunState, journal_of, reopened
+from bonsai.ui.grid_tab.variant_editor import Editor
 from bonsai.ui.locales.translate import language_of, translate
 from bonsai.ui.views import status
+from bonsai.ui.views.conversation.marks import UNFINISHED
 from bonsai.ui.views.run_events import RunEvents
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import QUIET, Values
@@ -40,21 +43,19 @@ class GridTab(RunEvents[GridRunState]):
     draws_after_stop = True
 
     form: GridForm
-    variants: Callable[[Mapping[str, PromptVariant] | None], Mapping[str, PromptVariant]]
-    added: gr.State
     results: GridResults
+    editor: Editor | None
 
     @property
     def own_places(self) -> list[Any]:
-        """Results, and the buttons that go on with a run."""
-        form = self.form
-        return [form.go_on, form.retry, form.conclude, form.passed_over, *self.results.places]
+        """What was passed over in the questions, and the buttons that go on with a run."""
+        return [self.form.passed_over, self.form.go_on, self.form.retry]
 
     def connect(self) -> None:
         """Tie all buttons to what they do."""
         form, cells = self.form, self.results.cells
         at_work = [
-            self.start([form.run.click], self._asked, {*form.inputs, self.added}),
+            self.start([form.run.click], self._asked, {*form.inputs, *([self.editor.added] if self.editor else [])}),
             self.start([form.go_on.click], self._resumed, {self.run_state}),
             self.start([form.retry.click], self._retried, {self.run_state}),
             self.start([form.conclude.click], self._asked_to_conclude, {self.run_state}),
@@ -62,7 +63,7 @@ class GridTab(RunEvents[GridRunState]):
         if cells:
             chosen = {self.run_state, cells.one, cells.seed}
             at_work.append(self.start([cells.again.click], self._asked_again, chosen))
-        self.connect_end(at_work)
+        self.connect_end(at_work, cells.looked if cells else ())
         if form.upload:
             upload = form.upload
             for looked in (upload.file.upload, upload.file.clear, upload.column.input):
@@ -93,7 +94,7 @@ class GridTab(RunEvents[GridRunState]):
                     values |= self.conversation.watch(now, language)
                     if journal.steps != drawn and time.monotonic() >= due:
                         start, drawn = time.monotonic(), journal.steps
-                        values |= await asyncio.to_thread(self._shown, state, language)
+                        values |= await asyncio.to_thread(self.results.show, journal, state.folder, language)
                         due = time.monotonic() + max(1.0, _PATIENCE * (time.monotonic() - start))
                     yield values
             state = replace(state, seconds=time.monotonic() - began)
@@ -122,7 +123,8 @@ class GridTab(RunEvents[GridRunState]):
             self.status: told or status.line(status.ending_of(state.journal, state.seconds, language), mood),
             self.run_state: state,
         }
-        return shown | self.conversation.rest() | self._shown(state, language) | self.at_work(False, state)
+        shown |= self.conversation.rest() | self.results.show(state.journal, state.folder, language)
+        return shown | self.at_work(False, state)
 
     def failed(self, error: Exception, state: GridRunState, language: str) -> Values:
         """Return the values that show a run which an error ended; if its files went away, that is told instead."""
@@ -154,11 +156,23 @@ class GridTab(RunEvents[GridRunState]):
 
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""
-        return self.results.empty() | self.form.tell((), Language.EN)
+        return super().nothing() | self.form.tell((), Language.EN)
 
-    def example_in(self, example: Run, language: str) -> Values:
-        """Return the values that tell an example in a visitor's language."""
-        return self.results.tell(example, language)
+    def judged(self, state: GridRunState | None, verdicts: list[StepVerdict]) -> GridRunState:
+        """Return the run with what was said of its steps, in its journal; that of an example becomes the visitor's."""
+        if state is None or (state.journal.lines.lock.held and not state.is_stopped):
+            raise UsageError(UNFINISHED)
+        journal = reopened(state)
+        visitor_files.forget_later(journal.file, self.results.note)
+        journal.judge(verdicts)
+        return replace(state, journal=journal, shared=False)
+
+    def figures(self, state: GridRunState, language: str, *looked: Any) -> Values:
+        """Return the values that show the figures and files of a run, and leave its texts alone."""
+        cells = self.results.cells
+        shown = self.results.show(state.journal, state.folder, language, layout_of(*looked))
+        left_alone = [self.conversation.turns, *(cells.places if cells else [])]
+        return {place: value for place, value in shown.items() if place not in left_alone}
 
     def at_work(self, running: bool, state: GridRunState | None = None) -> Values:
         """Return the values of the buttons while work goes on, or when it has ended."""
@@ -166,19 +180,16 @@ class GridTab(RunEvents[GridRunState]):
         journal = state.journal if state else None
         more = journal is not None and journal.finished < len(journal)
         values = {
-            form.conclude: gr.Button(interactive=not running),
             form.go_on: gr.Button(interactive=more and not running),
             form.retry: gr.Button(interactive=bool(journal and journal.failures) and not running),
         }
         return super().at_work(running) | values | (cells.at_work() if cells and running else {})
 
-    def _shown(self, state: GridRunState, language: str) -> Values:
-        token = {} if state.shared else {self.token: state.journal.file.parent.name}
-        return self.results.show(state.journal, state.folder, language) | token
-
     def _asked(self, values: Values) -> GridRunState:
         found = self.form.read(values, self.context.settings.max_questions)
-        plan = self.form.plan(self.context, values, self.variants(values[self.added]), found.questions)
+        editor = self.editor
+        variants = editor.variants(values[editor.added]) if editor else self.context.variants
+        plan = self.form.plan(self.context, values, variants, found.questions)
         journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
         return GridRunState(journal, notes=found.notes)
 

@@ -17,7 +17,7 @@ from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translatable_error, translate, translate_error
-from bonsai.ui.views.controls.desk import buttons, conclude_button
+from bonsai.ui.views.controls.desk import Form, buttons, conclude_button
 from bonsai.ui.views.controls.options import chain_options, sampling_options
 from bonsai.ui.work.event_settings import Values
 
@@ -59,28 +59,23 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class GridForm:
-    """The controls of one tab; `fields` are fields of GridRequest and SamplingParams, by their names."""
+class GridForm(Form):
+    """The controls of one tab."""
 
-    questions: gr.Textbox
+    conclude: gr.Button
     passed_over: gr.HTML
-    """Tells what was passed over in them."""
+    """Tells what was passed over in the questions."""
     upload: Upload | None
     prompts: gr.CheckboxGroup
     methods: gr.CheckboxGroup | gr.Radio
     adapters: gr.CheckboxGroup | None
-    fields: Mapping[str, Component]
-    run: gr.Button
-    stop: gr.Button
-    clear: gr.Button
     go_on: gr.Button
     retry: gr.Button
-    conclude: gr.Button
 
     @property
     def inputs(self) -> set[Any]:
         """All components that `plan` reads."""
-        chosen = [self.questions, self.prompts, self.methods, *self.fields.values()]
+        chosen = [self.question, self.prompts, self.methods, *self.fields.values()]
         chosen += [self.adapters] if self.adapters else []
         return {*chosen, *((self.upload.file, self.upload.column) if self.upload else ())}
 
@@ -89,7 +84,7 @@ class GridForm:
         if self.upload and values[self.upload.file]:
             # What is passed over in a file is told beside it.
             return replace(self.upload.read(values[self.upload.file], values[self.upload.column], most), notes=())
-        return pasted(values[self.questions] or "", most)
+        return pasted(values[self.question] or "", most)
 
     def tell(self, notes: Sequence[Note], language: str) -> Values:
         """Return the value that tells what was passed over in the questions."""
@@ -126,7 +121,7 @@ def draw(context: PageContext, tab: str) -> GridForm:
     passed_over = gr.HTML(elem_classes="bonsai-found")
     take = gr.Button(translatable("Take the nine starters"), size="sm", elem_classes="bonsai-take")
     take.click(None, None, questions, js=f"() => {json.dumps(chr(10).join(texts))}")
-    upload = None if compares else _upload(context)
+    upload = None if compares else _upload()
     names = list(context.variants)
     prompts = gr.CheckboxGroup(
         names,
@@ -141,9 +136,8 @@ def draw(context: PageContext, tab: str) -> GridForm:
     with gr.Row(elem_classes="bonsai-buttons"):
         go_on = gr.Button(translatable("Go on"), interactive=False, min_width=90)
         retry = gr.Button(translatable("Ask the failed again"), interactive=False, min_width=90)
-    conclude = conclude_button()
-    shown = (questions, passed_over, upload, prompts, methods, adapters, fields)
-    return GridForm(*shown, run, stop, clear, go_on, retry, conclude)
+    own = (passed_over, upload, prompts, methods, adapters)
+    return GridForm(questions, fields, run, stop, clear, conclude_button(), *own, go_on, retry)
 
 
 def _methods(several: bool) -> gr.CheckboxGroup | gr.Radio:
@@ -153,7 +147,7 @@ def _methods(several: bool) -> gr.CheckboxGroup | gr.Radio:
     return gr.Radio(choices, value="two-step", label=translatable("Method"), elem_classes=name)
 
 
-def _upload(context: PageContext) -> Upload:
+def _upload() -> Upload:
     file = gr.File(
         label=translatable("or a file: CSV, Excel, JSON or TXT"),
         file_types=[f".{form}" for form in FORMS],

@@ -9,17 +9,17 @@ import gradio as gr
 from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format
 from bonsai.reports.markdown import inline
+from bonsai.reports.report import Report
 from bonsai.reports.statistics import Statistics, tables
 from bonsai.runs.journal import Journal
-from bonsai.runs.run import Run
 from bonsai.ui.grid_tab.cells import PLAIN, Cells, Layout
 from bonsai.ui.grid_tab.cells import draw as draw_cells
 from bonsai.ui.grid_tab.charts import charts
 from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
 from bonsai.ui.views import downloads
 from bonsai.ui.views.conversation import Conversation
-from bonsai.ui.views.downloads import EACH, Downloads
-from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, note_line, page_report, summary_box
+from bonsai.ui.views.downloads import EACH
+from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, Results, markdown_box, note_line, page_report
 from bonsai.ui.views.table import rows_table, table_box
 
 COLUMNS = {
@@ -39,32 +39,17 @@ ONE_COLUMN = "There is one column only, so there is nothing to compare: ask with
 
 
 @dataclass(frozen=True)
-class GridResults:
-    """The places in which a run of many chains is shown; only Compare has its cells side by side."""
+class GridResults(Results):
+    """The results of many chains: figures and charts too; only Compare has its cells side by side."""
 
-    note: gr.HTML
-    summary: gr.Markdown
     cells: Cells | None
-    table: gr.HTML
     figures: gr.Markdown
     charts: gr.HTML
-    downloads: Downloads
-    conversation: Conversation
 
     @property
     def places(self) -> list[Any]:
-        """All components that `show` and `empty` give values for."""
-        cells = self.cells.places if self.cells else []
-        return [
-            self.note,
-            self.summary,
-            self.table,
-            self.figures,
-            self.charts,
-            self.conversation.turns,
-            *self.downloads.buttons.values(),
-            *cells,
-        ]
+        """All components that the methods give values for."""
+        return [*super().places, self.figures, self.charts, *(self.cells.places if self.cells else [])]
 
     def show(self, journal: Journal, folder: Path, language: str, layout: Layout = PLAIN) -> dict[Any, Any]:
         """Return the values that show what a journal keeps, and write its files to a folder.
@@ -73,39 +58,19 @@ class GridResults:
         """
         report = page_report(journal.run, report_language(language), layout.axis, side_by_side=self.cells is not None)
         if not report.rows:
-            return self.empty()
-        files = self.downloads.show(report, folder)
-        # A run of a journal is found again by the journal.
-        del files[self.downloads.token]
-        values = {
-            self.note: note_line(_note(journal, language)),
-            self.summary: summary_markdown(report),
-            self.table: rows_table(COLUMNS, report.rows),
-            self.figures: _figures(report.statistics),
-            self.charts: charts(report.statistics, language),
-            **self.conversation.show(report, language),
-        }
-        return values | files | (self.cells.show(report, layout) if self.cells else {})
+            # What nobody wrote yet can go on.
+            return self.empty() | {self.downloads.token: folder.name}
+        shown = self.show_report(report, _note(journal, language), folder, language)
+        shown[self.figures] = _figures(report.statistics)
+        return shown | (self.cells.show(report, layout) if self.cells else {})
 
-    def tell(self, example: Run, language: str) -> dict[Any, Any]:
-        """Return the values that tell an example in a visitor's language."""
-        report = page_report(example, report_language(language))
-        told = {self.summary: summary_markdown(report), self.charts: charts(report.statistics, language)}
-        return told | self.conversation.show(report, language)
+    def tell(self, report: Report, language: str) -> dict[Any, Any]:
+        """Return the values of what is told in a visitor's language, of an example too."""
+        return super().tell(report, language) | {self.charts: charts(report.statistics, language)}
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
-        files = self.downloads.empty()
-        del files[self.downloads.token]
-        values = {
-            self.note: note_line(translatable(EMPTY)),
-            self.summary: "",
-            self.table: rows_table(COLUMNS, []),
-            self.figures: "",
-            self.charts: "",
-            **self.conversation.empty(),
-        }
-        return values | files | (self.cells.empty() if self.cells else {})
+        return super().empty() | {self.figures: "", self.charts: ""} | (self.cells.empty() if self.cells else {})
 
 
 def draw(compares: bool, example: Journal | None, conversation: Conversation) -> GridResults:
@@ -114,23 +79,16 @@ def draw(compares: bool, example: Journal | None, conversation: Conversation) ->
     figures = report.statistics if report else None
     with gr.Column(elem_classes="bonsai-results"):
         note = gr.HTML(note_line(translatable(EXAMPLE if report else EMPTY)))
-        summary = summary_box(report)
+        summary = markdown_box(summary_markdown(report) if report else "", "bonsai-summary")
         with gr.Tabs():
             cells = draw_cells(report) if compares else None
             with gr.Tab(translatable("Table")):
                 table = table_box(rows_table(COLUMNS, report.rows if report else []))
             with gr.Tab(translatable("Statistics")):
                 bars = gr.HTML(charts(figures, "en"))
-                told = gr.Markdown(
-                    _figures(figures),
-                    latex_delimiters=[],
-                    sanitize_html=True,
-                    elem_classes=["bonsai-report", "bonsai-figures"],
-                )
-        files = downloads.draw(
-            (*EACH, Format.STATISTICS, Format.LLM_COMPARATOR) if compares else (*EACH, Format.STATISTICS)
-        )
-    return GridResults(note, summary, cells, table, told, bars, files, conversation)
+                told = markdown_box(_figures(figures), "bonsai-report", "bonsai-figures")
+        files = downloads.draw((*EACH, Format.STATISTICS, *([Format.LLM_COMPARATOR] if compares else [])))
+    return GridResults(COLUMNS, note, summary, table, files, conversation, cells, told, bars)
 
 
 def _figures(figures: Statistics | None) -> str:

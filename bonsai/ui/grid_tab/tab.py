@@ -7,9 +7,8 @@ from bonsai.ui.grid_tab import form, results, variant_editor
 from bonsai.ui.grid_tab.cell_events import CellEvents
 from bonsai.ui.grid_tab.events import GridTab
 from bonsai.ui.grid_tab.run_state import GridRunState, journal_of
-from bonsai.ui.grid_tab.verdicts.events import BlindEvents, VerdictEvents
+from bonsai.ui.grid_tab.verdicts.events import BlindEvents
 from bonsai.ui.views.controls.desk import desk
-from bonsai.ui.views.run_events import RunButtons
 
 
 def draw(context: PageContext, key: str) -> GridTab:
@@ -22,29 +21,11 @@ def draw(context: PageContext, key: str) -> GridTab:
         edited = variant_editor.draw(context) if compares else None
     shown = results.draw(compares, example, top.conversation)
     run_state = gr.State(GridRunState(example, shared=True) if example else None)
-    added = edited.added if edited else gr.State({})
-    variants = edited.variants if edited else lambda added: context.variants
-    buttons = RunButtons(drawn.run, drawn.stop, drawn.clear, shown.downloads.opened)
-    sheet = GridTab(
-        context=context,
-        key=key,
-        question=drawn.questions,
-        buttons=buttons,
-        status=top.status,
-        conversation=top.conversation,
-        token=shown.downloads.token,
-        run_state=run_state,
-        accepted=gr.State(True),
-        form=drawn,
-        variants=variants,
-        added=added,
-        results=shown,
-    )
+    sheet = GridTab(context, key, drawn, shown, top.status, run_state, gr.State(True), edited)
     sheet.connect()
     if edited:
         edited.connect(drawn.prompts)
     if shown.cells:
         CellEvents(sheet, shown.cells).connect()
         BlindEvents(sheet, shown.cells).connect()
-    VerdictEvents(sheet).connect()
     return sheet

@@ -14,12 +14,13 @@ from bonsai.errors import UsageError
 from bonsai.runs.journal import read_saved
 from bonsai.runs.run import Run, read_run
 from bonsai.runs.run.answering import Answering
+from bonsai.runs.run.verdicts import StepVerdict
 from bonsai.ui.locales.translate import language_of, translatable, translate
-from bonsai.ui.method_tab.form import Form
 from bonsai.ui.method_tab.question_bank import Bank
 from bonsai.ui.method_tab.step_section import Steps
 from bonsai.ui.views import status
-from bonsai.ui.views.results import Results
+from bonsai.ui.views.conversation.marks import UNFINISHED
+from bonsai.ui.views.results import MethodResults
 from bonsai.ui.views.run_events import RunEvents
 from bonsai.ui.work import visitor_files
 from bonsai.ui.work.event_settings import Values
@@ -62,17 +63,19 @@ class RunState:
 class MethodTab(RunEvents[RunState]):
     """The tab of a method as it is used, with its form, results, and steps."""
 
-    form: Form
-    results: Results
+    results: MethodResults
     steps: Steps | None
     bank: Bank | None
 
     @property
     def own_places(self) -> list[Any]:
-        """Results, steps, and what begins work beside Run."""
-        looked_at = [*self.steps.places, *self.steps.buttons] if self.steps else []
-        conclude = [self.form.conclude] if self.form.conclude else []
-        return [*self.results.places, *looked_at, *conclude, *(self.bank.places if self.bank else [])]
+        """The places of a step, and of the questions that were not asked."""
+        return [*(self.steps.places if self.steps else []), *(self.bank.places if self.bank else [])]
+
+    @property
+    def resting(self) -> list[gr.Button]:
+        """The buttons that rest while work goes on."""
+        return [*super().resting, *(self.steps.buttons if self.steps else [])]
 
     def connect(self) -> list[Any]:
         """Tie Run and the button for conclusions to what they do, and return the events of the work that begins."""
@@ -161,19 +164,24 @@ class MethodTab(RunEvents[RunState]):
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""
         left = self.bank.empty() if self.bank else {}
-        return self.results.empty() | left | (self.steps.empty() if self.steps else {})
+        return super().nothing() | left | (self.steps.empty() if self.steps else {})
 
-    def example_in(self, example: Run, language: str) -> Values:
-        """Return the values that tell an example in a visitor's language."""
-        return self.results.tell(example, language)
+    def judged(self, state: RunState | None, verdicts: list[StepVerdict]) -> RunState:
+        """Return the run with what was said of its steps; an example becomes the visitor's own."""
+        if state is None or not all(chain.finished for chain in state.run.chains):
+            raise UsageError(UNFINISHED)
+        run = state.run.with_verdicts(verdicts)
+        return replace(state, run=run, begun=True, folder=state.folder or visitor_files.new_folder())
+
+    def figures(self, state: RunState, language: str, *looked: Any) -> Values:
+        """Return the values that show a run with new verdicts, and leave its turns alone."""
+        shown = self.rows(state, language)
+        del shown[self.conversation.turns]
+        return shown
 
     def at_work(self, running: bool, state: RunState | None = None) -> Values:
         """Return the values of the buttons while work goes on, or when it has ended."""
-        begins = list(self.steps.buttons if self.steps else [])
-        begins += [self.form.conclude] if self.form.conclude else []
-        values: Values = {button: gr.Button(interactive=not running) for button in begins}
-        values |= self.bank.at_work(running) if self.bank else {}
-        return super().at_work(running) | values
+        return super().at_work(running) | (self.bank.at_work(running) if self.bank else {})
 
     def _asked(self, values: Values) -> RunState:
         fields = {name: values[field] for name, field in self.form.fields.items()}

@@ -1,8 +1,6 @@
 """The form of a tab: question, starters, prompt variant, the method's own options, sampling, and three buttons."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components import Component
@@ -10,21 +8,8 @@ from gradio.components import Component
 from bonsai.chains.outcomes import Method
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable
-from bonsai.ui.views.controls.desk import buttons, conclude_button
+from bonsai.ui.views.controls.desk import Form, buttons, conclude_button
 from bonsai.ui.views.controls.options import chain_options, sampling_options
-
-
-@dataclass(frozen=True)
-class Form:
-    """The controls of one tab; `fields` are those that `PageContext.begin` takes, by the names it takes them by."""
-
-    question: gr.Textbox
-    fields: Mapping[str, Component]
-    run: gr.Button
-    stop: gr.Button
-    clear: gr.Button
-    conclude: gr.Button | None
-    """Writes the conclusions that a run lacks; None for methods that have none."""
 
 
 def question_box(context: PageContext) -> gr.Textbox:

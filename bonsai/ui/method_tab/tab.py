@@ -7,10 +7,8 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.method_tab import form, question_bank, step_section
 from bonsai.ui.method_tab.events import MethodTab, RunState
 from bonsai.ui.method_tab.step_events import StepEvents
-from bonsai.ui.method_tab.verdict_events import VerdictEvents
 from bonsai.ui.views import results
 from bonsai.ui.views.controls.desk import desk
-from bonsai.ui.views.run_events import RunButtons
 
 
 def draw(context: PageContext, method: Method) -> MethodTab:
@@ -21,25 +19,9 @@ def draw(context: PageContext, method: Method) -> MethodTab:
     bank = question_bank.draw(example) if method == Method.QTQ else None
     looked_at = step_section.draw(context, method, example) if method != Method.SINGLE else None
     run_state = gr.State(RunState(example, begun=True) if example else None)
-    buttons = RunButtons(drawn.run, drawn.stop, drawn.clear, shown.downloads.opened)
-    sheet = MethodTab(
-        context=context,
-        key=method,
-        question=drawn.question,
-        buttons=buttons,
-        status=top.status,
-        conversation=top.conversation,
-        token=shown.downloads.token,
-        run_state=run_state,
-        accepted=gr.State(True),
-        form=drawn,
-        results=shown,
-        steps=looked_at,
-        bank=bank,
-    )
+    sheet = MethodTab(context, method, drawn, shown, top.status, run_state, gr.State(True), looked_at, bank)
     at_work = sheet.connect()
     if looked_at:
         at_work += StepEvents(sheet, looked_at).connect()
     sheet.connect_end(at_work)
-    VerdictEvents(sheet).connect()
     return sheet

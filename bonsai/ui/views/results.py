@@ -44,75 +44,80 @@ MAX_ROWS = 2000
 
 @dataclass(frozen=True)
 class Results:
-    """The places in which a run is shown, and how; only chains of several steps have a picture."""
+    """The places in which the results of all tabs are shown, and the columns of the table."""
 
     columns: Mapping[str, int]
     note: gr.HTML
     summary: gr.Markdown
     table: gr.HTML
-    report: gr.Markdown
-    picture: Picture | None
     downloads: Downloads
     conversation: Conversation
 
     @property
     def places(self) -> list[Any]:
-        """All components that `show` and `empty` give values for."""
-        drawn = self.picture.places if self.picture else []
-        told = [self.note, self.summary, self.table, self.report, self.conversation.turns]
-        return [*told, *drawn, *self.downloads.places]
+        """All components that the methods give values for."""
+        return [self.note, self.summary, self.table, self.conversation.turns, *self.downloads.places]
+
+    def show_report(self, report: Report, note: str, folder: Path, language: str) -> dict[Any, Any]:
+        """Return the values that show a report under a note, and offer it as files in a folder."""
+        values = {self.note: note_line(note), self.table: rows_table(self.columns, report.rows)}
+        return values | self.tell(report, language) | self.downloads.show(report, folder)
+
+    def tell(self, report: Report, language: str) -> dict[Any, Any]:
+        """Return the values of what is told in a visitor's language, of an example too."""
+        return {self.summary: summary_markdown(report)} | self.conversation.show(report, language)
+
+    def empty(self) -> dict[Any, Any]:
+        """Return the values that show that there is nothing yet."""
+        nothing = {self.note: note_line(translatable(EMPTY)), self.table: rows_table(self.columns, [])}
+        return nothing | {self.summary: ""} | self.conversation.empty() | self.downloads.empty()
+
+
+@dataclass(frozen=True)
+class MethodResults(Results):
+    """The results of a method: a report too, and for chains of several steps a picture."""
+
+    report: gr.Markdown
+    picture: Picture | None
+
+    @property
+    def places(self) -> list[Any]:
+        """All components that the methods give values for."""
+        return [*super().places, self.report, *(self.picture.places if self.picture else [])]
 
     def show(self, run: Run, language: str, folder: Path) -> dict[Any, Any]:
         """Return the values that show the finished steps of a run and offer them as files in a folder."""
         report = page_report(run, report_language(language))
         if not report.rows:
             return self.empty()
-        note = translate(
-            language, "Run {}. Finished steps: {}. Measure: {}", run.id, len(report.rows), short_name(run.measure)
-        )
-        values = {
-            self.note: note_line(note),
-            self.summary: summary_markdown(report),
-            self.table: rows_table(self.columns, report.rows),
-            self.report: _markdown(report),
-        }
-        values |= self.conversation.show(report, language) | self.downloads.show(report, folder)
-        return values | (self.picture.show(run, language) if self.picture else {})
+        note = "Run {}. Finished steps: {}. Measure: {}"
+        note = translate(language, note, run.id, len(report.rows), short_name(run.measure))
+        return self.show_report(report, note, folder, language) | {self.report: _markdown(report)}
 
-    def tell(self, example: Run, language: str) -> dict[Any, Any]:
-        """Return the values that tell an example in a visitor's language."""
-        report = page_report(example, report_language(language))
-        told = {self.summary: summary_markdown(report)} | self.conversation.show(report, language)
-        return told | (self.picture.show(example, language) if self.picture else {})
+    def tell(self, report: Report, language: str) -> dict[Any, Any]:
+        """Return the values of what is told in a visitor's language, of an example too."""
+        return super().tell(report, language) | (self.picture.show(report.run, language) if self.picture else {})
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
-        nothing = {self.summary: "", self.table: rows_table(self.columns, []), self.report: ""}
-        values = {self.note: note_line(translatable(EMPTY)), **nothing}
-        values |= self.conversation.empty() | self.downloads.empty()
-        return values | (self.picture.show(None, "en") if self.picture else {})
+        return super().empty() | {self.report: ""} | (self.picture.show(None, "en") if self.picture else {})
 
 
-def draw(method: Method, example: Run | None, conversation: Conversation) -> Results:
+def draw(method: Method, example: Run | None, conversation: Conversation) -> MethodResults:
     """Return the results of a method; until the first run they show the example, if there is one."""
     widths = COLUMNS[method]
     report = page_report(example) if example else None
     with gr.Column(elem_classes="bonsai-results"):
         note = gr.HTML(note_line(translatable(EXAMPLE if example else EMPTY)))
-        summary = summary_box(report)
+        summary = markdown_box(summary_markdown(report) if report else "", "bonsai-summary")
         with gr.Tabs():
             with gr.Tab(translatable("Table")):
                 table = table_box(rows_table(widths, report.rows if report else []))
             with gr.Tab(translatable("Report")):
-                shown = gr.Markdown(
-                    _markdown(report) if report else "",
-                    latex_delimiters=[],
-                    sanitize_html=True,
-                    elem_classes="bonsai-report",
-                )
+                shown = markdown_box(_markdown(report) if report else "", "bonsai-report")
             drawn = picture.draw(example) if method == Method.QTQ else None
         files = downloads.draw()
-    return Results(widths, note, summary, table, shown, drawn, files, conversation)
+    return MethodResults(widths, note, summary, table, files, conversation, shown, drawn)
 
 
 def page_report(run: Run, language: Language = Language.EN, axis: str = "", side_by_side: bool = False) -> Report:
@@ -120,14 +125,9 @@ def page_report(run: Run, language: Language = Language.EN, axis: str = "", side
     return Report.of(run, ReportOptions(language, axis, MAX_ROWS, side_by_side))
 
 
-def summary_box(report: Report | None) -> gr.Markdown:
-    """Return the place of the summary, with that of a run."""
-    return gr.Markdown(
-        summary_markdown(report) if report else "",
-        latex_delimiters=[],
-        sanitize_html=True,
-        elem_classes="bonsai-summary",
-    )
+def markdown_box(value: str, *classes: str) -> gr.Markdown:
+    """Return the place of Markdown in which the texts of a model stand."""
+    return gr.Markdown(value, latex_delimiters=[], sanitize_html=True, elem_classes=[*classes])
 
 
 def _markdown(report: Report) -> str:

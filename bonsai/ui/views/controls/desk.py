@@ -1,10 +1,11 @@
 """The top that all tabs share: a form beside a conversation, and the buttons Run, Stop and Clear."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import gradio as gr
+from gradio.components import Component
 
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import translatable
@@ -12,7 +13,21 @@ from bonsai.ui.views import conversation, status
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.results import page_report
 
-Form = TypeVar("Form")
+
+@dataclass(frozen=True)
+class Form:
+    """The controls of one tab; `fields` are fields of its request and of SamplingParams, by their names."""
+
+    question: gr.Textbox
+    fields: Mapping[str, Component]
+    run: gr.Button
+    stop: gr.Button
+    clear: gr.Button
+    conclude: gr.Button | None
+    """Writes the conclusions that a run lacks; None for methods that have none."""
+
+
+AnyForm = TypeVar("AnyForm", bound=Form)
 
 
 @dataclass(frozen=True)
@@ -24,7 +39,7 @@ class Desk:
     conversation: Conversation
 
 
-def desk(draw_form: Callable[[], Form], example: Run | None, *, filters: bool) -> tuple[Form, Desk]:
+def desk(draw_form: Callable[[], AnyForm], example: Run | None, *, filters: bool) -> tuple[AnyForm, Desk]:
     """Draw the top of a tab and return it with its form; `filters` let its reader choose what of a step is shown."""
     with gr.Row(elem_classes="bonsai-desk"):
         with gr.Column(min_width=300) as left:
