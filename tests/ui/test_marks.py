@@ -11,10 +11,9 @@ from bonsai.reports.comparison import side_by_side
 from bonsai.reports.comparison.blind import blind_pairs
 from bonsai.reports.markdown import TextTable
 from bonsai.runs.run.verdicts import StepVerdict
-from bonsai.ui.grid_tab import run_state
+from bonsai.ui.grid_tab import blind_panel, run_state
+from bonsai.ui.grid_tab.blind_panel import marked
 from bonsai.ui.grid_tab.run_state import GridRunState, reopened
-from bonsai.ui.grid_tab.verdicts import panel
-from bonsai.ui.grid_tab.verdicts.panel import marked
 from bonsai.ui.views import status
 from bonsai.ui.views.conversation.marks import mark_line, said
 from tests.runs.journals import finished_journal
@@ -86,6 +85,6 @@ def test_no_path_of_the_server_is_told() -> None:
 
 def test_the_outcome_has_one_frame_around_each_table() -> None:
     with gr.Blocks():
-        blind = panel.draw(panel.draw_button())
+        blind = blind_panel.draw(gr.Button())
     tables = [TextTable(title, ("pair", "wins"), (("a : b", "2"),)) for title in ("Over questions", "Over seeds")]
     assert str(blind.show_outcome(tables, "en")[blind.panel]).count('class="bonsai-frame"') == len(tables)

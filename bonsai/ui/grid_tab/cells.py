@@ -9,12 +9,12 @@ import gradio as gr
 from bonsai.chains.outcomes import Axis
 from bonsai.reports.comparison import Cell, Comparison, Line, difference
 from bonsai.reports.report import Report
-from bonsai.runs.limits import DEFAULT_SAMPLING
 from bonsai.runs.run import Run
-from bonsai.ui.grid_tab.verdicts import panel
-from bonsai.ui.grid_tab.verdicts.panel import BlindPanel
-from bonsai.ui.locales.translate import translatable, translate
-from bonsai.ui.views.results import note_line
+from bonsai.ui.grid_tab import blind_panel
+from bonsai.ui.grid_tab.blind_panel import BlindPanel
+from bonsai.ui.locales.translate import cut, translatable, translate
+from bonsai.ui.views import status
+from bonsai.ui.views.controls.options import seed_box
 from bonsai.ui.views.table import cell, html_table, table_box
 
 FIELDS = {
@@ -34,6 +34,7 @@ _AXES = {
 _CHOICE_LENGTH = 70
 MAX_COLUMNS = 50
 _PAGE, _NARROWEST = 1190, 260
+_NO_CELLS = html_table(["step"], [], [58])
 HINT = "Click two cells, or choose two steps here, to see which words differ."
 
 
@@ -41,8 +42,8 @@ HINT = "Click two cells, or choose two steps here, to see which words differ."
 class Layout:
     """What the table shows."""
 
-    axis: str = ""
-    """The axis whose values are its columns; "" for the likeliest one."""
+    axis: str | None = None
+    """The axis whose values are its columns; None for the likeliest one."""
     field: str = "answer"
     """The text of each step."""
     only_differences: bool = False
@@ -50,11 +51,6 @@ class Layout:
 
 
 PLAIN = Layout()
-
-
-def layout_of(axis: str | None = None, field: str = PLAIN.field, only_differences: bool = False) -> Layout:
-    """Return what a visitor looks at, as `Cells.looked` tells it; on a tab without cells there is nothing to choose."""
-    return Layout(axis or "", field, only_differences)
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ class Cells:
 
     @property
     def looked(self) -> list[Any]:
-        """What a visitor chose to look at: columns, text, and whether only what differs."""
+        """What a visitor chose to look at, as `Layout` takes it."""
         return [self.axis, self.field, self.differences]
 
     def at_work(self) -> dict[Any, Any]:
@@ -100,7 +96,7 @@ class Cells:
     def unchosen(self, shown: dict[Any, Any]) -> dict[Any, Any]:
         """Return the values with which no cell is chosen of those that are offered in `shown`."""
         choices = {place: gr.Dropdown(choices=shown[place].choices, value=None) for place in (self.one, self.other)}
-        return {**choices, self.difference: note_line(translatable(HINT))}
+        return {**choices, self.difference: status.note(translatable(HINT))}
 
     def lay_out(self, comparison: Comparison, layout: Layout) -> dict[Any, Any]:
         """Return the values that show one text of each step, with the values of an axis as columns."""
@@ -111,10 +107,10 @@ class Cells:
         nothing = gr.Dropdown(choices=[], value=None)
         return {
             self.axis: nothing,
-            self.table: html_table({"step": 58}, []),
+            self.table: _NO_CELLS,
             self.one: nothing,
             self.other: nothing,
-            self.difference: note_line(translatable(HINT)),
+            self.difference: status.note(translatable(HINT)),
             **self.at_work(),
         }
 
@@ -122,13 +118,13 @@ class Cells:
         """Return the value that shows the words that differ between two steps; a hint as long as they are not two."""
         texts = [_text(run, key, field) for key in (one, other)]
         if None in texts:
-            return {self.difference: note_line(translatable(HINT))}
+            return {self.difference: status.note(translatable(HINT))}
         if texts[0] == texts[1]:
-            return {self.difference: note_line(translate(language, "Both say the same, word for word."))}
+            return {self.difference: status.note(translate(language, "Both say the same, word for word."))}
         marks = {"same": "{}", "removed": "<del>{}</del>", "added": "<ins>{}</ins>"}
         shown = "".join(marks[kind].format(escape(text)) for text, kind in difference(*map(str, texts)))
         legend = translate(language, "struck out: only in the first; underlined: only in the second")
-        return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{note_line(legend)}</div>'}
+        return {self.difference: f'<div class="bonsai-difference"><p>{shown}</p>{status.note(legend)}</div>'}
 
 
 def draw(report: Report | None) -> Cells:
@@ -150,15 +146,15 @@ def draw(report: Report | None) -> Cells:
                 elem_classes="bonsai-field",
             )
             differences = gr.Checkbox(False, label=translatable("Only what differs"), elem_classes="bonsai-only")
-            judging = panel.draw_button()
-        blind = panel.draw(judging)
+            judging = gr.Button(translatable("Judge blind"), elem_classes="bonsai-judge")
+        blind = blind_panel.draw(judging)
         comparison = comparison_of(report) if report else None
-        table = table_box(_table(comparison, PLAIN) if comparison else html_table({"step": 58}, []), "bonsai-cells")
+        table = table_box(_table(comparison, PLAIN) if comparison else _NO_CELLS, "bonsai-cells")
         with gr.Row(elem_classes="bonsai-cells-options"):
             steps = _steps(report) if report else []
             one = gr.Dropdown(steps, value=None, label=translatable("First cell"), elem_classes="bonsai-one")
             other = gr.Dropdown(steps, value=None, label=translatable("Second cell"), elem_classes="bonsai-other")
-        shown = gr.HTML(note_line(translatable(HINT)))
+        shown = gr.HTML(status.note(translatable(HINT)))
         seed, again = _asking_again(bool(steps))
     return Cells(axis, field, differences, table, one, other, shown, seed, again, blind)
 
@@ -166,14 +162,7 @@ def draw(report: Report | None) -> Cells:
 def _asking_again(possible: bool) -> tuple[gr.Number, gr.Button]:
     """Draw with which seed the first cell is asked again, and the button for it."""
     with gr.Row(elem_classes="bonsai-cells-options"):
-        seed = gr.Number(
-            DEFAULT_SAMPLING.seed,
-            precision=0,
-            minimum=0,
-            maximum=2**31 - 1,
-            label=translatable("Seed"),
-            info=translatable("The cell's own gives the same text again"),
-        )
+        seed = seed_box("The cell's own gives the same text again")
         again = gr.Button(translatable("Ask the first cell again"), interactive=possible, elem_classes="bonsai-again")
     return seed, again
 
@@ -193,7 +182,7 @@ def _axes(report: Report) -> list[tuple[str, str]]:
 def _steps(report: Report) -> list[tuple[str, str]]:
     """Return the choices of finished steps: chain and step, variant, and the question."""
     return [
-        (_short("{chain}.{step} {prompt}: {question}".format(**row)), _key(row["chain"], row["step"]))
+        (cut("{chain}.{step} {prompt}: {question}".format(**row), _CHOICE_LENGTH), _key(row["chain"], row["step"]))
         for row in report.rows
     ]
 
@@ -211,7 +200,8 @@ def _text(run: Run, key: str | None, field: str) -> str | None:
 def _table(comparison: Comparison, layout: Layout) -> str:
     """Return the table of a comparison; a click on a cell picks its first step."""
     lines = [line for line in comparison.lines if not layout.only_differences or line.differs(layout.field)]
-    return html_table(_widths(comparison), (_row(comparison, line, layout.field) for line in lines))
+    widths = _widths(comparison)
+    return html_table(widths, (_row(comparison, line, layout.field) for line in lines), widths.values())
 
 
 def _row(comparison: Comparison, line: Line, field: str) -> str:
@@ -235,7 +225,3 @@ def _widths(comparison: Comparison) -> dict[str, int]:
 
 def _key(chain: object, step: object) -> str:
     return f"{chain}.{step}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _CHOICE_LENGTH else text[: _CHOICE_LENGTH - 1].rstrip() + "…"

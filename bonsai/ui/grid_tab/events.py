@@ -16,7 +16,7 @@ from bonsai.reports.formats import Language
 from bonsai.runs.journal import begin_journal, open_journal, read_saved
 from bonsai.runs.run import NOTHING_TO_CONCLUDE
 from bonsai.runs.run.verdicts import StepVerdict
-from bonsai.ui.grid_tab.cells import layout_of
+from bonsai.ui.grid_tab.cells import Layout
 from bonsai.ui.grid_tab.form import GridForm
 from bonsai.ui.grid_tab.results import GridResults
 from bonsai.ui.grid_tab.run_state import NOT_KEPT, GridRunState, journal_of, reopened
@@ -170,7 +170,7 @@ class GridTab(RunEvents[GridRunState]):
     def figures(self, state: GridRunState, language: str, *looked: Any) -> Values:
         """Return the values that show the figures and files of a run, and leave its texts alone."""
         cells = self.results.cells
-        shown = self.results.show(state.journal, state.folder, language, layout_of(*looked))
+        shown = self.results.show(state.journal, state.folder, language, Layout(*looked))
         left_alone = [self.conversation.turns, *(cells.places if cells else [])]
         return {place: value for place, value in shown.items() if place not in left_alone}
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from bonsai.runs.plan import Plan
 from bonsai.runs.question_lists import FORMS, QuestionList, columns, pasted, read_questions
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translatable_error, translate, translate_error
+from bonsai.ui.views import status
 from bonsai.ui.views.controls.desk import Form, buttons, conclude_button
 from bonsai.ui.views.controls.options import chain_options, sampling_options
 from bonsai.ui.work.event_settings import Values
@@ -51,9 +51,9 @@ class Upload:
             offered = columns(Path(file))
             chosen = self.read(file, column if column in offered else "", most)
             count = translate(language, "{} questions.", f"{len(chosen.questions):,}")
-            told = _told(" ".join([count, *_sentences(chosen.notes, language)]))
+            told = status.note(" ".join([count, *_sentences(chosen.notes, language)]))
         except UsageError as error:
-            told = _told(translate_error(language, error.with_values(file=Path(file).name)), "bad")
+            told = status.note(translate_error(language, error.with_values(file=Path(file).name)), "bad")
         choice = gr.Dropdown(choices=list(offered), value=column if column in offered else None, visible=bool(offered))
         return {self.column: choice, self.found: told}
 
@@ -88,7 +88,7 @@ class GridForm(Form):
 
     def tell(self, notes: Sequence[Note], language: str) -> Values:
         """Return the value that tells what was passed over in the questions."""
-        return {self.passed_over: _told(" ".join(_sentences(notes, language))) if notes else ""}
+        return {self.passed_over: status.note(" ".join(_sentences(notes, language))) if notes else ""}
 
     def plan(
         self, context: PageContext, values: Values, variants: Mapping[str, PromptVariant], questions: Sequence[str]
@@ -202,7 +202,3 @@ def _first(names: list[str], usual: str, count: int) -> list[str]:
 def _sentences(notes: Sequence[Note], language: str) -> list[str]:
     """Return notes in the language of a visitor."""
     return [translate_error(language, note) for note in notes]
-
-
-def _told(sentence: str, mood: str = "") -> str:
-    return f'<p class="bonsai-note {mood}">{escape(sentence)}</p>'

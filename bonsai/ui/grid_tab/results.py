@@ -16,10 +16,10 @@ from bonsai.ui.grid_tab.cells import PLAIN, Cells, Layout
 from bonsai.ui.grid_tab.cells import draw as draw_cells
 from bonsai.ui.grid_tab.charts import charts
 from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
-from bonsai.ui.views import downloads
+from bonsai.ui.views import downloads, status
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import EACH
-from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, Results, markdown_box, note_line, page_report
+from bonsai.ui.views.results import EMPTY, EXAMPLE, MAX_ROWS, Results, markdown_box, page_report
 from bonsai.ui.views.table import rows_table, table_box
 
 COLUMNS = {
@@ -56,7 +56,8 @@ class GridResults(Results):
 
         The journal is read twice: for what is shown, and for the files.
         """
-        report = page_report(journal.run, report_language(language), layout.axis, side_by_side=self.cells is not None)
+        beside = self.cells is not None
+        report = page_report(journal.run, report_language(language), layout.axis or "", side_by_side=beside)
         if not report.rows:
             # What nobody wrote yet can go on.
             return self.empty() | {self.downloads.token: folder.name}
@@ -78,7 +79,7 @@ def draw(compares: bool, example: Journal | None, conversation: Conversation) ->
     report = page_report(example.run, side_by_side=compares) if example else None
     figures = report.statistics if report else None
     with gr.Column(elem_classes="bonsai-results"):
-        note = gr.HTML(note_line(translatable(EXAMPLE if report else EMPTY)))
+        note = gr.HTML(status.note(translatable(EXAMPLE if report else EMPTY)))
         summary = markdown_box(summary_markdown(report) if report else "", "bonsai-summary")
         with gr.Tabs():
             cells = draw_cells(report) if compares else None

@@ -7,7 +7,6 @@ from bonsai.ui.grid_tab import form, results, variant_editor
 from bonsai.ui.grid_tab.cell_events import CellEvents
 from bonsai.ui.grid_tab.events import GridTab
 from bonsai.ui.grid_tab.run_state import GridRunState, journal_of
-from bonsai.ui.grid_tab.verdicts.events import BlindEvents
 from bonsai.ui.views.controls.desk import desk
 
 
@@ -18,14 +17,13 @@ def draw(context: PageContext, key: str) -> GridTab:
     example = journal_of(run) if run else None
     drawn, top = desk(lambda: form.draw(context, key), run, filters=True)
     with top.left:
-        edited = variant_editor.draw(context) if compares else None
+        edited = variant_editor.draw(context, drawn.prompts) if compares else None
     shown = results.draw(compares, example, top.conversation)
     run_state = gr.State(GridRunState(example, shared=True) if example else None)
     sheet = GridTab(context, key, drawn, shown, top.status, run_state, gr.State(True), edited)
     sheet.connect()
     if edited:
-        edited.connect(drawn.prompts)
+        edited.connect()
     if shown.cells:
         CellEvents(sheet, shown.cells).connect()
-        BlindEvents(sheet, shown.cells).connect()
     return sheet

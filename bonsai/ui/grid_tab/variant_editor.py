@@ -11,19 +11,19 @@ from bonsai.errors import PromptError
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import as_html, language_of, translatable, translate, translate_error
 from bonsai.ui.work import visitor_files
-from bonsai.ui.work.event_settings import QUIET
+from bonsai.ui.work.event_settings import ONE_AFTER_ANOTHER, QUIET, Values
 
 INTRODUCTION = "Edit a copy of a variant and run it beside the original. It stays in this page and is yours alone."
 LONGEST = 20_000
-Values = dict[Any, Any]
 Variants = Mapping[str, PromptVariant]
 
 
 @dataclass(frozen=True)
 class Editor:
-    """The places of the editor; `added` holds the visitor's own variants by name."""
+    """The places of the editor; `added` holds the visitor's own variants by name, to be chosen among `prompts`."""
 
     context: PageContext
+    prompts: gr.CheckboxGroup
     original: gr.Dropdown
     name: gr.Textbox
     text: gr.Code
@@ -32,27 +32,16 @@ class Editor:
     download: gr.DownloadButton
     added: gr.State
 
-    def connect(self, prompts: gr.CheckboxGroup) -> None:
-        """Tie the editor to what it does; what is added can be chosen among `prompts`."""
+    def connect(self) -> None:
+        """Tie the editor to what it does."""
         chosen = [self.original, self.added]
         # Not `input`, which a dropdown also tells when it is left: what was typed by then would be lost.
         self.original.change(self.begin, chosen, [self.name, self.text, self.status, self.add], queue=False, **QUIET)
         for typed in (self.text.input, self.name.input):
-            typed(
-                self.check,
-                [self.name, self.text],
-                [self.status, self.add],
-                queue=False,
-                trigger_mode="always_last",
-                **QUIET,
-            )
-
-        def take(values: Values, request: gr.Request) -> Values:
-            return self.take(values, prompts, request)
-
-        inputs: set[Any] = {self.name, self.text, self.added, self.original, prompts}
-        places = [self.added, self.status, self.download, prompts]
-        self.add.click(take, inputs, places, queue=False, **QUIET)
+            typed(self.check, [self.name, self.text], [self.status, self.add], **ONE_AFTER_ANOTHER)
+        inputs: set[Any] = {self.name, self.text, self.added, self.original, self.prompts}
+        places = [self.added, self.status, self.download, self.prompts]
+        self.add.click(self.take, inputs, places, queue=False, **QUIET)
 
     def variants(self, added: Variants | None) -> Variants:
         """Return the variants of the page and of the visitor."""
@@ -83,7 +72,7 @@ class Editor:
             self.add: gr.Button(interactive=True),
         }
 
-    def take(self, values: Values, prompts: gr.CheckboxGroup, request: gr.Request) -> Values:
+    def take(self, values: Values, request: gr.Request) -> Values:
         """Take the variant up for this session, choose it and its original, and offer it as a file."""
         language = language_of(request)
         try:
@@ -92,12 +81,12 @@ class Editor:
             return {self.status: _line(translate_error(language, error), "bad")}
         added = {**values[self.added], variant.name: variant}
         names = list(self.variants(added))
-        wanted = {*values[prompts], variant.name, values[self.original]}
+        wanted = {*values[self.prompts], variant.name, values[self.original]}
         file = visitor_files.new_folder() / f"{variant.name}.yaml"
         file.write_text(values[self.text], encoding="utf-8", errors="replace")
         return {
             self.added: added,
-            prompts: gr.CheckboxGroup(choices=names, value=[name for name in names if name in wanted]),
+            self.prompts: gr.CheckboxGroup(choices=names, value=[name for name in names if name in wanted]),
             self.download: gr.DownloadButton(value=str(file), interactive=True),
             self.status: _line(translate(language, "{} is added. Press Run to compare.", variant.name), "good"),
         }
@@ -117,8 +106,8 @@ class Editor:
         return next(new for number in range(1, len(taken) + 2) if (new := f"{name}-{number}") not in taken)
 
 
-def draw(context: PageContext) -> Editor:
-    """Draw the editor, folded."""
+def draw(context: PageContext, prompts: gr.CheckboxGroup) -> Editor:
+    """Draw the editor, folded; what is added can be chosen among `prompts`."""
     first = context.variants[context.prompt]
     with gr.Accordion(translatable("Edit a variant"), open=False, elem_classes="bonsai-editor"):
         gr.Markdown(translatable(INTRODUCTION))
@@ -147,7 +136,7 @@ def draw(context: PageContext) -> Editor:
         with gr.Row():
             add = gr.Button(translatable("Add to the comparison"), variant="primary", min_width=90)
             download = gr.DownloadButton(translatable("Download YAML"), interactive=False, min_width=90)
-    return Editor(context, original, name, text, status, add, download, gr.State({}))
+    return Editor(context, prompts, original, name, text, status, add, download, gr.State({}))
 
 
 def _line(sentence: str, mood: str = "") -> str:

@@ -56,6 +56,11 @@ def as_html(sentence: str) -> str:
     return escape(sentence)
 
 
+def cut(text: str, longest: int) -> str:
+    """Return a text, or its beginning if it is longer than so many letters."""
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
 def short_name(name: str) -> str:
     """Return the last part of the id or folder of a model, of each if there are several."""
     return ", ".join(part.rstrip("/").rpartition("/")[2] for part in name.split(", "))

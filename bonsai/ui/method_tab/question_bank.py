@@ -11,6 +11,7 @@ from bonsai.reports.question_bank import TITLE, BankEntry, question_bank
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import translatable, translate
+from bonsai.ui.views import status
 from bonsai.ui.views.table import table_box
 
 SHOWN = 50
@@ -62,7 +63,7 @@ def _classes(running: bool) -> list[str]:
 
 def _drawn(entries: Sequence[BankEntry], language: str) -> str:
     if not entries:
-        return f'<p class="bonsai-note">{escape(translate(language, EMPTY))}</p>'
+        return status.note(translate(language, EMPTY))
     return f"<ol>{''.join(_item(entry, language) for entry in entries)}</ol>"
 
 

@@ -9,10 +9,11 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.moves import Move
 from bonsai.chains.outcomes import Method
 from bonsai.chains.step import Step
-from bonsai.runs.limits import DEFAULT_SAMPLING, DEFAULT_STEPS
+from bonsai.runs.limits import DEFAULT_STEPS
 from bonsai.runs.run import Run, step_key
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import translatable, translate
+from bonsai.ui.locales.translate import cut, translatable, translate
+from bonsai.ui.views.controls.options import seed_box
 from bonsai.ui.views.step_details import candidates, details, hint, verdicts
 
 OWN_QUESTION = 0
@@ -135,17 +136,12 @@ def last_choice(run: Run) -> str | None:
 
 
 def _choices(run: Run) -> list[tuple[str, str]]:
-    steps = [(chain, step) for chain in run.chains for step in chain.own_steps if step.finished]
+    steps = {step_key(chain, step): step for chain in run.chains for step in chain.own_steps if step.finished}
     several = len(run.chains) > 1
     return [
-        (_short(f"{step_key(chain, step)} {step.question}" if several else f"{step.number}. {step.question}"), key)
-        for chain, step in steps
-        for key in [step_key(chain, step)]
+        (cut(f"{key if several else f'{step.number}.'} {step.question}", _CHOICE_LENGTH), key)
+        for key, step in steps.items()
     ]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _CHOICE_LENGTH else text[: _CHOICE_LENGTH - 1].rstrip() + "…"
 
 
 def _branching(context: PageContext) -> Branching:
@@ -172,6 +168,6 @@ def _branching(context: PageContext) -> Branching:
             label=translatable("Steps"),
             info=translatable("How many questions the branch asks"),
         )
-        seed = gr.Number(DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=translatable("Seed"))
+        seed = seed_box()
     button = gr.Button(translatable("Branch"), variant="primary", elem_classes="bonsai-begin-branch")
     return Branching(begin, question, prompt, steps, seed, button)

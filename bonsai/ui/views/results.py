@@ -13,8 +13,8 @@ from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format, Language
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run
-from bonsai.ui.locales.translate import as_html, report_language, short_name, translatable, translate
-from bonsai.ui.views import downloads, picture
+from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
+from bonsai.ui.views import downloads, picture, status
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import Downloads
 from bonsai.ui.views.picture import Picture
@@ -60,7 +60,7 @@ class Results:
 
     def show_report(self, report: Report, note: str, folder: Path, language: str) -> dict[Any, Any]:
         """Return the values that show a report under a note, and offer it as files in a folder."""
-        values = {self.note: note_line(note), self.table: rows_table(self.columns, report.rows)}
+        values = {self.note: status.note(note), self.table: rows_table(self.columns, report.rows)}
         return values | self.tell(report, language) | self.downloads.show(report, folder)
 
     def tell(self, report: Report, language: str) -> dict[Any, Any]:
@@ -69,7 +69,7 @@ class Results:
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that show that there is nothing yet."""
-        nothing = {self.note: note_line(translatable(EMPTY)), self.table: rows_table(self.columns, [])}
+        nothing = {self.note: status.note(translatable(EMPTY)), self.table: rows_table(self.columns, [])}
         return nothing | {self.summary: ""} | self.conversation.empty() | self.downloads.empty()
 
 
@@ -108,7 +108,7 @@ def draw(method: Method, example: Run | None, conversation: Conversation) -> Met
     widths = COLUMNS[method]
     report = page_report(example) if example else None
     with gr.Column(elem_classes="bonsai-results"):
-        note = gr.HTML(note_line(translatable(EXAMPLE if example else EMPTY)))
+        note = gr.HTML(status.note(translatable(EXAMPLE if example else EMPTY)))
         summary = markdown_box(summary_markdown(report) if report else "", "bonsai-summary")
         with gr.Tabs():
             with gr.Tab(translatable("Table")):
@@ -132,8 +132,3 @@ def markdown_box(value: str, *classes: str) -> gr.Markdown:
 
 def _markdown(report: Report) -> str:
     return "".join(map(str, draw_report(report, Format.MARKDOWN, report.chains())))
-
-
-def note_line(sentence: str) -> str:
-    """Return the line above the results as HTML."""
-    return f'<p class="bonsai-note">{as_html(sentence)}</p>'

@@ -91,6 +91,11 @@ def line(sentence: str, mood: str = "") -> str:
     return f'<div class="bonsai-status {mood}" role="status" aria-live="polite">{as_html(sentence)}</div>'
 
 
+def note(sentence: str, mood: str = "") -> str:
+    """Return a sentence beside what it is about, as HTML; `mood` is "good" or "bad"."""
+    return f'<p class="bonsai-note {mood}">{as_html(sentence)}</p>'
+
+
 def progress_of(now: Progress, ready: bool, language: str) -> str:
     """Return the sentence that says how far a run of many chains is, and how long it will take.
 

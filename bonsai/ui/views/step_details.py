@@ -11,6 +11,7 @@ from bonsai.measures.reasoning import ReasoningState
 from bonsai.measures.reasoning.effect import ReasoningTest
 from bonsai.reports.sections import thought_name
 from bonsai.ui.locales.translate import translatable, translate
+from bonsai.ui.views.table import html_row, html_table
 
 REASONING = {
     ReasoningState.PRESENT: "There is a Reasoning of its own.",
@@ -36,13 +37,11 @@ def candidates(chain: Chain, step: Step, language: str) -> str:
     if not step.candidates:
         return ""
     names = ("Next question", "Direction", "Verdict", "Similarity", "Closeness")
-    heads = "".join(f"<th>{escape(translate(language, name))}</th>" for name in names)
-    rows = "".join(
+    rows = (
         _row(chain, step, candidate, verdict, language)
         for candidate, verdict in zip(step.candidates, verdicts(step, language), strict=True)
     )
-    table = f'<div class="frame"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return _panel([_head("Candidates for the next question", language), table])
+    return _panel([_head("Candidates for the next question", language), _table(names, rows, language)])
 
 
 def verdicts(step: Step, language: str) -> list[str]:
@@ -89,7 +88,7 @@ def _test(test: ReasoningTest, language: str) -> list[str]:
     summary = escape(translate(language, "The first answer of each, of {} in all", test.answers))
     return [
         f'<p class="result">{escape(result)}</p>',
-        _table([translate(language, name) for name in names], rows),
+        _table(names, map(html_row, rows), language),
         f"<details><summary>{summary}</summary>{_texts(answers, language)}</details>",
     ]
 
@@ -99,10 +98,8 @@ def _texts(texts: Mapping[str, str], language: str) -> str:
     return f'<dl class="texts">{"".join(rows)}</dl>'
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    heads = "".join(f"<th>{escape(name)}</th>" for name in names)
-    lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="frame"><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>'
+def _table(names: Sequence[str], rows: Iterable[str], language: str) -> str:
+    return html_table([translate(language, name) for name in names], rows, frame="frame")
 
 
 def _thoughts(step: Step, language: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Tables as HTML: what is sent is what is seen, in a hidden tab and under load too."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -24,17 +24,27 @@ element.addEventListener('keydown', (event) => {
 
 def rows_table(widths: Mapping[str, int], rows: Sequence[Mapping[str, object]]) -> str:
     """Return the table of a report's rows: some of their columns. A click on a row picks its step."""
-    return html_table(widths, (_row(row, widths) for row in rows))
+    return html_table(widths, (_row(row, widths) for row in rows), widths.values())
 
 
-def html_table(widths: Mapping[str, int], rows: Iterable[str]) -> str:
-    """Return a table with a column for each name, of so many pixels, or more if there is room; the rows are HTML."""
-    columns = "".join(f'<col style="width: {width}px">' for width in widths.values())
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in widths)
-    return (
-        f'<div class="bonsai-frame"><table style="min-width: {sum(widths.values())}px"><colgroup>{columns}</colgroup>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
+def html_table(
+    names: Iterable[str], rows: Iterable[str], widths: Collection[int] = (), frame: str = "bonsai-frame"
+) -> str:
+    """Return a table with a column for each name; the rows are HTML.
+
+    With `widths` the columns have so many pixels, or more if there is room.
+    """
+    table = "<table>"
+    if widths:
+        columns = "".join(f'<col style="width: {width}px">' for width in widths)
+        table = f'<table style="min-width: {sum(widths)}px"><colgroup>{columns}</colgroup>'
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    return f'<div class="{frame}">{table}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def html_row(texts: Iterable[str]) -> str:
+    """Return a row of such a table."""
+    return f"<tr>{''.join(map(cell, texts))}</tr>"
 
 
 def cell(text: str, step: str = "") -> str:

@@ -1,7 +1,5 @@
 """The options of the forms: of a QtQ chain, and of sampling."""
 
-from dataclasses import dataclass
-
 import gradio as gr
 from gradio.components import Component
 
@@ -66,26 +64,12 @@ def _endings(*, concludes: bool) -> dict[str, Component]:
     }
 
 
-@dataclass(frozen=True)
-class _Range:
-    """What a slider offers, and what is said of it."""
-
-    lowest: float
-    highest: float
-    step: float
-    label: str
-    info: str
-
-
-_RANGES = {
-    "temperature": _Range(
-        0, 2, 0.05, translatable("Temperature"), translatable("0 takes the likeliest word each time")
-    ),
-    "top_p": _Range(0.05, 1, 0.05, translatable("Top p"), translatable("1 keeps every word")),
-    "top_k": _Range(0, 200, 1, translatable("Top k"), translatable("0 keeps every word")),
-    "repetition_penalty": _Range(
-        0.8, 1.5, 0.05, translatable("Repetition penalty"), translatable("1 leaves repeated words alone")
-    ),
+# The lowest and the highest value, the step between them, the name, and what is said of it.
+_RANGES: dict[str, tuple[float, float, float, str, str]] = {
+    "temperature": (0, 2, 0.05, "Temperature", "0 takes the likeliest word each time"),
+    "top_p": (0.05, 1, 0.05, "Top p", "1 keeps every word"),
+    "top_k": (0, 200, 1, "Top k", "0 keeps every word"),
+    "repetition_penalty": (0.8, 1.5, 0.05, "Repetition penalty", "1 leaves repeated words alone"),
 }
 
 
@@ -93,27 +77,23 @@ def sampling_options(context: PageContext) -> dict[str, Component]:
     """Return the sampling options that the engine honours, in a folded section."""
     most = context.settings.max_new_tokens
     honoured = context.engine.info.options
-    new_tokens = _Range(1, most, 1, translatable("New tokens"), translatable("The most tokens of one text"))
+    new_tokens = (1, most, 1, "New tokens", "The most tokens of one text")
+    ranges = {"max_new_tokens": new_tokens} | {name: _RANGES[name] for name in _RANGES if name in honoured}
     with gr.Accordion(translatable("Sampling"), open=False, elem_classes="bonsai-sampling"):
-        options: dict[str, Component] = {
-            "max_new_tokens": _slider(new_tokens, min(DEFAULT_SAMPLING.max_new_tokens, most)),
-            **{
-                name: _slider(offered, getattr(DEFAULT_SAMPLING, name))
-                for name, offered in _RANGES.items()
-                if name in honoured
-            },
-        }
-        if "seed" in honoured:
-            options["seed"] = gr.Number(
-                DEFAULT_SAMPLING.seed,
-                precision=0,
-                minimum=0,
-                maximum=2**31 - 1,
-                label=translatable("Seed"),
-                info=translatable("Same seed and settings, same table"),
+        options: dict[str, Component] = {}
+        for name, (lowest, highest, step, label, info) in ranges.items():
+            value = min(getattr(DEFAULT_SAMPLING, name), highest)
+            options[name] = gr.Slider(
+                lowest, highest, value, step=step, label=translatable(label), info=translatable(info)
             )
+        if "seed" in honoured:
+            options["seed"] = seed_box("Same seed and settings, same table")
     return options
 
 
-def _slider(offered: _Range, value: float) -> gr.Slider:
-    return gr.Slider(offered.lowest, offered.highest, value, step=offered.step, label=offered.label, info=offered.info)
+def seed_box(info: str | None = None) -> gr.Number:
+    """Return the field of a seed, with what is said of it."""
+    told = translatable(info) if info else None
+    return gr.Number(
+        DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=translatable("Seed"), info=told
+    )

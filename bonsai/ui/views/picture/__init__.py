@@ -7,6 +7,7 @@ import gradio as gr
 
 from bonsai.runs.run import Run
 from bonsai.ui.locales.translate import translatable, translate
+from bonsai.ui.views import status
 from bonsai.ui.views.picture.charts import line_chart
 from bonsai.ui.views.picture.drawing import draw_tree
 from bonsai.ui.views.picture.tree import lines, tree
@@ -44,7 +45,7 @@ def draw(example: Run | None) -> Picture:
             drawn = gr.HTML(_tree(example, "en"), js_on_load=PICKS_STEP, elem_classes="bonsai-tree")
         with gr.Column(min_width=300, scale=2):
             plot = gr.HTML(_lines(example, "en"), elem_classes="bonsai-lines")
-            gr.HTML(f'<p class="bonsai-note">{translatable(_LEGEND)}</p>')
+            gr.HTML(status.note(translatable(_LEGEND)))
     return Picture(drawn, plot)
 
 
@@ -52,9 +53,8 @@ def _tree(run: Run | None, language: str) -> str:
     if run is None:
         return ""
     nodes = [replace(node, move=translate(language, node.move)) for node in tree(run)]
-    too_many = not nodes and any(step.finished for chain in run.chains for step in chain.steps)
-    if too_many:
-        return f'<p class="bonsai-note">{translate(language, _TOO_MANY)}</p>'
+    if not nodes and any(step.finished for chain in run.chains for step in chain.steps):
+        return status.note(translate(language, _TOO_MANY))
     return draw_tree(nodes, translate(language, "The questions of the run"))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from bonsai.ui.locales.translate import cut
 from bonsai.ui.views.picture.tree import Node
 
 # Pixels.
@@ -56,9 +57,8 @@ def draw_tree(nodes: Sequence[Node], title: str) -> str:
 def wrapped(text: str, letters: int, longest: int = _MAX_LENGTH) -> list[str]:
     """Return a text in lines of at most so many letters, Japanese ones counted twice; what is too long is cut."""
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    short = plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
     lines, line = [], ""
-    for piece in _pieces(short, letters):
+    for piece in _pieces(cut(plain, longest), letters):
         if line and _size(line + piece.rstrip()) > letters:
             lines.append(line.rstrip())
             line = ""

@@ -46,16 +46,15 @@ def tree(run: Run) -> list[Node]:
     chains = {chain.number: chain for chain in run.chains}
     nodes: list[Node] = []
     for column, chain in enumerate(run.chains):
-        for step in filter(_finished, chain.own_steps):
-            if len(nodes) == MAX_NODES:
-                return []
-            nodes.append(_node(chains, chain, step, column))
+        nodes += [_node(chains, chain, step, column) for step in chain.own_steps if step.finished]
+        if len(nodes) > MAX_NODES:
+            return []
     return nodes
 
 
 def lines(chain: Chain, measure: str) -> list[tuple[int, float]]:
     """Return the number and the value of each finished step of a chain that has this measure, shared steps included."""
-    values = ((step.number, getattr(step, measure)) for step in filter(_finished, chain.steps))
+    values = ((step.number, getattr(step, measure)) for step in chain.steps if step.finished)
     return [(number, value) for number, value in values if value is not None]
 
 
@@ -75,10 +74,6 @@ def _node(chains: Mapping[int, Chain], chain: Chain, step: Step, column: int) ->
         more_rejected=max(0, len(rejected) - MAX_REJECTED),
         rejected_repeat=tuple(_key(chains, chain, number) for number in sorted({*rejected.values()})),
     )
-
-
-def _finished(step: Step) -> bool:
-    return step.finished
 
 
 def _key(chains: Mapping[int, Chain], chain: Chain, number: int) -> str:

@@ -13,8 +13,9 @@ from bonsai.errors import UsageError
 from bonsai.reports.comparison.blind import MARKS, BlindPair
 from bonsai.reports.markdown import TextTable
 from bonsai.runs.run.verdicts import StepVerdict
-from bonsai.ui.locales.translate import translatable, translate
+from bonsai.ui.locales.translate import translate
 from bonsai.ui.views.conversation.marks import TELL, parsed
+from bonsai.ui.views.table import html_row, html_table
 
 # More come when they are asked for again.
 MAX_PAIRS = 100
@@ -49,11 +50,6 @@ class BlindPanel:
     def empty(self) -> dict[Any, Any]:
         """Return the values of a panel that is closed."""
         return {self.pairs: (), self.panel: ""}
-
-
-def draw_button() -> gr.Button:
-    """Draw the button that opens the panel."""
-    return gr.Button(translatable("Judge blind"), elem_classes="bonsai-judge")
 
 
 def draw(button: gr.Button) -> BlindPanel:
@@ -105,13 +101,7 @@ def _pair(pair: BlindPair, place: str, language: str) -> str:
 
 
 def _outcome(tables: Sequence[TextTable], language: str) -> str:
-    drawn = []
-    for table in tables:
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in table.rows)
-        drawn.append(
-            f'<div class="bonsai-frame"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        )
+    drawn = [html_table(table.head, map(html_row, table.rows)) for table in tables]
     told = escape(translate(language, "Your verdicts are kept with the run. The columns fared so:"))
     return _dialog(f'<p class="outcome">{told}</p>{"".join(drawn)}', language)
 

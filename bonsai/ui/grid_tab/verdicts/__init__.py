@@ -1,1 +1,0 @@
-"""What visitors say of the steps of a comparison or list: one by one, or in pairs without names."""
