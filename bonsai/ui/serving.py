@@ -28,11 +28,7 @@ def check_address(host: str | None, port: int | None) -> tuple[str, int]:
     host, port = host or LOCALHOST_NAME, INITIAL_PORT_VALUE if port is None else port
     if not 1 <= port <= HIGHEST_PORT:
         raise UsageError(
-            "{name} is {value}; it must be between {low} and {high}.",
-            name="port",
-            value=port,
-            low=1,
-            high=HIGHEST_PORT,
+            "{name} is {value}; it must be between {low} and {high}.", name="port", value=port, low=1, high=HIGHEST_PORT
         )
     try:
         name = host.removeprefix("[").removesuffix("]")

@@ -2,7 +2,7 @@
 
 from gradio.events import api as gr_api
 
-from bonsai.ui.api import ask, grids, judge, saved_runs, score
+from bonsai.ui.api import ask, grids, saved_runs, score
 from bonsai.ui.api.endpoint import endpoint
 from bonsai.ui.context import PageContext
 from bonsai.ui.work.event_settings import RUNS
@@ -15,5 +15,5 @@ def publish(context: PageContext) -> None:
         gr_api(endpoint(answer, context), api_name=answer.__name__, concurrency_id=RUNS)
     # Places of their own in the queue: they need no engine.
     gr_api(endpoint(saved_runs.question_bank), api_name="question_bank", concurrency_id="question_bank")
-    gr_api(endpoint(judge.judge), api_name="judge", concurrency_id="judge")
-    gr_api(score.score(context), api_name="score", concurrency_id="score")
+    gr_api(endpoint(saved_runs.judge), api_name="judge", concurrency_id="judge")
+    gr_api(endpoint(score.score, context), api_name="score", concurrency_id="score")

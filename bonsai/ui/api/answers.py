@@ -1,35 +1,16 @@
-"""What endpoints give back: rows and runs as JSON, and a sentence for what goes wrong."""
+"""What endpoints give back: rows and runs as JSON, or the sentence for a chain that failed."""
 
 import json
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from bonsai.chains.chain import Chain
-from bonsai.errors import BonsaiError
 from bonsai.reports.table import rows
 from bonsai.runs.run import Run, dumps
 
 Json = dict[str, Any]
-
-_log = logging.getLogger("bonsai")
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """Turn what goes wrong into a gr.Error with a sentence for the caller."""
-    try:
-        yield
-    except BonsaiError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-    except gr.Error:
-        raise
-    except Exception as error:
-        _log.exception("An endpoint ended with an error that was not expected.")
-        raise gr.Error("Something unexpected went wrong. Try again.", print_exception=False) from error
 
 
 def answered(chain: Chain) -> Chain:

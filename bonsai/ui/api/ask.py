@@ -1,6 +1,5 @@
 """The endpoints that ask one question."""
 
-from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -20,7 +19,7 @@ from bonsai.ui.api.parameters import (
     TopP,
 )
 from bonsai.ui.context import PageContext
-from bonsai.ui.work.streaming import snapshots
+from bonsai.ui.work.streaming import last_of, snapshots
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ async def qtq(context: PageContext, asked: Qtq) -> list[Json]:
 async def _rows(context: PageContext, method: Method, **asked: Any) -> list[Json]:
     """Return the rows of a run; raise gr.Error, with a sentence for the caller, if there are none."""
     run = context.begin(method, **asked)
-    async with aclosing(snapshots(context.runner, tuple(run.chains), run.sampling)) as growing:
-        async for chains in growing:
-            run = run.with_chains(chains)
-    answered(run.chains[0])
-    return rows_of(run)
+    chains = tuple(run.chains)
+    chains = await last_of(snapshots(context.runner, chains, run.sampling), chains)
+    answered(chains[0])
+    return rows_of(run.with_chains(chains))

@@ -1,14 +1,17 @@
 """Endpoints, each made of a function and a dataclass: its fields are the endpoint's parameters."""
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, get_type_hints
 
-from bonsai.errors import UsageError
-from bonsai.ui.api.answers import sentences
+import gradio as gr
+
+from bonsai.errors import BonsaiError, UsageError
 
 Answer = TypeVar("Answer")
+_log = logging.getLogger("bonsai")
 # Numbers are not among them: what asks for one says more about it.
 _CHECKS: Mapping[Any, tuple[Callable[[Any], bool], str]] = {
     str: (lambda value: isinstance(value, str), "{name} must be a text."),
@@ -34,13 +37,20 @@ def endpoint(answer: Callable[..., Awaitable[Answer]], *bound: Any) -> Callable[
     returned = get_type_hints(answer)["return"]
 
     async def called(*arguments: Any, **named: Any) -> Answer:
-        with sentences():
+        try:
             given = asked(*arguments, **named)
             for name, kind in types.items():
                 fits, sentence = _CHECKS.get(kind, (None, ""))
                 if fits and not fits(getattr(given, name)):
                     raise UsageError(sentence, name=name)
             return await answer(*bound, given)
+        except BonsaiError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except gr.Error:
+            raise
+        except Exception as error:
+            _log.exception("An endpoint ended with an error that was not expected.")
+            raise gr.Error("Something unexpected went wrong. Try again.", print_exception=False) from error
 
     called.__name__ = called.__qualname__ = answer.__name__
     called.__doc__ = f"{inspect.getdoc(answer)}\n\nArgs:\n{_described(asked)}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
@@ -15,14 +14,14 @@ from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, number
 from bonsai.runs.run import Run, loads
 from bonsai.runs.run.answering import Answering
+from bonsai.runs.run.verdicts import StepVerdict
 from bonsai.ui.api.answers import Json, answered, concluded, json_of
 from bonsai.ui.api.parameters import ChainOfRow, SavedRun, StepOfRow
 from bonsai.ui.context import PageContext
-from bonsai.ui.work.streaming import reasoning_test, snapshots
+from bonsai.ui.work.streaming import last_of, reasoning_test, snapshots
 
 SEED_OF_CHAIN = -1
 EVERY_CHAIN = 0
-GIVEN = "What was given as run"
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,7 @@ async def branch(context: PageContext, asked: Branch) -> Json:
     # On a thread: fitting a long chain into the model's context may take a while.
     grown = await asyncio.to_thread(_branched if asked.run else _first, context, asked)
     *others, new = grown.chains
-    async with aclosing(snapshots(context.runner, (new,), grown.sampling)) as growing:
-        async for (now,) in growing:
-            new = now
+    (new,) = await last_of(snapshots(context.runner, (new,), grown.sampling), (new,))
     return json_of(grown.with_chains((*others, answered(new))).answered(Answering.of(context.engine)))
 
 
@@ -108,9 +105,7 @@ async def test_reasoning(context: PageContext, asked: TestReasoning) -> Json:
     tested, row = saved.step_at(**_place(asked))
     if tested.model:
         context.check_same(replace(saved, model=tested.model, adapter=tested.adapter))
-    async with aclosing(reasoning_test(context.runner, tested, row.number, saved.sampling)) as testing:
-        async for now in testing:
-            tested = now
+    tested = await last_of(reasoning_test(context.runner, tested, row.number, saved.sampling), tested)
     return json_of(saved.updated([tested]))
 
 
@@ -132,9 +127,7 @@ async def conclude(context: PageContext, asked: Conclude) -> Json:
     run = _concluding(_saved(context, asked.run), number("chain", asked.chain, 1))
     context.check_same(run)
     concluding = tuple(chain for chain in run.chains if chain.concluding)
-    async with aclosing(snapshots(context.runner, concluding, run.sampling)) as growing:
-        async for now in growing:
-            concluding = now
+    concluding = await last_of(snapshots(context.runner, concluding, run.sampling), concluding)
     return json_of(run.updated(concluded(concluding)).answered(Answering.of(context.engine)))
 
 
@@ -158,7 +151,32 @@ async def question_bank(asked: QuestionBank) -> list[Json]:
     Returns question, move and score of each, and chain, step and candidate: what the endpoint branch takes to ask it
     next.
     """
-    return [asdict(entry) for entry in bank_of(loads(json.dumps(asked.run), GIVEN))]
+    return [asdict(entry) for entry in bank_of(_read(asked.run))]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What `judge` takes."""
+
+    run: Annotated[
+        dict[str, Any],
+        "The run as a JSON object: what the page's Download JSON, a command with --format json, or the endpoint branch "
+        "gave. It may be of any model.",
+    ]
+    verdict: Annotated[str, "good or bad; with beside: better, worse or tie; none takes back what was said."]
+    chain: ChainOfRow = 1
+    step: StepOfRow = 1
+    reason: Annotated[str, "Why, in the person's words; at most 10,000 characters."] = ""
+    beside: Annotated[int, "The chain whose step of the same number it is compared with; 0 for none."] = 0
+
+
+async def judge(asked: Judge) -> Json:
+    """Keep what a person says of a row of a saved run: alone, or beside the same step of another chain.
+
+    Returns the whole run with the verdict in verdicts; of the same row the last one counts.
+    """
+    said = StepVerdict.of(asked.chain, asked.step, asked.verdict, asked.reason, asked.beside)
+    return json_of(_read(asked.run).with_verdicts([said]))
 
 
 def _place(asked: Branch | TestReasoning) -> dict[str, Any]:
@@ -168,6 +186,10 @@ def _place(asked: Branch | TestReasoning) -> dict[str, Any]:
 
 def _saved(context: PageContext, given: Json) -> Run:
     """Return the run that a caller gave; raise BonsaiError if it is none, or cannot go on here."""
-    run = loads(json.dumps(given), GIVEN)
+    run = _read(given)
     context.check_same(run)
     return run
+
+
+def _read(given: Json) -> Run:
+    return loads(json.dumps(given), "What was given as run")

@@ -181,13 +181,7 @@ def _adapters(context: PageContext) -> gr.CheckboxGroup | None:
 def _options(context: PageContext) -> dict[str, Component]:
     with gr.Row(elem_classes="bonsai-options"):
         repeats = gr.Slider(
-            1,
-            MAX_REPEATS,
-            1,
-            step=1,
-            label=translatable("Repeats"),
-            info=translatable("Seeds for each"),
-            min_width=170,
+            1, MAX_REPEATS, 1, step=1, label=translatable("Repeats"), info=translatable("Seeds for each"), min_width=170
         )
         return {"repeats": repeats, **chain_options(context, one_of_several=True)}
 

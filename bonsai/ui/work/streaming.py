@@ -84,6 +84,14 @@ def reasoning_test(
     return _stream(lambda: runner.test_reasoning(chain, step_number, sampling))
 
 
+async def last_of(growing: AsyncGenerator[Snapshot, None], last: Snapshot) -> Snapshot:
+    """Return what a stream of snapshots ends with; `last` if there are none."""
+    async with contextlib.aclosing(growing):
+        async for now in growing:
+            last = now
+    return last
+
+
 async def _stream(begin: Callable[[], Generator[Snapshot, None, None]]) -> AsyncGenerator[Snapshot, None]:
     growth = _BackgroundRun(begin)
     shown: Snapshot | None = None

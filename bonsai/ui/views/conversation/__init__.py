@@ -174,10 +174,7 @@ def _hint() -> str:
 
 def _filters(panel: str) -> None:
     """Draw the fields that choose among the turns, in the browser alone."""
-    with (
-        gr.Accordion(translatable("Find steps"), open=False, elem_classes="bonsai-filters"),
-        gr.Row(),
-    ):
+    with gr.Accordion(translatable("Find steps"), open=False, elem_classes="bonsai-filters"), gr.Row():
         text = gr.Textbox(label=translatable("Text"), min_width=150, scale=2)
         chain = gr.Textbox(label=translatable("Chain"), min_width=70, max_length=6)
         number = gr.Textbox(label=translatable("Step"), min_width=70, max_length=6)
