@@ -18,7 +18,7 @@ from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable, translatable_error, translate, translate_error
 from bonsai.ui.views import status
 from bonsai.ui.views.controls.desk import Form, buttons, conclude_button
-from bonsai.ui.views.controls.options import chain_options, sampling_options
+from bonsai.ui.views.controls.options import chain_options, sampling_options, slider
 from bonsai.ui.work.event_settings import Values
 
 METHODS = (("Single question", "single"), ("Two-step reasoning", "two-step"), ("QtQ chain", "qtq"))
@@ -180,9 +180,7 @@ def _adapters(context: PageContext) -> gr.CheckboxGroup | None:
 
 def _options(context: PageContext) -> dict[str, Component]:
     with gr.Row(elem_classes="bonsai-options"):
-        repeats = gr.Slider(
-            1, MAX_REPEATS, 1, step=1, label=translatable("Repeats"), info=translatable("Seeds for each"), min_width=170
-        )
+        repeats = slider("Repeats", "Seeds for each", 1, MAX_REPEATS, 1, min_width=170)
         return {"repeats": repeats, **chain_options(context, one_of_several=True)}
 
 

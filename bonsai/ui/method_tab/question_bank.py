@@ -1,6 +1,5 @@
 """The questions of a run that were not asked yet, each with a button that asks it next."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -32,11 +31,11 @@ class Bank:
 
     def show(self, run: Run, language: str) -> dict[Any, Any]:
         """Return the value that shows the questions that a run did not ask, the best first."""
-        return {self.table: _drawn(question_bank(run)[:SHOWN], language)}
+        return {self.table: _drawn(run, language)}
 
     def empty(self) -> dict[Any, Any]:
         """Return the value that shows that there is none."""
-        return {self.table: _drawn([], "en")}
+        return {self.table: _drawn(None, "en")}
 
     def at_work(self, running: bool) -> dict[Any, Any]:
         """Return the value that hides the buttons while the model is at work."""
@@ -45,10 +44,9 @@ class Bank:
 
 def draw(example: Run | None) -> Bank:
     """Draw the questions that an example did not ask, folded."""
-    with gr.Accordion(translatable(TITLE), open=False, elem_classes="bonsai-left"):
-        shown = _drawn(question_bank(example)[:SHOWN], "en") if example else _drawn([], "en")
-        with gr.Column(elem_classes=_classes(False)) as section:
-            return Bank(section, table_box(shown))
+    folded = gr.Accordion(translatable(TITLE), open=False, elem_classes="bonsai-left")
+    with folded, gr.Column(elem_classes=_classes(False)) as section:
+        return Bank(section, table_box(_drawn(example, "en")))
 
 
 def branch_request(key: str) -> BranchRequest:
@@ -61,7 +59,8 @@ def _classes(running: bool) -> list[str]:
     return ["bonsai-bank", *(["at-work"] if running else [])]
 
 
-def _drawn(entries: Sequence[BankEntry], language: str) -> str:
+def _drawn(run: Run | None, language: str) -> str:
+    entries = question_bank(run)[:SHOWN] if run else []
     if not entries:
         return status.note(translate(language, EMPTY))
     return f"<ol>{''.join(_item(entry, language) for entry in entries)}</ol>"

@@ -13,7 +13,7 @@ from bonsai.runs.limits import DEFAULT_STEPS
 from bonsai.runs.run import Run, step_key
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import cut, translatable, translate
-from bonsai.ui.views.controls.options import seed_box
+from bonsai.ui.views.controls.options import seed_box, slider
 from bonsai.ui.views.step_details import candidates, details, hint, verdicts
 
 OWN_QUESTION = 0
@@ -145,7 +145,6 @@ def _choices(run: Run) -> list[tuple[str, str]]:
 
 
 def _branching(context: PageContext) -> Branching:
-    most = context.settings.max_steps
     gr.Markdown(translatable(BRANCHING), elem_classes="bonsai-branching")
     begin = gr.Dropdown(
         [],
@@ -160,14 +159,7 @@ def _branching(context: PageContext) -> Branching:
         prompt = gr.Dropdown(
             list(context.variants), value=context.prompt, label=translatable("Prompt variant"), filterable=False
         )
-        steps = gr.Slider(
-            1,
-            most,
-            min(DEFAULT_STEPS, most),
-            step=1,
-            label=translatable("Steps"),
-            info=translatable("How many questions the branch asks"),
-        )
+        steps = slider("Steps", "How many questions the branch asks", 1, context.settings.max_steps, DEFAULT_STEPS)
         seed = seed_box()
     button = gr.Button(translatable("Branch"), variant="primary", elem_classes="bonsai-begin-branch")
     return Branching(begin, question, prompt, steps, seed, button)

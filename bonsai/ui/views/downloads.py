@@ -44,18 +44,17 @@ class Downloads:
         """Write a run to files in its folder and return the values that offer them; a form that it has not is not."""
         files = {form: folder / f"bonsai-{report.run.id}{form.suffix}" for form in self.buttons if _has(report, form)}
         write_files(report, files)
-        values: dict[Any, Any] = {self.token: folder.name}
-        for form, button in self.buttons.items():
-            value = str(files[form]) if form in files else None
-            values[button] = gr.DownloadButton(value=value, interactive=value is not None)
-        return values
+        return self._offered(files) | {self.token: folder.name}
 
     def empty(self) -> dict[Any, Any]:
         """Return the values that offer nothing."""
-        nothing: dict[Any, Any] = {
-            button: gr.DownloadButton(value=None, interactive=False) for button in self.buttons.values()
+        return self._offered({}) | {self.token: visitor_files.NO_TOKEN}
+
+    def _offered(self, files: Mapping[Format, Path]) -> dict[Any, Any]:
+        return {
+            button: gr.DownloadButton(value=str(files[form]) if form in files else None, interactive=form in files)
+            for form, button in self.buttons.items()
         }
-        return nothing | {self.token: visitor_files.NO_TOKEN}
 
 
 def draw(forms: Sequence[Format] = EACH) -> Downloads:

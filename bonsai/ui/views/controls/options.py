@@ -8,11 +8,13 @@ from bonsai.runs.limits import DEFAULT_CANDIDATES, DEFAULT_SAMPLING, DEFAULT_STE
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import translatable
 
-# Said of the options of a tab that asks by other methods too.
-_ONE_OF_SEVERAL = translatable("Of a QtQ chain")
-_STEPS = translatable("How many questions the chain asks, the first one included")
-_CANDIDATES = translatable("Next questions to choose from; those that repeat an earlier one are dropped")
-_MOVES = translatable("In which direction each next question goes: another one for each candidate, none, or always one")
+_ONE_OF_SEVERAL = "Of a QtQ chain"
+"""Said of the options of a tab that asks by other methods too."""
+_STEPS = "How many questions the chain asks, the first one included"
+_CANDIDATES = "Next questions to choose from; those that repeat an earlier one are dropped"
+_MOVES = "In which direction each next question goes: another one for each candidate, none, or always one"
+_CONCLUDES = "Answers the first question by what the whole chain found"
+_STOPS = "Ends the chain when two steps running add next to nothing"
 
 
 def chain_options(context: PageContext, *, one_of_several: bool = False) -> dict[str, Component]:
@@ -23,70 +25,41 @@ def chain_options(context: PageContext, *, one_of_several: bool = False) -> dict
     most = context.settings.max_steps
     steps, candidates = (_ONE_OF_SEVERAL, _ONE_OF_SEVERAL) if one_of_several else (_STEPS, _CANDIDATES)
     return {
-        "steps": gr.Slider(
-            1, most, min(DEFAULT_STEPS, most), step=1, label=translatable("Steps"), info=steps, min_width=170
-        ),
-        "candidates": gr.Slider(
-            1,
-            MAX_CANDIDATES,
-            DEFAULT_CANDIDATES,
-            step=1,
-            label=translatable("Candidates"),
-            info=candidates,
-            min_width=170,
-        ),
+        "steps": slider("Steps", steps, 1, most, DEFAULT_STEPS, min_width=170),
+        "candidates": slider("Candidates", candidates, 1, MAX_CANDIDATES, DEFAULT_CANDIDATES, min_width=170),
         "moves": gr.Dropdown(
             [(translatable(name), name) for name in (AUTO, OFF, *Move)],
             value=AUTO,
             filterable=False,
             elem_classes="bonsai-moves",
             label=translatable("Directions"),
-            info=_MOVES,
+            info=translatable(_MOVES),
         ),
-        **_endings(concludes=not one_of_several),
+        "concludes": _checkbox("End with a conclusion", _CONCLUDES, not one_of_several),
+        "stop_without_progress": _checkbox("Stop when nothing new comes", _STOPS, True),
     }
 
 
-def _endings(*, concludes: bool) -> dict[str, Component]:
-    return {
-        "concludes": gr.Checkbox(
-            concludes,
-            elem_classes="bonsai-wide",
-            label=translatable("End with a conclusion"),
-            info=translatable("Answers the first question by what the whole chain found"),
-        ),
-        "stop_without_progress": gr.Checkbox(
-            True,
-            elem_classes="bonsai-wide",
-            label=translatable("Stop when nothing new comes"),
-            info=translatable("Ends the chain when two steps running add next to nothing"),
-        ),
-    }
-
-
-# The lowest and the highest value, the step between them, the name, and what is said of it.
-_RANGES: dict[str, tuple[float, float, float, str, str]] = {
-    "temperature": (0, 2, 0.05, "Temperature", "0 takes the likeliest word each time"),
-    "top_p": (0.05, 1, 0.05, "Top p", "1 keeps every word"),
-    "top_k": (0, 200, 1, "Top k", "0 keeps every word"),
-    "repetition_penalty": (0.8, 1.5, 0.05, "Repetition penalty", "1 leaves repeated words alone"),
+# The name, what is said of it, the lowest and the highest value, and the step between them.
+_RANGES = {
+    "temperature": ("Temperature", "0 takes the likeliest word each time", 0, 2, 0.05),
+    "top_p": ("Top p", "1 keeps every word", 0.05, 1, 0.05),
+    "top_k": ("Top k", "0 keeps every word", 0, 200, 1),
+    "repetition_penalty": ("Repetition penalty", "1 leaves repeated words alone", 0.8, 1.5, 0.05),
 }
 
 
 def sampling_options(context: PageContext) -> dict[str, Component]:
     """Return the sampling options that the engine honours, in a folded section."""
-    most = context.settings.max_new_tokens
-    honoured = context.engine.info.options
-    new_tokens = (1, most, 1, "New tokens", "The most tokens of one text")
-    ranges = {"max_new_tokens": new_tokens} | {name: _RANGES[name] for name in _RANGES if name in honoured}
+    usual, most = DEFAULT_SAMPLING, context.settings.max_new_tokens
     with gr.Accordion(translatable("Sampling"), open=False, elem_classes="bonsai-sampling"):
-        options: dict[str, Component] = {}
-        for name, (lowest, highest, step, label, info) in ranges.items():
-            value = min(getattr(DEFAULT_SAMPLING, name), highest)
-            options[name] = gr.Slider(
-                lowest, highest, value, step=step, label=translatable(label), info=translatable(info)
-            )
-        if "seed" in honoured:
+        options: dict[str, Component] = {
+            "max_new_tokens": slider("New tokens", "The most tokens of one text", 1, most, usual.max_new_tokens)
+        }
+        for name, (label, info, lowest, highest, step) in _RANGES.items():
+            if name in context.engine.info.options:
+                options[name] = slider(label, info, lowest, highest, getattr(usual, name), step)
+        if "seed" in context.engine.info.options:
             options["seed"] = seed_box("Same seed and settings, same table")
     return options
 
@@ -97,3 +70,15 @@ def seed_box(info: str | None = None) -> gr.Number:
     return gr.Number(
         DEFAULT_SAMPLING.seed, precision=0, minimum=0, maximum=2**31 - 1, label=translatable("Seed"), info=told
     )
+
+
+def slider(
+    label: str, info: str, lowest: float, highest: float, value: float, step: float = 1, min_width: int = 160
+) -> gr.Slider:
+    """Return a slider with its name and what is said of it; a value above the highest is that."""
+    name, told = translatable(label), translatable(info)
+    return gr.Slider(lowest, highest, min(value, highest), step=step, label=name, info=told, min_width=min_width)
+
+
+def _checkbox(label: str, info: str, value: bool) -> gr.Checkbox:
+    return gr.Checkbox(value, elem_classes="bonsai-wide", label=translatable(label), info=translatable(info))
