@@ -17,7 +17,8 @@ from bonsai.runs.run import loads
 from bonsai.settings import ROOT, Settings
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import I18N, JAPANESE, SENTENCES, translatable_error, translate_error
-from bonsai.ui.page import build
+from bonsai.ui.page import build, load_examples
+from tests.ui.tabs import tabs_of
 
 # Where visitors meet errors; those of settings, models and commands are told to who starts the program.
 MET = ("chains", "measures", "reports", "runs", "ui", "engines/base", "engines/deferred.py")
@@ -113,6 +114,16 @@ def test_why_there_is_nothing_to_compare_with_stands_on_the_page_in_both_languag
     told = {language: sentences[str(why)] for language, sentences in I18N.translations.items()}
     assert told == {"en": str(why), "ja": translate_error("ja", why)} and "3.0 GB 必要" in told["ja"]
     assert translatable_error(UsageError("<{name}>", name="a}")) == "&lt;a}&gt;"
+
+
+def test_an_example_is_told_to_a_japanese_visitor_with_its_questions_that_were_not_asked() -> None:
+    settings = Settings()
+    examples = load_examples(ROOT / "examples")
+    page = build(PageContext(EchoEngine(), settings, load_variants(settings.prompts), examples=examples))
+    tab = tabs_of(page)["qtq"]
+    shown = tab.restore("", "ja")[tab.bank.table]
+    assert "Ask this next" not in shown and JAPANESE["Ask this next"] in shown
+    assert tab.restore("", "en") == {}
 
 
 def test_a_sentence_without_values_is_shown_as_it_is() -> None:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from bonsai.chains.chain import Chain, stop
 from bonsai.errors import UsageError
+from bonsai.reports.report import Report
 from bonsai.runs.journal import read_saved
 from bonsai.runs.run import Run, read_run
 from bonsai.runs.run.answering import Answering
@@ -160,6 +161,10 @@ class MethodTab(RunEvents[RunState]):
         shown = self.results.show(state.run, language, state.folder or visitor_files.new_folder())
         left = self.bank.show(state.run, language) if self.bank else {}
         return shown | left | (self.steps.choices(state.run) if self.steps else {})
+
+    def tell(self, report: Report, language: str) -> Values:
+        """Return the values that tell an example in a visitor's language."""
+        return super().tell(report, language) | (self.bank.show(report.run, language) if self.bank else {})
 
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""

@@ -10,6 +10,7 @@ import gradio as gr
 
 from bonsai.errors import BonsaiError
 from bonsai.reports.formats import Language
+from bonsai.reports.report import Report
 from bonsai.runs.run.verdicts import StepVerdict
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales.translate import report_language, translate
@@ -123,6 +124,10 @@ class RunTab(ABC, Generic[Shown]):
     def figures(self, state: Shown, language: str, *looked: Any) -> Values:
         """Return the values that show a run with new verdicts, and leave its texts as a visitor looks at them."""
 
+    def tell(self, report: Report, language: str) -> Values:
+        """Return the values that tell an example in a visitor's language."""
+        return self.results.tell(report, language)
+
     def nothing(self) -> Values:
         """Return the values that show that there are no results."""
         return self.results.empty()
@@ -148,7 +153,7 @@ class RunTab(ABC, Generic[Shown]):
         if not example or language == Language.EN:
             # The page itself tells it in English.
             return {}
-        return self.results.tell(page_report(example, report_language(language)), language)
+        return self.tell(page_report(example, report_language(language)), language)
 
     def kept(self, judged: Shown, language: str, *looked: Any) -> Values:
         """Return the values that tell that new verdicts are kept with a run."""
