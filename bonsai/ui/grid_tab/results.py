@@ -15,7 +15,7 @@ from bonsai.runs.journal import Journal
 from bonsai.ui.grid_tab.cells import PLAIN, Cells, Layout
 from bonsai.ui.grid_tab.cells import draw as draw_cells
 from bonsai.ui.grid_tab.charts import charts
-from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
+from bonsai.ui.locales.translate import short_name, translatable, translate
 from bonsai.ui.views import downloads, status
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import EACH
@@ -56,8 +56,7 @@ class GridResults(Results):
 
         The journal is read twice: for what is shown, and for the files.
         """
-        beside = self.cells is not None
-        report = page_report(journal.run, report_language(language), layout.axis or "", side_by_side=beside)
+        report = page_report(journal.run, language, layout.axis or "", side_by_side=self.cells is not None)
         if not report.rows:
             # What nobody wrote yet can go on.
             return self.empty() | {self.downloads.token: folder.name}
@@ -101,15 +100,9 @@ def _figures(figures: Statistics | None) -> str:
 
 
 def _note(journal: Journal, language: str) -> str:
-    note = translate(
-        language,
-        "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}",
-        journal.run.id,
-        f"{journal.finished:,}",
-        f"{len(journal):,}",
-        f"{journal.steps:,}",
-        short_name(journal.run.measure),
-    )
+    counts = [f"{count:,}" for count in (journal.finished, len(journal), journal.steps)]
+    note = "Run {}. Chains: {} of {}. Finished steps: {}. Measure: {}"
+    note = translate(language, note, journal.run.id, *counts, short_name(journal.run.measure))
     if journal.steps > MAX_ROWS:
         note += " " + translate(language, "The first {} are shown; the files hold all.", f"{MAX_ROWS:,}")
     return note

@@ -52,25 +52,19 @@ class Editor:
         variant = self.variants(added).get(name or "")
         if variant is None:
             return {self.status: ""}
-        told = {
-            self.status: _line(translatable("Change the text, and add it to the comparison.")),
-            self.add: gr.Button(interactive=True),
-        }
-        return {self.name: self._new_name(variant.name, added), self.text: to_yaml(variant), **told}
+        told = _line(translatable("Change the text, and add it to the comparison."))
+        copied = {self.name: self._new_name(variant.name, added), self.text: to_yaml(variant)}
+        return copied | {self.status: told, self.add: gr.Button(interactive=True)}
 
     def check(self, name: str, text: str, request: gr.Request) -> Values:
         """Say whether the text is a variant, or what is wrong with it, by role and name."""
         try:
             self._parse(name, text)
         except PromptError as error:
-            return {
-                self.status: _line(translate_error(language_of(request), error), "bad"),
-                self.add: gr.Button(interactive=False),
-            }
-        return {
-            self.status: _line(translatable("This variant is well-formed."), "good"),
-            self.add: gr.Button(interactive=True),
-        }
+            told = _line(translate_error(language_of(request), error), "bad")
+            return {self.status: told, self.add: gr.Button(interactive=False)}
+        told = _line(translatable("This variant is well-formed."), "good")
+        return {self.status: told, self.add: gr.Button(interactive=True)}
 
     def take(self, values: Values, request: gr.Request) -> Values:
         """Take the variant up for this session, choose it and its original, and offer it as a file."""

@@ -72,11 +72,6 @@ def language_of(request: gr.Request | None) -> str:
     return "ja" if asked.strip().lower().startswith("ja") else "en"
 
 
-def report_language(language: str) -> Language:
-    """Return the language of a visitor, as summaries are told in it."""
-    return Language.JA if language == Language.JA else Language.EN
-
-
 def translate(language: str, sentence: str, *values: object, **named: object) -> str:
     """Return the sentence in a visitor's language, with the values in its places."""
     told = JAPANESE.get(sentence, sentence) if language == "ja" else sentence

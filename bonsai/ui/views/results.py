@@ -13,7 +13,7 @@ from bonsai.reports.exports import summary_markdown
 from bonsai.reports.formats import Format, Language
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run
-from bonsai.ui.locales.translate import report_language, short_name, translatable, translate
+from bonsai.ui.locales.translate import short_name, translatable, translate
 from bonsai.ui.views import downloads, picture, status
 from bonsai.ui.views.conversation import Conversation
 from bonsai.ui.views.downloads import Downloads
@@ -87,7 +87,7 @@ class MethodResults(Results):
 
     def show(self, run: Run, language: str, folder: Path) -> dict[Any, Any]:
         """Return the values that show the finished steps of a run and offer them as files in a folder."""
-        report = page_report(run, report_language(language))
+        report = page_report(run, language)
         if not report.rows:
             return self.empty()
         note = "Run {}. Finished steps: {}. Measure: {}"
@@ -120,9 +120,9 @@ def draw(method: Method, example: Run | None, conversation: Conversation) -> Met
     return MethodResults(widths, note, summary, table, files, conversation, shown, drawn)
 
 
-def page_report(run: Run, language: Language = Language.EN, axis: str = "", side_by_side: bool = False) -> Report:
+def page_report(run: Run, language: str = Language.EN, axis: str = "", side_by_side: bool = False) -> Report:
     """Return the report of a run with the rows that the page shows of it."""
-    return Report.of(run, ReportOptions(language, axis, MAX_ROWS, side_by_side))
+    return Report.of(run, ReportOptions(Language(language), axis, MAX_ROWS, side_by_side))
 
 
 def markdown_box(value: str, *classes: str) -> gr.Markdown:

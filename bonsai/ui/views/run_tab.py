@@ -13,7 +13,7 @@ from bonsai.reports.formats import Language
 from bonsai.reports.report import Report
 from bonsai.runs.run.verdicts import StepVerdict
 from bonsai.ui.context import PageContext
-from bonsai.ui.locales.translate import report_language, translate
+from bonsai.ui.locales.translate import translate
 from bonsai.ui.views import status
 from bonsai.ui.views.controls.desk import Form
 from bonsai.ui.views.conversation import Conversation
@@ -153,7 +153,7 @@ class RunTab(ABC, Generic[Shown]):
         if not example or language == Language.EN:
             # The page itself tells it in English.
             return {}
-        return self.tell(page_report(example, report_language(language)), language)
+        return self.tell(page_report(example, language), language)
 
     def kept(self, judged: Shown, language: str, *looked: Any) -> Values:
         """Return the values that tell that new verdicts are kept with a run."""
