@@ -70,7 +70,6 @@ class PageContext:
 
         `variants` are those of the page and the visitor's own; `options` are fields of GridRequest and SamplingParams.
         """
-        options = {"steps": 1, "candidates": 1, **options}
         variants = self.variants if variants is None else variants
         request = GridRequest.of(**options)
         if False in request.with_adapter and self.base_engine is None:

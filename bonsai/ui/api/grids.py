@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -25,7 +24,7 @@ from bonsai.ui.api.parameters import (
 )
 from bonsai.ui.context import PageContext
 from bonsai.ui.work import visitor_files
-from bonsai.ui.work.streaming import progress
+from bonsai.ui.work.streaming import last_of, progress
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,7 @@ async def _rows(
     plan = context.plan(questions=questions, methods=[method], concludes=conclude, **asked)
     journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
     try:
-        async with aclosing(progress(context.runner, journal, tuple(journal.unfinished()))) as growing:
-            async for _ in growing:
-                pass
+        await last_of(progress(context.runner, journal, tuple(journal.unfinished())), None)
         return await asyncio.to_thread(rows_of, journal.run)
     finally:
         shutil.rmtree(journal.file.parent)

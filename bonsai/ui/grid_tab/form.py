@@ -51,7 +51,7 @@ class Upload:
             offered = columns(Path(file))
             chosen = self.read(file, column if column in offered else "", most)
             count = translate(language, "{} questions.", f"{len(chosen.questions):,}")
-            told = status.note(" ".join([count, *_sentences(chosen.notes, language)]))
+            told = status.note(f"{count} {_sentences(chosen.notes, language)}".rstrip())
         except UsageError as error:
             told = status.note(translate_error(language, error.with_values(file=Path(file).name)), "bad")
         choice = gr.Dropdown(choices=list(offered), value=column if column in offered else None, visible=bool(offered))
@@ -88,7 +88,7 @@ class GridForm(Form):
 
     def tell(self, notes: Sequence[Note], language: str) -> Values:
         """Return the value that tells what was passed over in the questions."""
-        return {self.passed_over: status.note(" ".join(_sentences(notes, language))) if notes else ""}
+        return {self.passed_over: status.note(_sentences(notes, language)) if notes else ""}
 
     def plan(
         self, context: PageContext, values: Values, variants: Mapping[str, PromptVariant], questions: Sequence[str]
@@ -191,6 +191,6 @@ def _first(names: list[str], usual: str, count: int) -> list[str]:
     return [name for name in names if name in (usual, *likely)]
 
 
-def _sentences(notes: Sequence[Note], language: str) -> list[str]:
+def _sentences(notes: Sequence[Note], language: str) -> str:
     """Return notes in the language of a visitor."""
-    return [translate_error(language, note) for note in notes]
+    return " ".join(translate_error(language, note) for note in notes)
