@@ -101,7 +101,7 @@ def test_no_more_is_written_of_an_opened_run_than_a_visitor_may_ask_for(
     tab, qtq = tabs["batch"], tabs["qtq"]
     (done,) = written(qtq).chains
     failed = replace(done, length=400, stop_reason="error", steps=(replace(done.steps[0], error="Gone."),))
-    for chain, asked in ((replace(done, length=400, stop_reason=""), tab._resumed), (failed, tab._retried)):
+    for chain, asked in ((replace(done, length=400, stop_reason=""), tab.resumed), (failed, tab._retried)):
         shown = tab.open(saved(written(qtq).with_chains((chain,))), None)
         with pytest.raises(UsageError, match="steps of the run is .*; it must be at most 6 here"):
             asked({tab.run_state: shown[tab.run_state]})

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from bonsai.engines.base import SamplingParams
 from bonsai.errors import UsageError
 from bonsai.reports.comparison import side_by_side
 from bonsai.reports.comparison.blind import BlindPair, blind_pairs
@@ -29,8 +30,8 @@ class CellEvents:
     sheet: GridTab
     cells: Cells
 
-    def connect(self) -> None:
-        """Tie the cells to what they do."""
+    def connect(self) -> list[Any]:
+        """Tie the cells to what they do, and return the events of the work of the model that can begin here."""
         cells, run_state = self.cells, self.sheet.run_state
         layout = [run_state, *cells.looked]
         chosen = [run_state, cells.one, cells.other, cells.field]
@@ -44,6 +45,8 @@ class CellEvents:
         places = [cells.one, cells.other, cells.difference]
         cells.table.select(self.pick, [run_state, cells.field, cells.one, cells.other], places, queue=False, **QUIET)
         self._connect_blind()
+        asked_again = {run_state, cells.one, cells.seed}
+        return [self.sheet.start([cells.again.click], self._asked_again, asked_again)]
 
     def _connect_blind(self) -> None:
         """Tie the panel to what it does: the last event waits for the one before it, and tells all marks so far."""
@@ -101,6 +104,16 @@ class CellEvents:
         one, other = (key, None) if one is None else (one, key) if other is None else (other, key)
         values: Values = {self.cells.one: one, self.cells.other: other}
         return values | self.cells.compare(run_state.journal.run, one, other, field, language_of(request))
+
+    def _asked_again(self, values: Values) -> GridRunState:
+        """Return the run, of which the chain of the first cell begins anew with another seed."""
+        state, chosen = self.sheet.resumed(values), values[self.cells.one]
+        if not chosen:
+            raise UsageError("Choose a first cell to ask again.")
+        self.sheet.context.limits.check("steps", state.journal.plan.grid.length)
+        seed = SamplingParams(seed=int(values[self.cells.seed] or 0)).seed
+        state.journal.restart_with_seed(int(str(chosen).partition(".")[0]), seed)
+        return state
 
     def judge_blind(self, state: GridRunState | None, axis: str | None, request: gr.Request) -> Values:
         """Open the panel with the pairs that nobody judged yet."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 
-from bonsai.engines.base import SamplingParams
 from bonsai.errors import UsageError
 from bonsai.reports.formats import Language
 from bonsai.runs.journal import begin_journal, open_journal, read_saved
@@ -51,23 +50,20 @@ class GridTab(RunEvents[GridRunState]):
         """What was passed over in the questions, and the buttons that go on with a run."""
         return [self.form.passed_over, self.form.go_on, self.form.retry]
 
-    def connect(self) -> None:
-        """Tie all buttons to what they do."""
-        form, cells = self.form, self.results.cells
+    def connect(self) -> list[Any]:
+        """Tie what the form begins to what it does, and return the events of the work of the model among it."""
+        form = self.form
         at_work = [
             self.start([form.run.click], self._asked, {*form.inputs, *([self.editor.added] if self.editor else [])}),
-            self.start([form.go_on.click], self._resumed, {self.run_state}),
+            self.start([form.go_on.click], self.resumed, {self.run_state}),
             self.start([form.retry.click], self._retried, {self.run_state}),
             self.start([form.conclude.click], self._asked_to_conclude, {self.run_state}),
         ]
-        if cells:
-            chosen = {self.run_state, cells.one, cells.seed}
-            at_work.append(self.start([cells.again.click], self._asked_again, chosen))
-        self.connect_end(at_work, cells.looked if cells else ())
         if form.upload:
             upload = form.upload
             for looked in (upload.file.upload, upload.file.clear, upload.column.input):
                 looked(self._look, [upload.file, upload.column], [upload.column, upload.found], queue=False, **QUIET)
+        return at_work
 
     def seconds_needed(self, state: GridRunState) -> int:
         """Return the GPU seconds that the run asks for; 0 where none is leased, and the journal need not be read."""
@@ -193,7 +189,8 @@ class GridTab(RunEvents[GridRunState]):
         journal = begin_journal(visitor_files.new_folder() / visitor_files.JOURNAL, plan)
         return GridRunState(journal, notes=found.notes)
 
-    def _resumed(self, values: Values) -> GridRunState:
+    def resumed(self, values: Values) -> GridRunState:
+        """Return the run on the tab, to go on with it; raise UsageError if there is none, or it cannot go on here."""
         state: GridRunState | None = values[self.run_state]
         if state is None:
             raise UsageError(_NO_RUN)
@@ -206,28 +203,16 @@ class GridTab(RunEvents[GridRunState]):
         return GridRunState(journal)
 
     def _asked_to_conclude(self, values: Values) -> GridRunState:
-        state = self._resumed(values)
+        state = self.resumed(values)
         if not state.journal.conclude():
             raise UsageError(NOTHING_TO_CONCLUDE)
         self.context.check_same(state.journal.run)
         return replace(state, concludes=True)
 
     def _retried(self, values: Values) -> GridRunState:
-        state = self._resumed(values)
+        state = self.resumed(values)
         state.journal.reopen(state.journal.failed)
         self.context.check_same(state.journal.run)
-        return state
-
-    def _asked_again(self, values: Values) -> GridRunState:
-        cells = self.results.cells
-        state = self._resumed(values)
-        chosen = values[cells.one] if cells else None
-        if not chosen:
-            raise UsageError("Choose a first cell to ask again.")
-        self.context.limits.check("steps", state.journal.plan.grid.length)
-        number = int(str(chosen).partition(".")[0])
-        seed = SamplingParams(seed=int(values[cells.seed] or 0)).seed if cells else 0
-        state.journal.restart_with_seed(number, seed)
         return state
 
     def _look(self, file: str | None, column: str | None, request: gr.Request) -> Values:

@@ -21,9 +21,10 @@ def draw(context: PageContext, key: str) -> GridTab:
     shown = results.draw(compares, example, top.conversation)
     run_state = gr.State(GridRunState(example, shared=True) if example else None)
     sheet = GridTab(context, key, drawn, shown, top.status, run_state, gr.State(True), edited)
-    sheet.connect()
+    at_work = sheet.connect()
     if edited:
         edited.connect()
     if shown.cells:
-        CellEvents(sheet, shown.cells).connect()
+        at_work += CellEvents(sheet, shown.cells).connect()
+    sheet.connect_end(at_work, shown.cells.looked if shown.cells else ())
     return sheet
