@@ -23,72 +23,13 @@ from bonsai.engines.base import (
     too_long,
 )
 
-_ASPECTS = (
-    "cost",
-    "time",
-    "trust",
-    "history",
-    "language",
-    "measurement",
-    "risk",
-    "habit",
-    "chance",
-    "memory",
-    "structure",
-    "scale",
-    "energy",
-    "attention",
-    "law",
-    "weather",
-    "craft",
-    "culture",
-    "training",
-    "supply",
-    "rhythm",
-    "health",
-    "freedom",
-    "evidence",
-    "balance",
-    "design",
-    "distance",
-    "patience",
-    "feedback",
-    "tools",
-    "belief",
-    "growth",
-    "silence",
-    "water",
-    "music",
-    "numbers",
-    "children",
-    "custom",
-    "hunger",
-    "machines",
-    "stories",
-    "debt",
-    "sleep",
-    "neighbours",
-    "paper",
-    "luck",
-    "travel",
-    "winter",
-    "fashion",
-    "anger",
-    "gardens",
-    "money",
-    "light",
-    "doubt",
-    "teachers",
-    "harvest",
-    "soil",
-    "rivers",
-    "games",
-    "ritual",
-    "gossip",
-    "iron",
-    "maps",
-    "bread",
-)
+_ASPECTS = """
+    cost time trust history language measurement risk habit chance memory structure scale energy attention law
+    weather craft culture training supply rhythm health freedom evidence balance design distance patience feedback
+    tools belief growth silence water music numbers children custom hunger machines stories debt sleep neighbours
+    paper luck travel winter fashion anger gardens money light doubt teachers harvest soil rivers games ritual
+    gossip iron maps bread
+"""
 # The aspects come last, so that the next question is about them.
 _QUESTIONS = (
     "Beyond {topic}, how does {first} change {second}?",
@@ -100,31 +41,10 @@ _QUESTIONS = (
 _MARKS = re.compile(r"<\|\w+\|>|\b(?:Instruct|Output):|\n")
 _ORDERS = re.compile(r"(?:Asked before|First write|Ask) ?\b")
 _ASKS = re.compile(r"\b(ask|write one)\b.*\bquestion\b", re.IGNORECASE)
-_SMALL_WORDS = frozenset(
-    (
-        "what",
-        "which",
-        "would",
-        "could",
-        "should",
-        "does",
-        "this",
-        "that",
-        "with",
-        "from",
-        "have",
-        "about",
-        "beyond",
-        "besides",
-        "after",
-        "without",
-        "when",
-        "gains",
-        "change",
-        "need",
-        "give",
-    )
-)
+_SMALL_WORDS = """
+    what which would could should does this that with from have about beyond besides after without when gains change
+    need give
+"""
 
 
 @dataclass
@@ -228,7 +148,7 @@ def _echo(prompt: str, seed: int) -> str:
     questions = [part for part in parts if "?" in part and not _ORDERS.match(part)]
     topic = _topic(questions[-1] if questions else parts[0 if asks else -1])
     number = zlib.crc32(prompt.encode()) + seed
-    first, second, third = random.Random(number).sample(_ASPECTS, 3)
+    first, second, third = random.Random(number).sample(_ASPECTS.split(), 3)
     if asks:
         return _QUESTIONS[number % len(_QUESTIONS)].format(topic=topic, first=first, second=second)
     if prompt.rstrip().endswith("<|reasoning|>") or "reasoning" in parts[-1]:
@@ -237,5 +157,5 @@ def _echo(prompt: str, seed: int) -> str:
 
 
 def _topic(text: str) -> str:
-    words = [word for word in re.findall(r"\w+", text.lower()) if len(word) > 3 and word not in _SMALL_WORDS]
+    words = [word for word in re.findall(r"\w+", text.lower()) if len(word) > 3 and word not in _SMALL_WORDS.split()]
     return " ".join(words[-3:]) or " ".join(text.split()[:3]).rstrip("?.!")

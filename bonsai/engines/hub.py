@@ -24,12 +24,7 @@ _NOTES = "bonsai.json"
 _TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*")
 _WANTED = {
     "model": ["*.json", "*.safetensors", "*.txt", "*.model"],
-    "adapter": [
-        "adapter_config.json",
-        "adapter_model.safetensors",
-        _NOTES,
-        *_TOKENIZER,
-    ],
+    "adapter": ["adapter_config.json", "adapter_model.safetensors", _NOTES, *_TOKENIZER],
 }
 _UNWANTED = {"model": ["*/*", "adapter_*", "consolidated*"], "adapter": ["*/*"]}
 

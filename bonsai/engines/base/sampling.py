@@ -6,6 +6,7 @@ from bonsai.errors import UsageError
 
 DEFAULT_OPTIONS = frozenset({"temperature", "top_p", "top_k", "repetition_penalty", "seed"})
 """The options of SamplingParams that an engine may leave unhonoured, if it says so."""
+_OUT_OF_RANGE = "{name} is {value}; it must be between {low} and {high}."
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,4 @@ class SamplingParams:
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise UsageError(
-                    "{name} is {value}; it must be between {low} and {high}.",
-                    name=name,
-                    value=value,
-                    low=low,
-                    high=high,
-                )
+                raise UsageError(_OUT_OF_RANGE, name=name, value=value, low=low, high=high)

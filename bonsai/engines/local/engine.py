@@ -15,6 +15,7 @@ from bonsai.engines.local.prefix_cache import PrefixCache
 from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.rows import ActiveCompletion, sample
+from bonsai.errors import first_line
 from bonsai.settings import Settings
 
 # On ZeroGPU each run is leased a GPU of its own; the queue there gives them out.
@@ -215,4 +216,4 @@ def _sentence(error: RuntimeError) -> str:
             "There is not enough memory for this prompt. Ask for fewer new tokens or fewer candidates, "
             "or load the model with BONSAI_QUANTIZATION=4bit."
         )
-    return f"The model failed on this prompt: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}"
+    return f"The model failed on this prompt: {first_line(error)}"
