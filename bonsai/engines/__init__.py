@@ -104,7 +104,7 @@ def _check_folders(name: str, settings: Settings) -> None:
 def _expected_info(name: str, settings: Settings) -> EngineInfo:
     """Return what can be told of an engine of transformers before its model is loaded."""
     # It takes a second or two, and tells whether there is a GPU; what else a model needs is imported when it is loaded.
-    from bonsai.engines.model.device import device_words
+    from bonsai.engines.model.loaded_model import device_words
 
     device = device_words(settings)
     model, adapter = settings.models(gpu=device != "CPU")

@@ -84,7 +84,7 @@ def echo_subject(_request: pytest.FixtureRequest) -> Iterator[Subject]:
 def local_subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     done: list[int] = []
     engine: LocalEngine = request.getfixturevalue("local_engine")
-    poison = engine._tokenizer(POISON)["input_ids"]
+    poison = engine._loaded.tokenizer(POISON)["input_ids"]
 
     def watch(_model: object, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
         done.append(1)

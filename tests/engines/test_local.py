@@ -67,7 +67,7 @@ def test_the_texts_are_those_of_transformers_own_decoding(local_engine: LocalEng
     prompts = [QUESTION, "Why?"]
     greedy = SamplingParams(max_new_tokens=20, temperature=0, repetition_penalty=1.2)
     for prompt, text in zip(prompts, texts(local_engine, prompts, greedy), strict=True):
-        ids = local_engine._tokenizer(prompt, return_tensors="pt")["input_ids"]
+        ids = local_engine._loaded.tokenizer(prompt, return_tensors="pt")["input_ids"]
         out = local_engine._model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
@@ -75,18 +75,18 @@ def test_the_texts_are_those_of_transformers_own_decoding(local_engine: LocalEng
             do_sample=False,
             pad_token_id=0,
             repetition_penalty=1.2,
-            suppress_tokens=list(range(local_engine._vocabulary, 448)),
+            suppress_tokens=list(range(local_engine._loaded.vocabulary, 448)),
         )
-        wanted = local_engine._tokenizer.decode(out[0, ids.shape[1] :])
+        wanted = local_engine._loaded.tokenizer.decode(out[0, ids.shape[1] :])
         assert text == wanted.removesuffix("<|endoftext|>").rstrip("\ufffd")
 
 
 def test_draws_follow_the_models_probabilities(local_engine: LocalEngine) -> None:
-    ids = local_engine._tokenizer(QUESTION, return_tensors="pt")["input_ids"]
+    ids = local_engine._loaded.tokenizer(QUESTION, return_tensors="pt")["input_ids"]
     with torch.no_grad():
-        logits = local_engine._model(input_ids=ids).logits[0, -1, : local_engine._vocabulary]
+        logits = local_engine._model(input_ids=ids).logits[0, -1, : local_engine._loaded.vocabulary]
     best = (logits / 0.7).softmax(-1).max().item()
-    token = local_engine._tokenizer.decode([int(logits.argmax())])
+    token = local_engine._loaded.tokenizer.decode([int(logits.argmax())])
     one = SamplingParams(max_new_tokens=1, temperature=0.7, top_k=0, top_p=1)
     found = last(local_engine, [QUESTION] * 400, [replace(one, seed=seed) for seed in range(400)])
     assert sum(c.text == token for c in found) / 400 == pytest.approx(best, abs=0.1)
@@ -339,8 +339,8 @@ def test_the_prefix_cache_is_bounded_and_forgets_the_oldest(local_engine: LocalE
         last(local_engine, [prompt], replace(PARAMS, max_new_tokens=1))
     assert len(cache._blocks) * cache.block <= 4 * local_engine.info.context_length
     assert all(key[: -cache.block] in cache._blocks for key in cache._blocks if len(key) > cache.block)
-    assert cache.start(local_engine._encode(Prompt.of(prompts[-1])))[1] >= cache.block
-    assert cache.start(local_engine._encode(Prompt.of(prompts[0])))[1] == 0
+    assert cache.start(local_engine._loaded.encode(Prompt.of(prompts[-1])))[1] >= cache.block
+    assert cache.start(local_engine._loaded.encode(Prompt.of(prompts[0])))[1] == 0
 
 
 def test_many_prompts_go_in_groups(local_engine: LocalEngine) -> None:
@@ -382,9 +382,9 @@ def test_numbers_that_overflow_are_said_and_not_written(local_engine: LocalEngin
 
 def test_a_character_of_several_tokens_is_shown_when_it_is_whole(local_engine: LocalEngine) -> None:
     text = "Ω§ö 盆栽は小さい🌳。" * 12
-    ids = local_engine._tokenizer(text)["input_ids"]
+    ids = local_engine._loaded.tokenizer(text)["input_ids"]
     assert len(ids) > 2 * 32 and len(ids) > len(text), "long enough that early tokens are settled"
-    grown = IncrementalText(local_engine._tokenizer)
+    grown = IncrementalText(local_engine._loaded.tokenizer)
     shown = [grown.add(token) for token in ids]
     assert shown[-1] == text
     assert all(text.startswith(snapshot.rstrip("\ufffd")) for snapshot in shown)

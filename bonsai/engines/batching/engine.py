@@ -4,17 +4,9 @@ import weakref
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from bonsai.engines.base import (
-    DEFAULT_OPTIONS,
-    Engine,
-    Prompt,
-    Request,
-    RequestQueue,
-    Snapshots,
-    check_options,
-    too_long,
-)
+from bonsai.engines.base import DEFAULT_OPTIONS, RequestQueue, Snapshots
 from bonsai.engines.batching.shared_batch import BatchUpdate, SharedBatch
+from bonsai.engines.model.engine import ModelEngine
 from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.rows import ActiveCompletion
@@ -34,7 +26,7 @@ def load(settings: Settings) -> "BatchingEngine":
     return BatchingEngine(load_model(settings), settings.concurrency)
 
 
-class BatchingEngine(Engine):
+class BatchingEngine(ModelEngine):
     """An engine whose callers, on any number of threads, share each pass through the model.
 
     At most `max_batch_size` completions are in the making, of all callers together; those beyond wait for room. The
@@ -43,7 +35,7 @@ class BatchingEngine(Engine):
     """
 
     def __init__(self, loaded: LoadedModel, max_batch_size: int) -> None:
-        self._loaded = loaded
+        super().__init__(loaded)
         self._batch = SharedBatch(loaded, max_batch_size)
         penalty = set() if self._batch.supports_repetition_penalty else {"repetition_penalty"}
         self.info = replace(
@@ -55,14 +47,6 @@ class BatchingEngine(Engine):
         )
         # Also at the end of the process: a thread that is in the middle of a pass then would take it down.
         weakref.finalize(self, self._batch.stop)
-
-    def count_tokens(self, prompt: Prompt | str) -> int:
-        """Return how many tokens of the context a prompt takes."""
-        return len(self._loaded.encode(Prompt.of(prompt)))
-
-    def check_memory(self) -> None:
-        """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        self._loaded.check_memory()
 
     def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
@@ -83,16 +67,6 @@ class BatchingEngine(Engine):
         finally:
             for key in rows:
                 self._batch.cancel(key)
-
-    def _row(self, index: int, request: Request) -> ActiveCompletion:
-        check_options(self.info, request.sampling)
-        ids = self._loaded.encode(request.prompt)
-        room = self.info.context_length - len(ids)
-        limit = min(request.sampling.max_new_tokens, room)
-        row = ActiveCompletion(index, ids, request.sampling, limit, self._loaded.tokenizer, self._loaded.eos_token_ids)
-        if room < 1:
-            row.last = too_long(len(ids), self.info.context_length)
-        return row
 
     def _read(self, news: "SimpleQueue[BatchUpdate]", rows: dict[str, ActiveCompletion]) -> Snapshots:
         """Yield the row that there is news of, or a sign of life if there is none for a while."""

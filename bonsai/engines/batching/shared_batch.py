@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -123,7 +124,8 @@ class SharedBatch:
                 manager.logit_processor = SeededSampler(
                     self._loaded.vocabulary, recorded=not self.supports_repetition_penalty
                 )
-                manager.output_router.output_queue = _Outputs(self._deliver)
+                # Outputs are handed on at once, and not queued.
+                manager.output_router.output_queue = SimpleNamespace(put=self._deliver)
                 manager.warmup()
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise EngineError(
@@ -224,13 +226,6 @@ class SharedBatch:
         except EngineError as error:
             return str(error)
         return ""
-
-
-class _Outputs:
-    """Stands where the manager queues its outputs, and hands each on at once."""
-
-    def __init__(self, deliver: Callable[[Any], None]) -> None:
-        self.put = deliver
 
 
 def _broke_off(failure: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, Snapshots, check_options, too_long
+from bonsai.engines.base import Completion, RequestQueue, Snapshots
 from bonsai.engines.local.decoding_cache import DecodingCache
 from bonsai.engines.local.prefix_cache import PrefixCache
+from bonsai.engines.model.engine import ModelEngine
 from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.rows import ActiveCompletion, sample
@@ -27,7 +28,7 @@ def load(settings: Settings) -> "LocalEngine":
     return LocalEngine(load_model(settings), settings.concurrency, ZERO_GPU_RUNS_AT_ONCE if settings.zero_gpu else 1)
 
 
-class LocalEngine(Engine):
+class LocalEngine(ModelEngine):
     """An engine that decodes with a transformers model, at most `max_batch_size` completions in a batch.
 
     A completion leaves the batch when it is finished, and the next request takes its place. Each snapshot costs at most
@@ -36,28 +37,16 @@ class LocalEngine(Engine):
     """
 
     def __init__(self, loaded: LoadedModel, max_batch_size: int, max_concurrent_runs: int) -> None:
+        super().__init__(loaded)
         self.info = replace(
             loaded.info("local"), max_batch_size=max_batch_size, max_concurrent_runs=max_concurrent_runs
         )
-        self._loaded = loaded
         self._model: Any = loaded.model
-        self._tokenizer: Any = loaded.tokenizer
-        self._eos_token_ids = loaded.eos_token_ids
-        self._encode = loaded.encode
-        self._vocabulary = loaded.vocabulary
         # A GPU reads 256 tokens in about the time of one; a CPU takes time for each.
         block = 64 if self._model.device.type == "cpu" else 256
         kept = min(4 * self.info.context_length, loaded.affordable_tokens)
         self._prefixes = PrefixCache(block, kept)
         self._turn = threading.Lock()
-
-    def count_tokens(self, prompt: Prompt | str) -> int:
-        """Return how many tokens of the context a prompt takes."""
-        return len(self._encode(Prompt.of(prompt)))
-
-    def check_memory(self) -> None:
-        """Raise EngineError if a second model of the same size does not fit beside this one's."""
-        self._loaded.check_memory()
 
     def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
@@ -79,22 +68,6 @@ class LocalEngine(Engine):
                 if failed:
                     failed.fail(failure)
                     yield failed.index, failed.last
-
-    def _row(self, index: int, request: Request) -> ActiveCompletion:
-        check_options(self.info, request.sampling)
-        ids = self._encode(request.prompt)
-        room = self.info.context_length - len(ids)
-        row = ActiveCompletion(
-            index,
-            ids,
-            request.sampling,
-            min(request.sampling.max_new_tokens, room),
-            self._tokenizer,
-            self._eos_token_ids,
-        )
-        if room < 1:
-            row.last = too_long(len(ids), self.info.context_length)
-        return row
 
     def _try(self, work: "_Work") -> Generator[tuple[int, Completion], None, str]:
         """Let waiting rows begin and all rows write a token; return why that could not be done."""
@@ -144,7 +117,7 @@ class LocalEngine(Engine):
                 use_cache=True,
                 logits_to_keep=1,
             )
-            logits: torch.Tensor = output.logits[:, -1, : self._vocabulary].float()
+            logits: torch.Tensor = output.logits[:, -1, : self._loaded.vocabulary].float()
         return logits
 
     def _free(self) -> None:

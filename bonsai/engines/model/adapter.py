@@ -1,7 +1,7 @@
 """LoRA adapters: checked against the model's layers, then added to the model."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,11 @@ def add_adapter(
     try:
         if tokens:
             model.resize_token_embeddings(tokens, mean_resizing=False)
-        _untie(model, _shapes(adapter_id, folder))
+        shapes = _shapes(adapter_id, folder)
+        _untie(model, shapes)
         device = str(model.device)
         adapted: Any = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable, torch_device=device)
-        left = _left_over(adapted, _shapes(adapter_id, folder))
-        if left:
+        if left := _left_over(adapted, shapes):
             raise EngineError(f"The adapter {adapter_id} is not used whole: {left[0]} has no counterpart in the model.")
         return (adapted.merge_and_unload(safe_merge=True) if merge else adapted).eval()
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError) as error:
@@ -79,8 +79,8 @@ def _untie(model: Any, shapes: Mapping[str, object]) -> None:
     into, out = model.get_input_embeddings(), model.get_output_embeddings()
     if out is None or out.weight is not into.weight:
         return
-    names = [name for name, one in model.named_modules() if one is into or one is out]
-    if any(key.removeprefix(_PREFIX).startswith(f"{name}.") for key in shapes for name in names):
+    ends = _ends(model)
+    if any(key.removeprefix(_PREFIX).startswith(ends) for key in shapes):
         out.weight = torch.nn.Parameter(out.weight.detach().clone(), requires_grad=False)
         model.config.get_text_config().tie_word_embeddings = False
         model.config.tie_word_embeddings = False
@@ -88,12 +88,10 @@ def _untie(model: Any, shapes: Mapping[str, object]) -> None:
 
 def _tokens_wanted(adapter_id: str, folder: Path, model_id: str, model: Any, shapes: Mapping[str, list[int]]) -> int:
     """Return the rows of the embeddings that an adapter brings, 0 if they are as many as the model's."""
-    ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    names = [name for name, one in model.named_modules() if one in ends]
-    rows = int(ends[0].num_embeddings)
+    ends, rows = _ends(model), int(model.get_input_embeddings().num_embeddings)
     for key, shape in shapes.items():
         name = key.removeprefix(_PREFIX)
-        whole = name.removesuffix(".weight").removesuffix(".base_layer") in names
+        whole = f"{name.removesuffix('.weight').removesuffix('.base_layer')}." in ends
         wanted = shape[0] if whole else shape[1] if name.endswith(".lora_embedding_A") else rows
         if wanted == rows:
             continue
@@ -140,18 +138,13 @@ def _misfit(name: str, part: str, shape: list[int], layers: Mapping[str, torch.n
 
 def _left_over(adapted: Any, shapes: Mapping[str, object]) -> list[str]:
     """Return the adapter's weights that PEFT passed over and those that it lacks."""
-    used = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    # It is given to the model.
-    whole = _whole_ends(adapted.get_base_model(), used ^ set(shapes))
-    return sorted((used ^ set(shapes)).difference(whole))
+    unused = set(get_peft_model_state_dict(adapted, save_embedding_layers=False)) ^ set(shapes)
+    # An embedding or a head that PEFT saves whole beside its own weights is given to the model.
+    ends = _ends(adapted.get_base_model())
+    return sorted(key for key in unused if ".lora_" in key or not key.removeprefix(_PREFIX).startswith(ends))
 
 
-def _whole_ends(model: Any, keys: Iterable[str]) -> list[str]:
-    """Return those of an adapter's weights that are an embedding or a head, which PEFT saves whole beside its own."""
+def _ends(model: Any) -> tuple[str, ...]:
+    """Return what the weights of a model's embedding and head begin with, as `lm_head.`."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    names = [name for name, one in model.named_modules() if one in ends]
-    return [
-        key
-        for key in keys
-        if ".lora_" not in key and any(key.removeprefix(_PREFIX).startswith(f"{name}.") for name in names)
-    ]
+    return tuple(f"{name}." for name, one in model.named_modules() if one in ends)

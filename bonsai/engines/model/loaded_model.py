@@ -7,15 +7,23 @@ from typing import Any
 import torch
 
 from bonsai.engines.base import EngineInfo, Prompt
-from bonsai.engines.model.device import ZERO_GPU
 from bonsai.errors import EngineError, Note
 from bonsai.machine import free_memory
+from bonsai.settings import Settings
 
+_ZERO_GPU = "ZeroGPU"
 # Of a worker's memory what a model may have; the rest is for what it reads and writes.
-ZERO_GPU_BYTES = 40 * 2**30
+_ZERO_GPU_BYTES = 40 * 2**30
 # What the keys and values of texts may take.
 _CPU_CACHE_BYTES = 512 * 2**20
 _SHARE_OF_FREE_GPU = 0.6
+
+
+def device_words(settings: Settings) -> str:
+    """Return where a model of this machine runs: the name of the GPU, or CPU."""
+    if settings.zero_gpu:
+        return _ZERO_GPU
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class LoadedModel:
     notes: tuple[Note, ...] = ()
     """See EngineInfo."""
 
-    @property
+    @cached_property
     def vocabulary(self) -> int:
         """How many tokens have a text: ids beyond the tokenizer's are untrained filling."""
         return min(int(max(self.tokenizer.get_vocab().values())) + 1, self._rows)
@@ -97,15 +105,15 @@ class LoadedModel:
         return int((self._free_on_gpu() * _SHARE_OF_FREE_GPU if on_gpu else _CPU_CACHE_BYTES) / bytes_per_token)
 
     def _free_on_gpu(self) -> int:
-        if self.device == ZERO_GPU:
+        if self.device == _ZERO_GPU:
             # What a worker gets is not to be seen from here.
-            return ZERO_GPU_BYTES - int(self.model.get_memory_footprint())
+            return _ZERO_GPU_BYTES - int(self.model.get_memory_footprint())
         return torch.cuda.mem_get_info()[0]
 
     def check_memory(self) -> None:
         """Raise EngineError, with both numbers, if a second model like this one does not fit on its device."""
         needed = self.model.get_memory_footprint()
-        free = free_memory() if self.model.device.type == "cpu" and self.device != ZERO_GPU else self._free_on_gpu()
+        free = free_memory() if self.model.device.type == "cpu" and self.device != _ZERO_GPU else self._free_on_gpu()
         if free < needed * 1.2:
             raise EngineError(
                 "The model without its adapter does not fit beside it: it takes {needed:.1f} GB more, and "

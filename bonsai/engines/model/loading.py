@@ -14,10 +14,9 @@ from transformers.utils import logging
 
 from bonsai.engines.hub import find_folder, other_base
 from bonsai.engines.model.adapter import add_adapter, brings_tokenizer, check_adapter
-from bonsai.engines.model.device import device_words
 from bonsai.engines.model.fast_layers import use_fast_layers
 from bonsai.engines.model.gguf import load_unpacked
-from bonsai.engines.model.loaded_model import LoadedModel
+from bonsai.engines.model.loaded_model import LoadedModel, device_words
 from bonsai.engines.model.model_files import ModelFiles, model_files
 from bonsai.errors import EngineError, SettingError, first_line
 from bonsai.machine import allowed_cores, free_memory
