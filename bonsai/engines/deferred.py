@@ -1,6 +1,7 @@
 """An engine whose model loads in the background, so that the page can open first."""
 
 from collections.abc import Callable
+from concurrent.futures import wait
 
 from bonsai.deferred import Deferred
 from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, RequestQueue, Snapshots
@@ -30,16 +31,16 @@ class DeferredEngine(Engine):
     @property
     def is_ready(self) -> bool:
         """Whether the model is loaded, so that no call has to wait for it."""
-        return self._engine.is_ready
+        return self._engine.done()
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the completions; nothing until the model is loaded."""
-        return self._engine.value.notes if self._engine.value else ()
+        return self._engine.result().notes if self.is_ready and not self._engine.exception() else ()
 
     def wait_until_ready(self, seconds: float) -> bool:
         """Wait at most so many seconds for the model; return whether it is there, or could not be loaded."""
-        return self._engine.wait_for(seconds)
+        return bool(wait([self._engine], seconds).done)
 
     def open(self) -> None:
         """Open the engine and let all waiting calls go on; an error is raised in those calls, not here."""
@@ -47,7 +48,7 @@ class DeferredEngine(Engine):
 
     def wait(self) -> Engine:
         """Return the engine once it is open; raise what went wrong if it could not be opened."""
-        return self._engine.wait()
+        return self._engine.result()
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes."""
@@ -55,6 +56,6 @@ class DeferredEngine(Engine):
 
     def stream(self, queue: RequestQueue) -> Snapshots:
         """Yield (number of the request, snapshot) as the completions grow; see Engine."""
-        while not self._engine.wait_for(_HEARTBEAT_SECONDS):
+        while not self.wait_until_ready(_HEARTBEAT_SECONDS):
             yield 0, Completion()
         yield from self.wait().stream(queue)

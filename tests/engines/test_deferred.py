@@ -224,6 +224,6 @@ def test_a_model_that_cannot_be_loaded_ends_the_page_with_a_sentence(tmp_path: P
 
 def test_who_waited_for_an_engine_reads_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, seen = DeferredEngine(EchoEngine, PROSPECT), []
-    monkeypatch.setattr(engine._engine._done, "set", lambda: seen.append(engine.info))
+    monkeypatch.setattr(engine._engine, "set_result", lambda _: seen.append(engine.info))
     engine.open()
     assert seen == [EchoEngine().info] != [PROSPECT]

@@ -21,22 +21,27 @@ class DeferredEmbedder(Embedder):
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        failure = EngineError(
-            "The embedder {name} cannot be loaded; set {variable} to none, or to another.",
-            name=name,
-            variable=variable("japanese_embedder" if name == JAPANESE_EMBEDDER else "embedder"),
-        )
-        self._embedder = Deferred(lambda: _load(name, folder), failure)
+        self._folder = folder
+        self._embedder = Deferred(self._load)
 
     def open(self) -> None:
         """Load the model and let all waiting calls go on; why it cannot be loaded is in the log."""
         self._embedder.open()
-        if self._embedder.error:
-            _log.warning("The embedder %s cannot be loaded: %s", self.name, first_line(self._embedder.error))
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return what each text is to the model; raise EngineError if it cannot be loaded."""
-        return self._embedder.wait().encode(texts)
+        return self._embedder.result().encode(texts)
+
+    def _load(self) -> Embedder:
+        try:
+            return _load(self.name, self._folder)
+        except Exception as error:
+            _log.warning("The embedder %s cannot be loaded: %s", self.name, first_line(error))
+            raise EngineError(
+                "The embedder {name} cannot be loaded; set {variable} to none, or to another.",
+                name=self.name,
+                variable=variable("japanese_embedder" if self.name == JAPANESE_EMBEDDER else "embedder"),
+            ) from error
 
 
 class LazyEmbedder(DeferredEmbedder):
@@ -49,7 +54,7 @@ class LazyEmbedder(DeferredEmbedder):
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return what each text is to the model; raise EngineError if it cannot be loaded."""
         with self._first:
-            if not self._embedder.is_ready:
+            if not self._embedder.done():
                 self.open()
         return super().encode(texts)
 
