@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bonsai.chains.chain import Chain, finish, stop, with_last
+from bonsai.chains.chain import Chain, finish, with_last
 from bonsai.chains.conclusion import Conclusion, conclusion_flags, parse_conclusion
 from bonsai.chains.formats import split_thought
 from bonsai.chains.guard import Candidate, choose, first_asked, judge, without_duplicates
@@ -59,8 +59,6 @@ def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chai
     cut = completion.finish_reason == "length"
     if cut:
         step = step.flagged(Flag.TRUNCATED)
-    if completion.finish_reason == "cancelled":
-        return stop(with_last(chain, step), measure)
     roles = chain.method.roles
     if Role.REASONING in roles:
         cut = cut if step.writing == Role.REASONING else step.reasoning_state == ReasoningState.TRUNCATED
@@ -78,10 +76,8 @@ def _finish_text(chain: Chain, completion: Completion, measure: Measure) -> Chai
 
 
 def _with_conclusion(request: RoleRequest, completion: Completion, measure: Measure) -> Chain:
-    """Return the chain with its conclusion; a run that was stopped meanwhile has none."""
+    """Return the chain with its conclusion."""
     chain = request.chain
-    if completion.finish_reason == "cancelled":
-        return replace(chain, conclusion=None)
     thought, written = split_thought(completion.text)
     text, named = parse_conclusion(written)
     flags = conclusion_flags(text, [(step.question, step.answer) for step in chain.steps])

@@ -1,10 +1,10 @@
 """The completion of a prompt: its text so far, cut at stop texts, or why it failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-FinishReason = Literal["stop", "length", "cancelled", "error"]
+FinishReason = Literal["stop", "length", "error"]
 
 
 @dataclass(frozen=True)
@@ -54,4 +54,4 @@ def too_long(tokens: int, context_length: int) -> Completion:
 
 def failed(error: str, prompt_tokens: int = 0, seconds: float = 0.0) -> Completion:
     """Return the completion of a prompt that failed for the reason given."""
-    return replace(Completion(), finish_reason="error", error=error, prompt_tokens=prompt_tokens, seconds=seconds)
+    return Completion("", "error", error, prompt_tokens, seconds=seconds)
