@@ -13,7 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PhiForCausalLM, Pr
 
 from bonsai.engines import open_engine
 from bonsai.engines.base import Prompt
+from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.hub import base_note
+from bonsai.engines.llama_cpp.adapter_file import find_adapter
 from bonsai.engines.model.loading import load_model
 from bonsai.engines.model.merging import merge
 from bonsai.engines.model.rows import IncrementalText
@@ -209,12 +211,14 @@ def test_one_base_has_many_names(named: str, used: str, same: bool) -> None:
     assert (base_note("a", named, used) == ()) is same
 
 
-def test_an_adapter_of_mlx_and_a_missing_one_are_told(model_folder: Path, tmp_path: Path) -> None:
+def test_an_adapter_of_mlx_and_a_missing_one_are_told(model_folder: Path, gguf_file: Path, tmp_path: Path) -> None:
     (tmp_path / "mlx").mkdir()
     (tmp_path / "mlx" / "adapters.safetensors").touch()
     (tmp_path / "mlx" / "adapter_config.json").write_text('{"num_layers": 4, "lora_parameters": {"rank": 8}}')
     with pytest.raises(EngineError, match="was made by MLX.*mlx_lm.fuse"):
         load_model(Settings(model=str(model_folder), adapter=str(tmp_path / "mlx")))
+    with pytest.raises(EngineError, match="was made by MLX.*mlx_lm.fuse"):
+        find_adapter(str(tmp_path / "mlx"), read_gguf(gguf_file))
     with pytest.raises(EngineError, match="is not a folder: nothing is at .*Give its id on the hub"):
         load_model(Settings(model=str(model_folder), adapter=str(tmp_path / "none")))
 

@@ -343,7 +343,7 @@ def test_an_adapter_is_converted_once(
     ("name", "words"),
     [
         ("wider", "was made for another model than tiny-phi.gguf: it changes blk.0.ffn_up.weight, from 96 to 192"),
-        ("bin", "has no adapter_model.safetensors in"),
+        ("bin", "has no adapter_model.safetensors; .bin weights are not read"),
         ("torn", "has weights that cannot be read"),
         ("prefix", "is not a LoRA adapter"),
         ("empty", "has no adapter_config.json in"),

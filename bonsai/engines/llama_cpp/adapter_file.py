@@ -6,7 +6,8 @@ from pathlib import Path
 from bonsai.engines.gguf.header import GgufFile, read_gguf
 from bonsai.engines.hub import base_note, find_folder, other_base
 from bonsai.engines.llama_cpp.kept_files import made_once
-from bonsai.engines.llama_cpp.lora_conversion import CONFIG, WEIGHTS, check_fits, convert
+from bonsai.engines.llama_cpp.lora_conversion import check_fits, convert
+from bonsai.engines.model.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from bonsai.errors import EngineError, Note, first_line
 from bonsai.settings import as_path
 
@@ -33,7 +34,7 @@ def find_adapter(source: str, base: GgufFile) -> Path:
     """
     place = adapter_place(source)
     inside = [place] if place.is_file() else sorted(place.glob("*.gguf"))
-    if len(inside) == 1 and not (place / WEIGHTS).is_file():
+    if len(inside) == 1 and not (place / ADAPTER_WEIGHTS).is_file():
         _check(inside[0], base)
         return inside[0]
     return _converted(place, base)
@@ -65,7 +66,7 @@ def _converted(folder: Path, base: GgufFile) -> Path:
 def _fingerprint(folder: Path, base: GgufFile) -> str:
     """Return what changes with the adapter and with the layers of the model."""
     found = hashlib.sha256(repr((_CONVERSION, base.architecture, sorted(base.shapes.items()))).encode())
-    for name in (CONFIG, WEIGHTS):
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if (folder / name).is_file():
             found.update((folder / name).read_bytes())
     return found.hexdigest()[:32]

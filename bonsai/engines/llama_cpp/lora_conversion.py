@@ -4,7 +4,6 @@ The rules are those of the ggml project's `convert_lora_to_gguf.py`: names by gg
 order in which the model's own rows are kept.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -16,11 +15,11 @@ import gguf
 import numpy as np
 
 from bonsai.engines.gguf.header import GgufFile
+from bonsai.engines.model.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_config
 from bonsai.errors import EngineError, first_line
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 ARCHITECTURES = ("llama", "phi2")
 # What PEFT takes where none is named.
 _USUAL_ALPHA = 8
@@ -75,15 +74,7 @@ def _stored(values: Array) -> np.ndarray[Any, np.dtype[np.floating[Any]]]:
 
 
 def _config(folder: Path) -> Mapping[str, Any]:
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise EngineError(f"The adapter has no {name} in {folder}; give one in safetensors, or a GGUF file.")
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineError(f"The {CONFIG} in {folder} cannot be read: {first_line(error)}") from error
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise EngineError(f"The adapter in {folder} is not a LoRA adapter; only LoRA adapters can be used.")
+    config = adapter_config(str(folder), folder)
     beyond = [name for name, usual in _BEYOND_LORA.items() if (config.get(name) or usual) != usual]
     if beyond:
         raise EngineError(
@@ -95,7 +86,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
 
 def _pairs(folder: Path, config: Mapping[str, Any]) -> dict[str, LoraPair]:
     """Return the pairs of the adapter by the name of their layer in transformers."""
-    tensors = _tensors(folder / WEIGHTS)
+    tensors = _tensors(folder / ADAPTER_WEIGHTS)
     pairs = {}
     for key, a in tensors.items():
         layer, _, part = key.removeprefix(_PREFIX).partition(".lora_")
@@ -121,7 +112,8 @@ def _alpha(config: Mapping[str, Any], layer: str, folder: Path) -> float:
         return float(pattern[keys[0]] if pattern and keys else config.get("lora_alpha", _USUAL_ALPHA))
     except (re.error, TypeError, ValueError) as error:
         raise EngineError(
-            f"The {CONFIG} in {folder} has a lora_alpha or an alpha_pattern that cannot be used ({first_line(error)})."
+            f"The {ADAPTER_CONFIG} in {folder} has a lora_alpha or an alpha_pattern that cannot be used "
+            f"({first_line(error)})."
         ) from error
 
 
@@ -181,20 +173,13 @@ def _fuse(found: dict[str, LoraPair], block: str, base: GgufFile) -> None:
 def _tensors(file: Path) -> dict[str, Array]:
     """Return the tensors of a safetensors file in float32; numpy itself knows no bfloat16."""
     try:
-        data = file.read_bytes()
-        start = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:start])
-        return {
-            name: _array(data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]], entry)
-            for name, entry in header.items()
-            if name != "__metadata__"
-        }
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        return {name: _array(tensor) for name, tensor in gguf.SafetensorsLocal(file).tensors.items()}
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise EngineError(f"The adapter has weights that cannot be read: {file} ({first_line(error)}).") from error
 
 
-def _array(data: bytes, entry: Mapping[str, Any]) -> Array:
-    values = np.frombuffer(data, _DTYPES[entry["dtype"]])
-    if entry["dtype"] == "BF16":
+def _array(tensor: gguf.LocalTensor) -> Array:
+    values = tensor.mmap_bytes().view(_DTYPES[tensor.dtype])
+    if tensor.dtype == "BF16":
         values = (values.astype(np.uint32) << 16).view(np.float32)
-    return values.astype(np.float32).reshape(entry["shape"])
+    return np.array(values, np.float32).reshape(tensor.shape)

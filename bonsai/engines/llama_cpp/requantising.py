@@ -2,9 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
@@ -37,8 +35,11 @@ def in_fastest_form(file: Path) -> Path:
 
 def _write(model: GGUFReader, copy: Path) -> None:
     writer = GGUFWriter(copy, model.fields["general.architecture"].contents())
-    for key, value, kinds in _metadata(model):
-        writer.add_key_value(key, value, kinds[0], kinds[-1] if kinds[0] == GGUFValueType.ARRAY else None)
+    for key, field in model.fields.items():
+        # The writer adds these itself.
+        if not key.startswith("GGUF.") and key != "general.architecture":
+            inner = field.types[-1] if field.types[0] == GGUFValueType.ARRAY else None
+            writer.add_key_value(key, field.contents(), field.types[0], inner)
     for tensor in model.tensors:
         data, kind = np.asarray(tensor.data), tensor.tensor_type
         if kind == _SLOW:
@@ -48,11 +49,3 @@ def _write(model: GGUFReader, copy: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def _metadata(model: GGUFReader) -> Iterator[tuple[str, Any, list[GGUFValueType]]]:
-    """Yield what a file says of its model: key, value, and its types from the outermost on."""
-    for key, field in model.fields.items():
-        # The writer adds these itself.
-        if not key.startswith("GGUF.") and key != "general.architecture":
-            yield key, field.contents(), field.types

@@ -9,7 +9,7 @@ from bonsai.engines.gguf.finding import find_model, is_gguf
 from bonsai.engines.hub import find_folder
 from bonsai.errors import EngineError
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ def model_files(source: str, revision: str) -> ModelFiles:
         return ModelFiles(file.parent, file.name)
     folder = find_folder(source, "model", revision)
     if not (folder / "config.json").is_file():
-        hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / "adapter_config.json").is_file() else ""
+        hint = " It is an adapter: set BONSAI_ADAPTER to it." if (folder / ADAPTER_CONFIG).is_file() else ""
         raise EngineError(f"The model {source} has no config.json in {folder}.{hint}")
     # transformers would take the adapter's word for which model to load.
-    if (folder / "adapter_config.json").is_file():
+    if (folder / ADAPTER_CONFIG).is_file():
         raise EngineError(f"{folder} holds a model and an adapter; move the adapter to a folder of its own.")
     if not any(folder.glob("*.safetensors")):
         raise EngineError(
@@ -49,10 +49,10 @@ def model_files(source: str, revision: str) -> ModelFiles:
 
 def adapter_config(adapter_id: str, folder: Path) -> dict[str, Any]:
     """Return the configuration of the LoRA adapter in a folder; raise EngineError if there is none that can be used."""
-    if not (folder / "adapter_config.json").is_file():
+    if not (folder / ADAPTER_CONFIG).is_file():
         raise EngineError(f"The adapter {adapter_id} has no adapter_config.json in {folder}; give a LoRA adapter.")
     try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EngineError(f"The adapter_config.json of {adapter_id} cannot be read: {error}") from error
     if (folder / "adapters.safetensors").is_file() or isinstance(config, dict) and "lora_parameters" in config:
