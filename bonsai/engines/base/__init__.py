@@ -2,9 +2,7 @@
 
 from bonsai.engines.base.completion import Completion, FinishReason, cut_at_stop, failed, hold_back, too_long
 from bonsai.engines.base.engine import Engine, EngineInfo, Snapshots, check_options
-from bonsai.engines.base.prompt import Message, Prompt
-from bonsai.engines.base.requests import Request, RequestQueue
-from bonsai.engines.base.sampling import DEFAULT_OPTIONS, SamplingParams
+from bonsai.engines.base.requests import DEFAULT_OPTIONS, Message, Prompt, Request, RequestQueue, SamplingParams
 
 __all__ = [
     "DEFAULT_OPTIONS",

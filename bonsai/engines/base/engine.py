@@ -5,9 +5,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from bonsai.engines.base.completion import Completion
-from bonsai.engines.base.prompt import Prompt
-from bonsai.engines.base.requests import Request, RequestQueue
-from bonsai.engines.base.sampling import DEFAULT_OPTIONS, SamplingParams
+from bonsai.engines.base.requests import DEFAULT_OPTIONS, Prompt, Request, RequestQueue, SamplingParams
 from bonsai.errors import Note, UsageError
 
 Snapshots = Generator[tuple[int, Completion], None, None]
