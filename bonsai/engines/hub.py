@@ -72,7 +72,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
 def trained_format(adapter: str) -> str:
     """Return the name of the prompt format that an adapter was trained on; "" if it is not noted beside it."""
     try:
-        form = _object_in(find_folder(adapter, "adapter", "") / _NOTES).get("prompt_format")
+        form = object_in(find_folder(adapter, "adapter", "") / _NOTES).get("prompt_format")
     except EngineError:
         return ""
     return form if form in FORMATS else ""
@@ -83,7 +83,7 @@ def other_base(adapter: str, folder: Path, *names: str) -> tuple[Note, ...]:
 
     What fits by its shapes may still be meant for other weights.
     """
-    named = _object_in(folder / "adapter_config.json").get(_BASE) or _object_in(folder / _NOTES).get("base")
+    named = object_in(folder / "adapter_config.json").get(_BASE) or object_in(folder / _NOTES).get("base")
     return base_note(adapter, str(named or ""), *names)
 
 
@@ -103,7 +103,7 @@ def _bare(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", last)
 
 
-def _object_in(file: Path) -> Mapping[str, Any]:
+def object_in(file: Path) -> Mapping[str, Any]:
     """Return the JSON object in a file; an empty one if there is none."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

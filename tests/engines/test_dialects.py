@@ -869,9 +869,9 @@ def test_an_option_is_not_learnt_from_a_request_without_it() -> None:
     plain = StreamedCompletion(0, Request(Prompt.of("Why?"), SamplingParams()), 1, 9, None)
     stops = StreamedCompletion(0, Request(Prompt.of("Why?"), PARAMS), 1, 9, None)
     every = dialect.offered()
-    assert not dialect.asked(dialect.body("small", [plain], every)) & {"n", "stop", "many stops", "system"}
-    assert dialect.asked(dialect.body("small", [stops, stops], every)) >= {"n", "stop", "many stops", "seed"}
-    assert "many stops" not in dialect.asked(dialect.body("small", [stops], every - {"many stops"}))
+    assert not dialect.asked(dialect.body([plain], every)) & {"n", "stop", "many stops", "system"}
+    assert dialect.asked(dialect.body([stops, stops], every)) >= {"n", "stop", "many stops", "seed"}
+    assert "many stops" not in dialect.asked(dialect.body([stops], every - {"many stops"}))
 
 
 def test_what_is_missing_stays_missing_while_it_is_not_asked_for() -> None:

@@ -22,7 +22,7 @@ from bonsai.engines.gguf.finding import find_model
 from bonsai.engines.remote import engine as remote
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import Diverged, StreamedCompletion
-from bonsai.engines.remote.token_counting import estimate, known_model
+from bonsai.engines.remote.token_counting import KnownModel, estimate, known_model
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble, retry_after
 from bonsai.errors import EngineError, SettingError
@@ -477,7 +477,7 @@ def test_an_estimate_is_on_the_safe_side(tmp_path: Path) -> None:
     file = find_model(SMOLLM2)
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(tmp_path)
     known = known_model(str(tmp_path), "")
-    assert known
+    assert known.count
     for text in (
         "Why do exchange rates move, and who gains?",
         "日本の庭では、石と水が季節を語ります。",
@@ -487,13 +487,13 @@ def test_an_estimate_is_on_the_safe_side(tmp_path: Path) -> None:
         "",
     ):
         assert known.count(text) <= estimate(text)
-    assert known_model("no/such-model", "") is None
-    assert known_model("no such name", "") is None
+    assert known_model("no/such-model", "") == KnownModel()
+    assert known_model("no such name", "") == KnownModel()
 
 
 def test_a_tokenizer_that_cannot_be_read_is_as_none(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
-    assert known_model(str(tmp_path), "") is None
+    assert known_model(str(tmp_path), "") == KnownModel()
 
 
 def test_auto_is_remote_where_there_is_an_address(server: SmallServer) -> None:

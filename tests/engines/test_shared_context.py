@@ -11,8 +11,8 @@ from bonsai.engines.base import Engine, EngineInfo, SamplingParams
 from bonsai.engines.gguf.header import read_gguf
 from bonsai.engines.llama_cpp.engine import LlamaCppEngine
 from bonsai.engines.llama_cpp.server import LlamaServer, Room
-from bonsai.engines.llama_cpp.shared_context import SharedContext
 from bonsai.engines.remote.engine import RemoteEngine
+from bonsai.engines.remote.shared_room import SharedRoom
 from bonsai.engines.remote.wire.server_errors import ServerError
 from bonsai.settings import Settings
 
@@ -54,7 +54,7 @@ def test_a_server_of_others_whose_slots_share_a_context_writes_all_texts(narrow_
 
 def test_who_asks_first_has_room_first() -> None:
     async def together() -> list[str]:
-        context, order = SharedContext(10), list[str]()
+        context, order = SharedRoom(10), list[str]()
 
         async def write(name: str, tokens: int, over: asyncio.Event) -> None:
             async with context.taken(tokens):
@@ -76,7 +76,7 @@ def test_who_asks_first_has_room_first() -> None:
 
 def test_what_is_called_off_leaves_its_room_to_the_others() -> None:
     async def together() -> bool:
-        context = SharedContext(10)
+        context = SharedRoom(10)
 
         async def hold(tokens: int) -> None:
             async with context.taken(tokens):
@@ -94,7 +94,7 @@ def test_what_is_called_off_leaves_its_room_to_the_others() -> None:
 
 
 def test_event_loops_share_it() -> None:
-    context, held = SharedContext(10), [0]
+    context, held = SharedRoom(10), [0]
 
     async def write() -> list[int]:
         most = []

@@ -30,14 +30,9 @@ _SAMPLERS = ["penalties", "top_k", "temperature", "top_p"]
 _COUNTED_PROMPTS = 256
 
 
-def is_installed() -> bool:
-    """Say whether llama.cpp is here: there are wheels for most platforms."""
-    return find_spec("xllamacpp") is not None
-
-
 def load(settings: Settings) -> "LlamaCppEngine":
     """Return an engine with the GGUF model of `settings`; raise SettingError or EngineError, saying what to do."""
-    if not is_installed():
+    if not find_spec("xllamacpp"):
         raise EngineError(
             "llama.cpp is not installed, or has no wheel for this platform: pip install xllamacpp, or set "
             "BONSAI_ENGINE to batching."
@@ -152,7 +147,7 @@ class LlamaCppEngine(RemoteEngine):
         must, held = room == self.info.max_batch_size, 0
         while room > 0 and (first := queue.peek()):
             tokens, most = self.count_tokens(first.prompt), first.sampling.max_new_tokens
-            if not must and not self._llama.context.has_room(held + tokens + most):
+            if not must and not self._llama.context.is_free(held + tokens + most):
                 break
             batches.append(self._take(queue, min(room, max(1, (self._llama.room.kept_tokens - tokens) // most))))
             room, must = room - len(batches[-1]), False

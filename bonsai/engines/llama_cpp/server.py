@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bonsai.engines.gguf.header import GgufFile
-from bonsai.engines.llama_cpp.shared_context import SharedContext
 from bonsai.engines.llama_cpp.slots import Slots
+from bonsai.engines.remote.shared_room import SharedRoom
 from bonsai.errors import EngineError, first_line
 from bonsai.machine import free_memory, good_threads
 from bonsai.settings import ROOT
@@ -89,7 +89,9 @@ class LlamaServer:
         room.check()
         self.room = room
         self.key = secrets.token_urlsafe()
-        self.slots, self.context = Slots(room.parallel), SharedContext(room.kept_tokens)
+        self.slots = Slots(room.parallel)
+        # A server that runs out of its context breaks off every text in the making.
+        self.context = SharedRoom(room.kept_tokens)
         try:
             self._server = start(room, adapter, self.key, _SILENT)
         except RuntimeError as error:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bonsai.engines.base import Prompt
+from bonsai.engines.hub import object_in
 from bonsai.engines.model.loaded_model import LoadedModel
 from bonsai.engines.model.loading import load_model, quiet
 from bonsai.engines.model.model_files import ModelFiles, model_files
@@ -20,8 +21,6 @@ from bonsai.settings import NO_ADAPTER, Settings
 
 # Of the highest logit: by so much a model may differ from itself as it was before it was written.
 _ROUNDING = 0.02
-# What the weights are stored in, and what they are merged in: the numbers of a Phi overflow in float16.
-_KEPT = {"float16": "bfloat16", "bfloat16": "bfloat16", "float32": "float32"}
 
 
 def merge(settings: Settings, out: Path) -> Sequence[Note]:
@@ -128,10 +127,8 @@ def _check_free(out: Path) -> None:
 
 
 def _stored_format(files: ModelFiles) -> str:
-    if files.gguf:
-        return "bfloat16"
-    try:
-        config = json.loads((files.folder / "config.json").read_text(encoding="utf-8"))
-        return _KEPT.get(config.get("dtype") or config.get("torch_dtype"), "float32")
-    except (OSError, ValueError, AttributeError, TypeError):
-        return "float32"  # loading says what is wrong with it
+    """Return what the weights are stored in, and to be merged in: the numbers of a Phi overflow in float16."""
+    # Loading says what is wrong with a configuration.
+    config = object_in(files.folder / "config.json")
+    stored = "bfloat16" if files.gguf else config.get("dtype") or config.get("torch_dtype")
+    return "bfloat16" if stored in ("bfloat16", "float16") else "float32"

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bonsai.engines.base import Message, SamplingParams
+from bonsai.engines.base import DEFAULT_OPTIONS, Message
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.engines.remote.wire.server_errors import ServerError
 
 Api = Literal["completions", "chat"]
-SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty", "seed")
-ALL_OPTIONS = frozenset({*SAMPLING, "stop", "stream", "stream_options", "n", "system"})
+ALL_OPTIONS = DEFAULT_OPTIONS | {"stop", "stream", "stream_options", "n", "system"}
 """What a request may have beside the model, the prompt and how long the text may be; `system` is a message."""
 BASIC_OPTIONS = frozenset({"stream", "temperature"})
 MANY_STOPS = "many stops"
@@ -41,6 +40,20 @@ _OWN_WORDS = (
 """How servers say that they do not take an option."""
 
 
+def _plain(text: str) -> str:
+    """Return a text of a person or model in which servers find no special token.
+
+    They find them wherever they stand; a space without width breaks what looks like one.
+    """
+    return _SPECIAL.sub(lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
+
+
+def _as_text(row: StreamedCompletion) -> str:
+    """Return the prompt as text, with what was shown of its completion; servers want at least one token."""
+    parts = row.request.prompt.parts
+    return "".join(_plain(part) if number % 2 else part for number, part in enumerate(parts)) + row.kept or "\n"
+
+
 @dataclass
 class Dialect:
     """What a server takes; all that it does not lack is asked for.
@@ -49,15 +62,17 @@ class Dialect:
     """
 
     api: Api = "completions"
+    model: str = ""
+    """The model that is asked, by the name that the server has for it."""
     lacks: dict[str, int] = field(default_factory=dict)
     """The options that it does not take, with the number of requests after which they are tried again."""
     names: dict[str, str] = field(default_factory=dict)
     """Other names that it has for fields, as `repeat_penalty`."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What is sent with every request beside the options, as `min_p`."""
-    more: Callable[[StreamedCompletion], Mapping[str, Any]] = field(default_factory=lambda: _nothing_more)
+    more: Callable[[StreamedCompletion], Mapping[str, Any]] = lambda _row: {}
     """What is sent beside that with the request for one row and those that go with it."""
-    encode: Callable[[StreamedCompletion], str | list[int]] = field(default_factory=lambda: _as_text)
+    encode: Callable[[StreamedCompletion], str | list[int]] = _as_text
     """How the server is told what to complete: as text, or as tokens."""
     _patience: dict[str, int] = field(default_factory=dict)
 
@@ -99,21 +114,20 @@ class Dialect:
             del self.lacks[name], self._patience[name]
         self.miss(missed)
 
-    def body(self, model: str, rows: list[StreamedCompletion], offered: frozenset[str]) -> dict[str, Any]:
+    def body(self, rows: list[StreamedCompletion], offered: frozenset[str]) -> dict[str, Any]:
         """Return the request for the rows, of one prompt, with no more than what is offered."""
         sampling = rows[0].request.sampling
-        values: dict[str, Any] = {name: getattr(sampling, name) for name in SAMPLING}
-        values |= {"stream": True, "n": len(rows), "stop": self._stops(sampling, offered)}
-        # Servers tell the counts of a streamed text only if they are asked for them.
-        values["stream_options"] = {"include_usage": True}
-        if len(rows) == 1:
-            del values["n"]
-        if not values["stop"]:
-            del values["stop"]
-        if "stream" not in offered:
-            del values["stream_options"]
+        values: dict[str, Any] = {name: getattr(sampling, name) for name in sorted(DEFAULT_OPTIONS)} | {"stream": True}
+        if len(rows) > 1:
+            values["n"] = len(rows)
+        if sampling.stop:
+            # Where there are more than the server takes, the others are cut here.
+            values["stop"] = list(sampling.stop if MANY_STOPS in offered else sampling.stop[:FEW_STOPS])
+        if "stream" in offered:
+            # Servers tell the counts of a streamed text only if they are asked for them.
+            values["stream_options"] = {"include_usage": True}
         values = {name: value for name, value in values.items() if name in offered}
-        body = {"model": model, "max_tokens": rows[0].limit, **self.fields, **self.more(rows[0]), **values}
+        body = {"model": self.model, "max_tokens": rows[0].limit, **self.fields, **self.more(rows[0]), **values}
         body = {self.names.get(name, name): value for name, value in body.items()}
         if self.api == "completions":
             return body | {"prompt": self.encode(rows[0])}
@@ -144,10 +158,6 @@ class Dialect:
             named = named - {"stop"} | {MANY_STOPS}
         return frozenset(self.lacks) | named
 
-    def _stops(self, sampling: SamplingParams, offered: frozenset[str]) -> list[str]:
-        """Return the stop texts to send; the others are cut here."""
-        return list(sampling.stop if MANY_STOPS in offered else sampling.stop[:FEW_STOPS])
-
 
 def _named(message: str, texts: str) -> set[str]:
     repeated = _folded(texts)
@@ -158,24 +168,6 @@ def _named(message: str, texts: str) -> set[str]:
 def _folded(text: str) -> str:
     """Return a text in which quoting and spaces make no difference."""
     return re.sub(r"[\W_]+", " ", re.sub(r"\\[nrt]", " ", text)).casefold().strip()
-
-
-def _nothing_more(_row: StreamedCompletion) -> Mapping[str, Any]:
-    return {}
-
-
-def _as_text(row: StreamedCompletion) -> str:
-    """Return the prompt as text, with what was shown of its completion; servers want at least one token."""
-    parts = row.request.prompt.parts
-    return "".join(_plain(part) if number % 2 else part for number, part in enumerate(parts)) + row.kept or "\n"
-
-
-def _plain(text: str) -> str:
-    """Return a text of a person or model in which servers find no special token.
-
-    They find them wherever they stand; a space without width breaks what looks like one.
-    """
-    return _SPECIAL.sub(lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
 
 
 def _messages(row: StreamedCompletion, takes_system: bool) -> list[dict[str, str]]:

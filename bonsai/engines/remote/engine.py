@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from bonsai.engines.base import (
+    DEFAULT_OPTIONS,
     Completion,
     Engine,
     EngineInfo,
@@ -22,12 +23,12 @@ from bonsai.engines.base import (
     check_options,
     too_long,
 )
-from bonsai.engines.remote.dialect import SAMPLING, Dialect
-from bonsai.engines.remote.listed_models import usual_model
+from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.server import Server, close
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.engines.remote.token_counting import KnownModel, estimate, known_model
 from bonsai.engines.remote.wire.connection import Connection
+from bonsai.engines.remote.wire.listed_models import usual_model
 from bonsai.engines.remote.wire.retries import USUAL_POLICY, RetryPolicy
 from bonsai.errors import EngineError, Note, SettingError
 from bonsai.settings import NO_ADAPTER, Settings, keep_torch_to_one_thread
@@ -86,9 +87,9 @@ class RemoteEngine(Engine):
                 "one that it serves."
             )
         # vLLM serves an adapter under its own name.
-        self._server.completions.model = adapter or model
+        self._server.dialect.model = adapter or model
         known = known_model(model, settings.revision)
-        self._known = known.count if known else None
+        self._known = known.count
         if dialect is None:
             self._wait(self._server.try_out(settings.api))
         told = self._wait(self._server.properties())
@@ -98,19 +99,19 @@ class RemoteEngine(Engine):
             model,
             adapter,
             device=self._server.address,
-            context_length=listed or (known.context_length if known else 0) or _USUAL_CONTEXT,
-            options=frozenset(SAMPLING) - self._server.dialect.lacks.keys(),
+            context_length=listed or known.context_length or _USUAL_CONTEXT,
+            options=DEFAULT_OPTIONS - self._server.dialect.lacks.keys(),
             max_batch_size=settings.concurrency,
             max_concurrent_runs=settings.concurrency,
-            chat_template=str(told.get("chat_template") or (known.chat_template if known else "")),
-            eos_token=str(told.get("eos_token") or (known.eos_token if known else "")),
+            chat_template=str(told.get("chat_template") or known.chat_template),
+            eos_token=str(told.get("eos_token") or known.eos_token),
             notes=tuple(_assumed(settings, self._server, known, listed)) if dialect is None else (),
         )
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What the server does not take now, and what was assumed of it."""
-        return (*self.info.notes, *self._server.notes)
+        return (*self.info.notes, *self._server.notes())
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes.
@@ -208,7 +209,7 @@ class RemoteEngine(Engine):
     def _listed_length(self, model: str) -> int:
         """Return the context of the model that is asked, as the server lists it; 0 if it does not say it."""
         lengths = {one.name: one.context_length for one in self._server.models}
-        return lengths.get(self._server.model) or lengths.get(model) or 0
+        return lengths.get(self._server.dialect.model) or lengths.get(model) or 0
 
     def _count_elsewhere(self, text: str) -> int:
         counted = self._wait(self._server.count_tokens(text))
@@ -223,13 +224,15 @@ class RemoteEngine(Engine):
         return self._begin(work).result()
 
 
-def _assumed(settings: Settings, server: Server, known: KnownModel | None, listed: int) -> Iterator[Note]:
+def _assumed(settings: Settings, server: Server, known: KnownModel, listed: int) -> Iterator[Note]:
     """Yield what was assumed of a server that was tried out, since neither it nor the settings say it."""
     if not settings.model and len(server.models) > 1:
-        yield Note("No model was named, so the first was asked that the server lists: {model}.", model=server.model)
+        yield Note(
+            "No model was named, so the first was asked that the server lists: {model}.", model=server.dialect.model
+        )
     if settings.api == "auto" and server.dialect.api == "chat":
         yield Note("The server at {server} has no plain completions, so it was asked in a chat.", server=server.address)
-    if not (listed or known):
+    if not (listed or known.count):
         yield Note(
             "The server at {server} does not say how much its model reads, so {tokens} tokens were assumed.",
             server=server.address,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bonsai.engines.base import Completion
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
-from bonsai.engines.remote.wire.frames import DONE, END, TORN, Frame, Mark
+from bonsai.engines.remote.wire.frames import Frame, Mark
 from bonsai.engines.remote.wire.pieces import Piece, Usage, error_in, finish_reason, pieces_in, usage_in
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
 
@@ -40,12 +40,12 @@ class Reply:
 
     def read(self, frame: Frame | Mark) -> None:
         """Take the next frame; raise ServerError, UnnumberedTexts or Diverged if it does not go on so."""
-        if frame is TORN and not self.is_finished:
+        if frame is Mark.TORN and not self.is_finished:
             raise ServerError(Trouble.LOST if self._begun else Trouble.UNREADABLE)
-        if frame is DONE:
+        if frame is Mark.DONE:
             self._done = True
             self._settle()
-        elif frame is END:
+        elif frame is Mark.END:
             self._end()
         elif isinstance(frame, Frame):
             self._read(frame)
@@ -66,13 +66,14 @@ class Reply:
         error = None if self.is_finished else error_in(frame, self._key)
         if error:
             raise error
-        self._usage = usage_in(frame.payload) or self._usage
+        usage = usage_in(frame.payload)
+        self._usage = usage or self._usage
         pieces = list(pieces_in(frame.payload))
         for place, piece in enumerate(pieces):
             row = self._row_of(piece, place, len(pieces))
             if row:
                 # The counts that come with the end of one of several texts are its own.
-                self._take(piece, row, usage_in(frame.payload) if len(pieces) == 1 < len(self._rows) else None)
+                self._take(piece, row, usage if len(pieces) == 1 < len(self._rows) else None)
         # A JSON text that is all of the answer needs no other end.
         self._done = (
             self._done or bool(pieces) and not frame.in_stream and "chunk" not in str(frame.payload.get("object"))
@@ -102,7 +103,7 @@ class Reply:
             self._tell(row.index, row.last)
         elif len(self._rows) > 1:
             if usage:
-                row.used(usage.prompt_tokens, usage.completion_tokens)
+                row.used(*usage)
             row.tell(self._tell)
 
     def _with_thought(self, piece: Piece, row: StreamedCompletion) -> str:
@@ -126,5 +127,5 @@ class Reply:
                 row.end("length" if long else None)
             if row.last.finished:
                 if self._usage and len(self._rows) == 1:
-                    row.used(self._usage.prompt_tokens, self._usage.completion_tokens)
+                    row.used(*self._usage)
                 row.tell(self._tell)

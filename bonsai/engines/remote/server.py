@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from bonsai.engines.base import DEFAULT_OPTIONS
 from bonsai.engines.remote.completing import Completions, Rows
-from bonsai.engines.remote.dialect import SAMPLING, Dialect
-from bonsai.engines.remote.listed_models import ListedModel, listed_models
+from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.reply import Tell
-from bonsai.engines.remote.trial import try_out
+from bonsai.engines.remote.trial import BUSY, try_out
 from bonsai.engines.remote.wire.connection import Connection
+from bonsai.engines.remote.wire.listed_models import ListedModel, listed_models
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.sentences import AskedServer
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble
@@ -19,7 +20,6 @@ from bonsai.errors import EngineError, Note, first_line
 
 # It takes this one for models that have none, and were not trained on it.
 _TEMPLATE_OF_LLAMA_CPP = "{%- for message in messages -%}\n  {{- '<|im_start|>' + message.role + "
-_BUSY = (408, 425, 429, 502, 503, 504)
 # It may be back for the next text.
 _ABSENT = (Trouble.LOST, Trouble.UNREACHABLE, Trouble.SILENT)
 # A silence is waited for for seconds, which not every text may take.
@@ -30,39 +30,23 @@ class Server:
     """The server as seen from the event loop; `dialect` says what it takes."""
 
     def __init__(self, connection: Connection, dialect: Dialect, policy: RetryPolicy, concurrency: int) -> None:
+        self.dialect = dialect
+        self.address = connection.address
+        """Its host and port, for people."""
         self.models: Sequence[ListedModel] = ()
         """What it lists; many list nothing and yet complete."""
         self.why_unlisted = ""
         """What it says in the place of a list."""
-        self.completions = Completions(connection, dialect, policy, concurrency)
+        self._completions = Completions(connection, dialect, policy, concurrency, self._sentence)
         self.turn: Callable[[Rows], AbstractAsyncContextManager[None]] = lambda _rows: contextlib.nullcontext()
         """What is held while rows are asked for."""
         self._connection = connection
         self._counts, self._uncounted = True, 0
 
-    @property
-    def address(self) -> str:
-        """The server's host and port, for people."""
-        return self._connection.address
-
-    @property
-    def dialect(self) -> Dialect:
-        """What it takes of what can be asked."""
-        return self.completions.dialect
-
-    @property
-    def model(self) -> str:
-        """The model that is asked, by the name that the server has for it."""
-        return self.completions.model
-
-    @property
-    def notes(self) -> tuple[Note, ...]:
-        """What a person should know of texts from this server: what it does not take now."""
-        return tuple(self._notes())
-
-    def _notes(self) -> Iterator[Note]:
+    def notes(self) -> Iterator[Note]:
+        """Yield what a person should know of texts from this server: what it does not take now."""
         lacks = self.dialect.lacks.keys()
-        if missing := sorted(lacks & set(SAMPLING)):
+        if missing := sorted(lacks & DEFAULT_OPTIONS):
             yield Note(
                 "The server at {server} does not take {options}, so it was left out.",
                 server=self.address,
@@ -113,25 +97,23 @@ class Server:
         if not self._counts or self._uncounted:
             self._uncounted = max(0, self._uncounted - 1)
             return None
-        asked = {"model": self.model, "prompt": text, "content": text, "add_special": True}
+        asked = {"model": self.dialect.model, "prompt": text, "content": text, "add_special": True}
         try:
             found = await self._connection.ask("tokenize", asked, root=True)
         except ServerError as error:
-            self._counts = error.kind in _ABSENT or error.status in _BUSY
+            self._counts = error.kind in _ABSENT or error.status in BUSY
             if error.kind is Trouble.SILENT:
                 self._uncounted = _UNCOUNTED_AFTER_SILENCE
             return None
-        count = found.get("count") if isinstance(found, Mapping) else None
-        tokens = found.get("tokens") if isinstance(found, Mapping) else None
-        if isinstance(tokens, list):
-            return len(tokens)
+        told = found if isinstance(found, Mapping) else {}
+        count = len(told["tokens"]) if isinstance(told.get("tokens"), list) else told.get("count")
         self._counts = isinstance(count, int)
         return count if isinstance(count, int) else None
 
     async def try_out(self, api: str) -> None:
         """Find out what the server takes; raise EngineError if it completes nothing."""
         try:
-            await try_out(self.completions, api)
+            await try_out(self._completions, api)
         except ServerError as error:
             raise EngineError(self._asked.sentence_at_start(error)) from error
 
@@ -139,7 +121,7 @@ class Server:
         """Complete the rows, of one prompt and with one seed after the other, and tell of each snapshot."""
         try:
             async with self.turn(rows):
-                await self.completions.complete(rows, tell, self._sentence)
+                await self._completions.complete(rows, tell)
         except Exception as error:
             # Whatever it is, nobody may be left waiting for it.
             for row in rows:
@@ -154,7 +136,7 @@ class Server:
     @property
     def _asked(self) -> AskedServer:
         names = [one.name for one in self.models]
-        return AskedServer(self.address, self.model, names, bool(self._connection.key))
+        return AskedServer(self.address, self.dialect.model, names, bool(self._connection.key))
 
     def _sentence(self, error: ServerError) -> str:
         return self._asked.sentence(error)

@@ -26,11 +26,13 @@ class StreamedCompletion:
         self.index, self.request = index, request
         self.cut = False
         """Whether a stop text ended the completion here, so that the server may write on."""
+        self.kept = ""
+        """What was shown of the text and is not to be written again."""
         self.last = Completion(prompt_tokens=prompt_tokens)
         self._limit, self._count = limit, count
         self._started = time.monotonic()
         self._continues, self._told = True, False
-        self._kept = self._full = ""
+        self._full = ""
         self._ended: str | None = None
         self._kept_tokens = self._pieces = 0
 
@@ -40,11 +42,6 @@ class StreamedCompletion:
         return self._pieces > self._kept_tokens
 
     @property
-    def kept(self) -> str:
-        """What was shown of the text and is not to be written again."""
-        return self._kept
-
-    @property
     def limit(self) -> int:
         """The most tokens that the server may write now."""
         return max(1, self._limit - self._kept_tokens)
@@ -52,14 +49,13 @@ class StreamedCompletion:
     @property
     def texts(self) -> str:
         """All that people and models wrote, as the server is sent it."""
-        return " ".join(
-            [self.request.prompt.text, self._kept, *(message.content for message in self.request.prompt.messages)]
-        )
+        prompt = self.request.prompt
+        return " ".join([prompt.text, self.kept, *(message.content for message in prompt.messages)])
 
     def begin(self, continues: bool = True) -> None:
         """Begin an attempt with a server that goes on with a text (`continues`), or always writes one of its own."""
         self._continues = continues
-        self._full, self._pieces = self._kept, self._kept_tokens
+        self._full, self._pieces = self.kept, self._kept_tokens
 
     def take(self, piece: str) -> None:
         """Add a piece of text; raise Diverged if the text is not the one that was shown."""
@@ -90,7 +86,7 @@ class StreamedCompletion:
         """Put the server's own counts in the place of ours, where they can be right and it wrote the whole text."""
         if completion_tokens > self._limit:
             completion_tokens = 0
-        if not self._kept and not self.last.error:
+        if not self.kept and not self.last.error:
             self.last = replace(
                 self.last,
                 prompt_tokens=prompt_tokens or self.last.prompt_tokens,
@@ -109,7 +105,7 @@ class StreamedCompletion:
             if reason is None and shown.startswith(text):
                 return
             if self._continues:
-                self._kept, self._kept_tokens = shown, self._tokens(shown)
+                self.kept, self._kept_tokens = shown, self._tokens(shown)
                 raise Diverged
         tokens = self._tokens(text) if reason else self._pieces
         self.last = Completion(text, reason, "", self.last.prompt_tokens, tokens, time.monotonic() - self._started)

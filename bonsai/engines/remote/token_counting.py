@@ -1,8 +1,7 @@
 """How many tokens a text takes for a model that is elsewhere, by its tokenizer where that is at hand."""
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,32 +9,31 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
 
+from bonsai.engines.hub import object_in
 from bonsai.settings import as_path
-
-Count = Callable[[str], int]
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """What is known here of a model that is elsewhere."""
+    """What is known here of a model that is elsewhere: nothing, if its tokenizer is not here."""
 
-    count: Count
+    count: Callable[[str], int] | None = None
     """Gives the tokens of a text."""
-    context_length: int
+    context_length: int = 0
     """The context in its configuration, in tokens; 0 if it names none."""
     chat_template: str = ""
     eos_token: str = ""
 
 
-def known_model(model: str, revision: str) -> KnownModel | None:
-    """Return what a folder or the hub's cache knows of `model`; None if its tokenizer is in neither."""
+def known_model(model: str, revision: str) -> KnownModel:
+    """Return what a folder or the hub's cache knows of `model`."""
     tokenizer = _file(model, revision, "tokenizer.json")
     if tokenizer is None:
-        return None
+        return KnownModel()
     try:
         loaded = Tokenizer.from_file(str(tokenizer))
     except Exception:  # the library raises no narrower one
-        return None
+        return KnownModel()
     settings, texts = _json(model, revision, "config.json"), _json(model, revision, "tokenizer_config.json")
     length, template, eos = settings.get("max_position_embeddings"), texts.get("chat_template"), texts.get("eos_token")
     return KnownModel(
@@ -56,13 +54,9 @@ def estimate(text: str) -> int:
     return sum(-(-len(word) // 2) for word in words) + len(others.encode("utf-8", "replace"))
 
 
-def _json(model: str, revision: str, name: str) -> dict[str, Any]:
+def _json(model: str, revision: str, name: str) -> Mapping[str, Any]:
     file = _file(model, revision, name)
-    try:
-        found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return object_in(file) if file else {}
 
 
 def _file(model: str, revision: str, name: str) -> Path | None:

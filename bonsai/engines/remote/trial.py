@@ -8,7 +8,7 @@ from bonsai.engines.remote.dialect import ALL_OPTIONS, BASIC_OPTIONS, FEW_STOPS,
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.engines.remote.wire.server_errors import ServerError
 
-_BUSY = (408, 425, 429, 502, 503, 504)
+BUSY = (408, 425, 429, 502, 503, 504)
 _PROMPT = Prompt(("Hello",), (Message("system", "Be brief."), Message("user", "Hello")))
 _STOPS = tuple(f"<|{number}|>" for number in range(FEW_STOPS + 1))
 
@@ -59,7 +59,7 @@ async def _try_basic(completions: Completions) -> ServerError | None:
 
 async def _try(completions: Completions, offered: frozenset[str], tries: int = 1) -> ServerError | None:
     """Ask for a token with these options; return why it was not to be had, None if it was."""
-    tried, end = 0, _now() + completions.policy.deadline
+    tried, end = 0, completions.now() + completions.policy.deadline
     while True:
         each = [SamplingParams(max_new_tokens=1, seed=seed, stop=_STOPS) for seed in (1, 2)[: 1 + ("n" in offered)]]
         requests = [Request(_PROMPT, params) for params in each]
@@ -68,12 +68,8 @@ async def _try(completions: Completions, offered: frozenset[str], tries: int = 1
         )
         tried += 1
         pause = completions.policy.pause(error, tried) if error else None
-        if error is None or pause is None or _now() + pause >= end:
+        if error is None or pause is None or completions.now() + pause >= end:
             return error
-        if tried >= tries and error.status not in _BUSY:
+        if tried >= tries and error.status not in BUSY:
             return error
         await completions.policy.sleep(pause)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

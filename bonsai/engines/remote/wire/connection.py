@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from bonsai.engines.remote.wire.frames import END, Frame, FrameReader, Mark
+from bonsai.engines.remote.wire.frames import Frame, FrameReader, Mark
 from bonsai.engines.remote.wire.proxies import proxy_for
 from bonsai.engines.remote.wire.retries import RetryPolicy
 from bonsai.engines.remote.wire.server_errors import ServerError, Trouble, message_in, refusal, retry_after
@@ -86,7 +86,7 @@ class Connection:
             kind = Trouble.PAGE if rest.startswith("<") else Trouble.UNREADABLE
             raise ServerError(kind, message=message_in(rest, self.key))
         if "content-length" in response.headers or "transfer-encoding" in response.headers:
-            yield END
+            yield Mark.END
 
     @contextlib.asynccontextmanager
     async def _answer(

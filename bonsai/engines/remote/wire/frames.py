@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
@@ -22,22 +23,15 @@ class Frame:
     """Whether it came as an event, rather than as the JSON text that is all of the answer."""
 
 
-class Mark:
+class Mark(Enum):
     """What an answer has beside its objects."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
-
-
-DONE = Mark("DONE")
-"""The server says that this is all."""
-END = Mark("END")
-"""The answer has come to the end that HTTP sets for it, and did not just break off."""
-TORN = Mark("TORN")
-"""A frame that cannot be read, so that something is missing."""
+    DONE = auto()
+    """The server says that this is all."""
+    END = auto()
+    """The answer has come to the end that HTTP sets for it, and did not just break off."""
+    TORN = auto()
+    """A frame that cannot be read, so that something is missing."""
 
 
 class FrameReader:
@@ -48,15 +42,10 @@ class FrameReader:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._event = ""
-        self._data = ""
-        self._text = ""
-
-    @property
-    def text(self) -> str:
+        self.text = ""
         """What has come that is neither an event nor JSON, such as a web page."""
-        return self._text
+        self._rest = b""
+        self._event = self._data = ""
 
     def feed(self, data: bytes) -> Iterator[Frame | Mark]:
         """Yield the frames that end in `data`."""
@@ -69,7 +58,7 @@ class FrameReader:
             yield from self._read(line)
         if len(self._rest) > _LONGEST_LINE:
             self._rest = b""
-            yield TORN
+            yield Mark.TORN
 
     def close(self) -> Iterator[Frame | Mark]:
         """Yield what is left at the end of the answer."""
@@ -83,9 +72,9 @@ class FrameReader:
         name = name.strip().lower()
         if not text.strip():
             if self._data:
-                yield TORN
+                yield Mark.TORN
             elif self._event in _LAST_EVENTS:
-                yield DONE
+                yield Mark.DONE
             self._data = self._event = ""
         elif name == "data":
             yield from self._read_data(value.strip())
@@ -97,14 +86,14 @@ class FrameReader:
     def _read_data(self, value: str) -> Iterator[Frame | Mark]:
         if _says_done(value):
             if self._data:
-                yield TORN
+                yield Mark.TORN
             self._data = ""
-            yield DONE
+            yield Mark.DONE
         elif self._data or value.startswith("{"):
             whole = _object(f"{self._data}\n{value}")
             alone = _object(value) if whole is None and self._data else None
             if alone is not None:
-                yield TORN
+                yield Mark.TORN
             found = whole if whole is not None else alone
             if found is None:
                 self._data += f"\n{value}"
@@ -117,14 +106,14 @@ class FrameReader:
     def _read_text(self, text: str) -> Iterator[Frame | Mark]:
         """Take a line that is no field of an event: a part of a JSON text, or of a page."""
         if _says_done(text):
-            yield DONE
+            yield Mark.DONE
             return
-        if len(self._text) < _LONGEST_LINE:
-            self._text += f"{text}\n"
-        if text.rstrip().endswith("}") and self._text.lstrip().startswith("{"):
-            found = _object(self._text)
+        if len(self.text) < _LONGEST_LINE:
+            self.text += f"{text}\n"
+        if text.rstrip().endswith("}") and self.text.lstrip().startswith("{"):
+            found = _object(self.text)
             if found is not None:
-                self._text = ""
+                self.text = ""
                 yield Frame(found, in_stream=False)
 
 

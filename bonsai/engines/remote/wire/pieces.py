@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bonsai.engines.base import FinishReason
 from bonsai.engines.remote.wire.frames import Frame
@@ -24,8 +24,7 @@ class Piece:
     """Why the completion ends here, in the server's word; "" if it goes on."""
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """The tokens that the server counted; 0 for a count that cannot be right."""
 
     prompt_tokens: int

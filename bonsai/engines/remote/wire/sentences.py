@@ -58,18 +58,16 @@ class AskedServer:
 
     def _of_access(self, trouble: ServerError, said: str) -> str:
         if not said or re.search(_ABOUT_A_KEY, trouble.message, re.IGNORECASE):
-            if not self.has_key:
-                return "asks for an API key{said}. Set BONSAI_API_KEY to one that it accepts."
-            return "refuses the API key{said}. Set BONSAI_API_KEY to one that it accepts."
+            does = "refuses the" if self.has_key else "asks for an"
+            return f"{does} API key{{said}}. Set BONSAI_API_KEY to one that it accepts."
         return "refuses this{said}."
 
     def _of_absence(self, trouble: ServerError) -> str:
-        model = self.model
         if not self.models and "model" not in trouble.message.lower():
             return f"has no completions there{{said}}. {_USUAL_END}"
         if self.model not in self.models and "chat" not in trouble.message.lower():
-            return f"has no model {model}{{said}}. {self._which_model()}"
-        return f"has no plain completions for the model {model}{{said}}. {self._which_model()}"
+            return f"has no model {self.model}{{said}}. {self._which_model()}"
+        return f"has no plain completions for the model {self.model}{{said}}. {self._which_model()}"
 
     def _which_model(self) -> str:
         others = [name for name in self.models if name != self.model][:8]
