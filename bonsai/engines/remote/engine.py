@@ -93,7 +93,7 @@ class RemoteEngine(Engine):
         if dialect is None:
             self._wait(self._server.try_out(settings.api))
         told = self._wait(self._server.properties())
-        listed = self._listed_length(model)
+        listed = self._server.listed_length(model)
         self.info = EngineInfo(
             "remote",
             model,
@@ -205,11 +205,6 @@ class RemoteEngine(Engine):
         if completion.finished:
             del running[index]
         return index, completion
-
-    def _listed_length(self, model: str) -> int:
-        """Return the context of the model that is asked, as the server lists it; 0 if it does not say it."""
-        lengths = {one.name: one.context_length for one in self._server.models}
-        return lengths.get(self._server.dialect.model) or lengths.get(model) or 0
 
     def _count_elsewhere(self, text: str) -> int:
         counted = self._wait(self._server.count_tokens(text))

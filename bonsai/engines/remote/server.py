@@ -79,6 +79,11 @@ class Server:
                 raise EngineError(self._sentence(error)) from error
             self.why_unlisted = error.message
 
+    def listed_length(self, base: str) -> int:
+        """Return the context of the model that is asked, or else of its base, as it is listed; 0 if it is not said."""
+        lengths = {one.name: one.context_length for one in self.models}
+        return lengths.get(self.dialect.model) or lengths.get(base) or 0
+
     async def properties(self) -> Mapping[str, Any]:
         """Return what llama.cpp's server tells of its model: `chat_template`, `eos_token`; nothing for others."""
         if not self._is_llama_cpp:
