@@ -10,6 +10,7 @@ from typing import Any
 from bonsai.engines.base import DEFAULT_OPTIONS, Engine, EngineInfo
 from bonsai.engines.deferred import DeferredEngine
 from bonsai.engines.echo import EchoEngine
+from bonsai.engines.gguf.finding import is_gguf
 from bonsai.engines.hub import find_folder, trained_format
 from bonsai.engines.model.model_files import adapter_config, model_files
 from bonsai.errors import UsageError
@@ -51,13 +52,8 @@ def engine_name(settings: Settings) -> str:
     if settings.base_url:
         return "remote"
     gpu = _has_gpu()
-    if (settings.model or not gpu) and find_spec("xllamacpp"):
-        # Its readers are there only where the engine can be.
-        from bonsai.engines.gguf.finding import is_gguf
-
-        if is_gguf(settings.models(gpu)[0]):
-            return "llama-cpp"
-    return "batching"
+    fits_llama_cpp = (settings.model or not gpu) and find_spec("xllamacpp") and is_gguf(settings.models(gpu)[0])
+    return "llama-cpp" if fits_llama_cpp else "batching"
 
 
 def _has_gpu() -> bool:

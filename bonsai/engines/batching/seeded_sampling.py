@@ -62,19 +62,11 @@ class SeededSampler:
         return left.masked_fill_(~whole, 0)
 
     def _arguments(self, each: Sequence[SamplingParams], places: Sequence[int]) -> torch.Tensor:
-        # The likeliest token alone is a draw among one.
-        greedy = [params.temperature == 0 for params in each]
-        numbers = torch.tensor(
-            [
-                [1.0 if only else params.temperature for params, only in zip(each, greedy, strict=True)],
-                [params.top_p for params in each],
-            ],
-            dtype=torch.float32,
-        )
-        top_k = [
-            1 if only else min(params.top_k or self._vocabulary, self._vocabulary)
-            for params, only in zip(each, greedy, strict=True)
-        ]
+        most = self._vocabulary
+        # The likeliest token alone, for a temperature of 0, is a draw among one.
+        top_k = [min(params.top_k or most, most) if params.temperature else 1 for params in each]
+        temperatures = [params.temperature or 1.0 for params in each]
+        numbers = torch.tensor([temperatures, [params.top_p for params in each]], dtype=torch.float32)
         whole = torch.tensor([top_k, [params.seed for params in each], list(places)], dtype=torch.int32)
         return torch.cat([numbers.view(torch.int32), whole])
 

@@ -88,13 +88,9 @@ def _from_hub(source: str, repository: str, wanted: str, revision: str) -> Path:
         # The hub is not asked again: behind a proxy its client refuses what was fetched, too.
         names = [file.relative_to(folder).as_posix() for file in folder.rglob(f"*{_ENDING}")]
         return folder / _wanted_files(repository, names, wanted)[0]
+    parts = _wanted_files(repository, names, wanted)
     try:
-        files = [
-            hf_hub_download(repository, part, revision=revision or None)
-            for part in _wanted_files(repository, names, wanted)
-        ]
-    except EngineError:
-        raise
+        files = [hf_hub_download(repository, part, revision=revision or None) for part in parts]
     except Exception as error:
         raise not_fetched("model", source, error) from error
     return Path(files[0])

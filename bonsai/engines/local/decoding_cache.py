@@ -27,14 +27,12 @@ class DecodingCache:
         lengths = [cache.get_seq_length() for cache in caches]
         width = max(self.mask.shape[1], *lengths)
         grown: Any = DynamicCache()
+        # The rows that there are already come first.
+        every, order = ([*caches, self.cache], [-1, *places]) if len(self.mask) else (caches, places)
         for index in range(len(caches[0].layers)):
-            layers: list[Any] = [cache.layers[index] for cache in caches]
-            if len(self.mask):
-                layers.append(self.cache.layers[index])
-            old = [-1] if len(self.mask) else []
+            layers: list[Any] = [cache.layers[index] for cache in every]
             keys = [_pad(layer.keys, width) for layer in layers]
             values = [_pad(layer.values, width) for layer in layers]
-            order = [*old, *places]
             grown.update(torch.cat([keys[at] for at in order]), torch.cat([values[at] for at in order]), index)
             for layer in layers:
                 layer.reset()
