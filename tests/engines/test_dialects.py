@@ -882,3 +882,35 @@ def test_what_is_missing_stays_missing_while_it_is_not_asked_for() -> None:
         dialect.lacks["n"] = 0
         list(engine.generate(["How do rivers shape cities?"], PARAMS))
         assert "n" in dialect.lacks
+
+
+def test_several_texts_are_asked_for_together_again_after_a_while() -> None:
+    refusing = [False]
+    reply = refuses(lambda asked: refusing[0] and asked.get("n", 1) > 1, {"error": "One at a time"})
+    with serving(reply, always=True) as server:
+        engine = open_engine(server)
+        refusing[0] = True
+        ask(engine, QUESTION, QUESTION)
+        server.asked.clear()
+        for _ in range(40):
+            ask(engine, QUESTION, QUESTION)
+        several = [place for place, asked in enumerate(server.asked) if asked.get("n", 1) > 1]
+        assert several == [64], "after 64 requests for one"
+        refusing[0] = False
+        while told(engine):
+            assert len(server.asked) < 300
+            assert [done.text for done in ask(engine, QUESTION, QUESTION)] == [TEXT] * 2
+        assert server.asked[-1]["n"] == 2
+        assert len(server.asked) > 2 * 64 + 64, "each time it waits for longer"
+
+
+def test_requests_for_one_text_leave_several_to_be_tried() -> None:
+    dialect = Dialect()
+    dialect.miss({"n", "seed"})
+    while not dialect.gives_several:
+        dialect.offered()
+    asked = {"seed", "temperature"}
+    assert {"n", "seed"} <= dialect.offered()
+    dialect.ask(asked)
+    assert "n" in dialect.offered()
+    assert "seed" not in dialect.offered(), "until it is known no other request is made with it"

@@ -75,7 +75,10 @@ class Completions:
 
         while True:
             offered = self.dialect.offered() - without
+            if len(rows) > 1 and "n" not in offered:
+                return await self._finish_each(rows, tell, end, tries)
             body = self.dialect.body(rows, offered)
+            self.dialect.ask(self.dialect.asked(body))
             error = await self._attempt(rows, body, told, end)
             rows = [row for row in rows if not row.last.finished]
             if not rows or (error and error.is_crowded and not is_alone):
@@ -95,15 +98,21 @@ class Completions:
                 await self.policy.sleep(pause)
             if len(rows) > 1:
                 refused = error is not None and error.refuses_request
-                each = self._learning_from(rows, tell) if refused else tell
-                return sum(await asyncio.gather(*(self._finish([row], each, end, tries) for row in rows)), [])
+                return await self._finish_each(rows, self._learning_from(rows, tell) if refused else tell, end, tries)
+
+    async def _finish_each(self, rows: Rows, tell: Tell, end: float, tries: int) -> Rows:
+        """Finish the rows as `_finish` does, each by itself."""
+        return sum(await asyncio.gather(*(self._finish([row], tell, end, tries) for row in rows)), [])
 
     def _learning_from(self, rows: Rows, tell: Tell) -> Tell:
         """Return a `tell` that first notes, once a row is complete by itself, that they are not to be had together."""
 
+        unlearned = {"n"}
+
         def learn(index: int, completion: Completion) -> None:
             if any(row.last.finished and not row.last.error for row in rows):
-                self.dialect.miss({"n"})
+                self.dialect.miss(unlearned)
+                unlearned.clear()
             tell(index, completion)
 
         return learn

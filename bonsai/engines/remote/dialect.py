@@ -97,16 +97,20 @@ class Dialect:
             self._patience[name] = 2 * self._patience.get(name, _REQUESTS_WITHOUT // 2)
             self.lacks[name] = self._patience[name]
 
+    @property
+    def gives_several(self) -> bool:
+        """Whether the next request may ask for several texts of one prompt."""
+        return self.lacks.get("n", 0) <= 0
+
     def offered(self) -> frozenset[str]:
         """Return the options of the next request: what the server takes, and what it is to be tried with again."""
-        offered = (ALL_OPTIONS | {MANY_STOPS}) - self.lacks.keys()
-        for name in self.lacks:
-            self.lacks[name] -= 1
-            if self.lacks[name] < 0:
-                # Until it is known no other request is made with it.
-                self.lacks[name] = self._patience[name]
-                offered |= {name}
-        return offered
+        self.lacks = {name: left - 1 for name, left in self.lacks.items()}
+        return (ALL_OPTIONS | {MANY_STOPS}) - {name for name, left in self.lacks.items() if left >= 0}
+
+    def ask(self, asked: Iterable[str]) -> None:
+        """Note that a request is made with these options: until it is known no other one tries again what it tries."""
+        for name in self.lacks.keys() & set(asked):
+            self.lacks[name] = self._patience[name]
 
     def learn(self, taken: Iterable[str], missed: Iterable[str]) -> None:
         """Note that a request was taken with some options, and that it was refused before with others."""

@@ -173,7 +173,7 @@ class RemoteEngine(Engine):
         """
         first = queue.take()
         together = [first]
-        if "n" in self._server.dialect.lacks or first.sampling.temperature == 0:
+        if not self._server.dialect.gives_several or first.sampling.temperature == 0:
             return together
         while (following := queue.peek()) and len(together) < room:
             seed = following.sampling.seed
