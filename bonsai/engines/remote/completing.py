@@ -78,16 +78,14 @@ class Completions:
             if len(rows) > 1 and "n" not in offered:
                 return await self._finish_each(rows, tell, end, tries)
             body = self.dialect.body(rows, offered)
-            self.dialect.ask(self.dialect.asked(body))
             error = await self._attempt(rows, body, told, end)
             rows = [row for row in rows if not row.last.finished]
             if not rows or (error and error.is_crowded and not is_alone):
                 return rows
             if error and error.is_answer and len(rows) == 1:
                 refusals.append(error)
-                blamed = self.dialect.blamed(error, body, rows[0].texts) & offered
-                without |= blamed
-                if blamed:
+                if blamed := self.dialect.blamed(error, body, rows[0].texts) & offered:
+                    without |= blamed
                     continue
             tries += 1
             pause = self._pause(error, tries, len(rows))
@@ -97,8 +95,8 @@ class Completions:
             if pause:
                 await self.policy.sleep(pause)
             if len(rows) > 1:
-                refused = error is not None and error.refuses_request
-                return await self._finish_each(rows, self._learning_from(rows, tell) if refused else tell, end, tries)
+                told_first = self._learning_from(rows, tell) if error and error.refuses_request else tell
+                return await self._finish_each(rows, told_first, end, tries)
 
     async def _finish_each(self, rows: Rows, tell: Tell, end: float, tries: int) -> Rows:
         """Finish the rows as `_finish` does, each by itself."""
@@ -106,7 +104,6 @@ class Completions:
 
     def _learning_from(self, rows: Rows, tell: Tell) -> Tell:
         """Return a `tell` that first notes, once a row is complete by itself, that they are not to be had together."""
-
         unlearned = {"n"}
 
         def learn(index: int, completion: Completion) -> None:
@@ -125,6 +122,7 @@ class Completions:
 
     async def _attempt(self, rows: Rows, body: Mapping[str, Any], tell: Tell, end: float) -> ServerError | None:
         """Ask for the rows once; return what went wrong, None if nothing did, though texts may be missing."""
+        self.dialect.ask(self.dialect.asked(body))
         try:
             async with asyncio.timeout_at(end):
                 await self._stream(rows, body, tell)
