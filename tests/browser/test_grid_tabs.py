@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from bonsai.chains.moves import Move
 from bonsai.chains.prompts import parse_variant
-from bonsai.reports.exports import export, to_csv, to_markdown
+from bonsai.reports.exports import export
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run, loads, read_run
 from bonsai.settings import ROOT, Settings
@@ -31,6 +31,7 @@ from tests.browser.visits import (
     status,
     table,
 )
+from tests.exported import to_csv, to_markdown
 
 ENGINE = HeldEngine()
 EDITED = """

@@ -14,7 +14,6 @@ from gradio_client import Client
 from gradio_client.utils import Status
 from playwright.sync_api import Browser, expect
 
-from bonsai.reports.exports import to_csv, to_markdown
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.run import loads
 from bonsai.settings import Settings
@@ -33,6 +32,7 @@ from tests.browser.visits import (
     status,
     table,
 )
+from tests.exported import to_csv, to_markdown
 
 ENGINE = HeldEngine()
 # What the page sends to find the last run of each of its five tabs, if there was none.

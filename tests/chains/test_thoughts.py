@@ -10,10 +10,10 @@ from bonsai.chains.formats import split_thought
 from bonsai.chains.prompts import load_variants
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
-from bonsai.reports.exports import to_markdown
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import ROOT
 from bonsai.ui.views import step_details
+from tests.exported import to_markdown
 
 THOUGHT, ASKED = "Should I ask about water? Or soil?", "Why do roots follow water?"
 VARIANT = load_variants(ROOT / "prompts")["assistant"]

@@ -21,13 +21,14 @@ from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import UsageError
-from bonsai.reports.exports import export, format_of, to_csv, to_markdown
+from bonsai.reports.exports import export, format_of
 from bonsai.reports.formats import Format
 from bonsai.reports.markdown import inline, inside_html
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.settings import ROOT
+from tests.exported import to_csv, to_markdown
 
 VARIANTS = load_variants(ROOT / "prompts")
 PAIR = (VARIANTS["assistant"], VARIANTS["logician"])

@@ -25,12 +25,12 @@ from bonsai.errors import RunFileError
 from bonsai.measures.reasoning.controls import Control
 from bonsai.measures.reasoning.effect import ReasoningTest, reasoning_effect
 from bonsai.measures.similarity import WORDS
-from bonsai.reports.exports import to_csv, to_markdown
 from bonsai.reports.table import COLUMNS, rows
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.runs.tables.formulas import cell_text
 from bonsai.runs.tables.output_files import write_whole
+from tests.exported import to_csv, to_markdown
 
 VARIANT = PromptVariant("plain", "A variant.", "", dict.fromkeys(Role, "$question"), "", ("<|",))
 NASTY = 'He said "no", then\r\n| left | <script>alert(1)</script> ![x](http://x/y) *bold* `code` \\ ﾊﾛｰ 日本語 🌱'

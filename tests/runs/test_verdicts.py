@@ -11,11 +11,11 @@ from bonsai.chains.chain import Chain, branch
 from bonsai.chains.outcomes import Judgement, Method
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import RunFileError, UsageError
-from bonsai.reports.exports import to_csv, to_markdown
 from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.runs.run.verdicts import MAX_REASON, StepVerdict
+from tests.exported import to_csv, to_markdown
 from tests.runs.journals import PAIR, counted_passes, finished_journal
 
 GOOD, BAD, BETTER, TIE = Judgement.GOOD, Judgement.BAD, Judgement.BETTER, Judgement.TIE

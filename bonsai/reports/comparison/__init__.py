@@ -76,17 +76,16 @@ class Comparison:
         # Where the seeds are the columns, a cell has one step.
         return {0 if self.axis == Axis.SEED else entry.chain.seed: entry for entry in cell.entries}
 
-    def table(self, field: str, only_differences: bool = False) -> TextTable:
-        """Return the texts of a field of the steps, line by line, or only the lines whose columns differ in it."""
-        lines = [line for line in self.lines if not only_differences or line.differs(field)]
-        rows = [
+    def table(self, field: str) -> TextTable:
+        """Return the texts of a field of the steps, line by line."""
+        rows = (
             (
                 *(line.labels[name] for name in self.labels),
                 str(line.step),
                 *(line.cells[column].told(field) for column in self.columns),
             )
-            for line in lines
-        ]
+            for line in self.lines
+        )
         return TextTable("Side by side", (*self.labels, "step", *self.columns), tuple(rows))
 
 
@@ -177,9 +176,3 @@ def difference(text: str, other: str) -> list[tuple[str, Kind]]:
         if begin < stop:
             parts.append(("".join(theirs[begin:stop]), "added"))
     return parts
-
-
-def told(parts: Sequence[tuple[str, Kind]]) -> str:
-    """Return a difference as plain text: removed words in [-...-], added ones in {+...+}."""
-    marks = {"same": "{}", "removed": "[-{}-]", "added": "{{+{}+}}"}
-    return "".join(marks[kind].format(text) for text, kind in parts)

@@ -12,7 +12,7 @@ from bonsai.reports.comparison import columns_axis
 from bonsai.reports.exports.excel_book import excel_parts
 from bonsai.reports.exports.html_page import html_parts
 from bonsai.reports.exports.llm_comparator import comparator_json
-from bonsai.reports.exports.markdown_report import markdown_parts, summary_markdown
+from bonsai.reports.exports.markdown_report import markdown_parts
 from bonsai.reports.formats import Format
 from bonsai.reports.question_bank import question_list
 from bonsai.reports.report import DEFAULT, ChainReport, Report, ReportOptions
@@ -20,18 +20,6 @@ from bonsai.reports.statistics import to_csv as statistics_csv
 from bonsai.reports.table import csv_header, csv_lines
 from bonsai.runs.run import Run, chain_json, json_frame
 from bonsai.runs.tables.output_files import Part, replacing
-
-__all__ = [
-    "check",
-    "check_values",
-    "draw",
-    "export",
-    "format_of",
-    "summary_markdown",
-    "to_csv",
-    "to_markdown",
-    "write_files",
-]
 
 Chains = Iterator[ChainReport]
 
@@ -96,20 +84,6 @@ def format_of(file: Path) -> Format | None:
     name = file.name.lower()
     # The longer endings come first: .statistics.csv before .csv.
     return next((endings[one] for one in sorted(endings, key=len, reverse=True) if name.endswith(one)), None)
-
-
-def to_markdown(run: Run, options: ReportOptions = DEFAULT) -> str:
-    """Return the report of a run in GitHub's Markdown, as one text."""
-    return _text(export(run, Format.MARKDOWN, options))
-
-
-def to_csv(run: Run) -> str:
-    """Return the table of a run as CSV, as one text."""
-    return _text(export(run, Format.CSV))
-
-
-def _text(parts: Iterator[Part]) -> str:
-    return "".join(part for part in parts if isinstance(part, str))
 
 
 def _csv(report: Report, chains: Chains) -> Iterator[str]:

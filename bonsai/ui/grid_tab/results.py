@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from bonsai.reports.exports import summary_markdown
+from bonsai.reports.exports.markdown_report import summary_markdown
 from bonsai.reports.formats import Format
 from bonsai.reports.markdown import inline
 from bonsai.reports.report import Report

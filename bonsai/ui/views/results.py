@@ -9,7 +9,7 @@ import gradio as gr
 
 from bonsai.chains.outcomes import Method
 from bonsai.reports.exports import draw as draw_report
-from bonsai.reports.exports import summary_markdown
+from bonsai.reports.exports.markdown_report import summary_markdown
 from bonsai.reports.formats import Format, Language
 from bonsai.reports.report import Report, ReportOptions
 from bonsai.runs.run import Run
