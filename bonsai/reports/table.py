@@ -11,30 +11,11 @@ from bonsai.reports.markdown import printable
 from bonsai.runs.run import Run
 from bonsai.runs.tables.formulas import escape_formula
 
-COLUMNS = (
-    "run",
-    "chain",
-    "step",
-    "method",
-    "prompt",
-    "question",
-    "reasoning",
-    "answer",
-    "next_question",
-    "similarity",
-    "nearest",
-    "new_content",
-    "flags",
-    "model",
-    "adapter",
-    "seed",
-    "prompt_tokens",
-    "completion_tokens",
-    "seconds",
-    "move",
-    "conclusion",
-    "verdict",
+_NAMES = (
+    "run chain step method prompt question reasoning answer next_question similarity nearest new_content flags model "
+    "adapter seed prompt_tokens completion_tokens seconds move conclusion verdict"
 )
+COLUMNS = tuple(_NAMES.split())
 Row = Mapping[str, str | int | float | None]
 
 
@@ -51,19 +32,15 @@ def rows(run: Run) -> Iterator[Row]:
     return (row for chain in run.chains for row in chain_rows(run, chain))
 
 
-def csv_header() -> str:
-    """Return the first line of the table as CSV; it begins with a byte order mark."""
-    return "\ufeff" + _csv([COLUMNS])
+def csv_header(columns: Iterable[str] = COLUMNS) -> str:
+    """Return the first line of a CSV file; it begins with a byte order mark."""
+    return "\ufeff" + csv_text([columns])
 
 
-def csv_lines(rows: Iterable[Row]) -> str:
-    """Return rows as RFC 4180 text, safe to open in a spreadsheet."""
-    return _csv([escape_formula(value) for value in row.values()] for row in rows)
-
-
-def _csv(lines: Iterable[Iterable[object]]) -> str:
+def csv_text(lines: Iterable[Iterable[object]]) -> str:
+    """Return lines of cells as RFC 4180 text, safe to open in a spreadsheet."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows(lines)
+    csv.writer(text, lineterminator="\r\n").writerows(map(escape_formula, line) for line in lines)
     return text.getvalue()
 
 

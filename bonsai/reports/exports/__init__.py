@@ -17,7 +17,7 @@ from bonsai.reports.formats import Format
 from bonsai.reports.question_bank import question_list
 from bonsai.reports.report import DEFAULT, ChainReport, Report, ReportOptions
 from bonsai.reports.statistics import to_csv as statistics_csv
-from bonsai.reports.table import csv_header, csv_lines
+from bonsai.reports.table import csv_header, csv_text
 from bonsai.runs.run import Run, chain_json, json_frame
 from bonsai.runs.tables.output_files import Part, replacing
 
@@ -89,7 +89,7 @@ def format_of(file: Path) -> Format | None:
 def _csv(report: Report, chains: Chains) -> Iterator[str]:
     yield csv_header()
     for chain in chains:
-        yield csv_lines(chain.rows)
+        yield csv_text(row.values() for row in chain.rows)
 
 
 def _json(report: Report, chains: Chains) -> Iterator[str]:
@@ -101,26 +101,13 @@ def _json(report: Report, chains: Chains) -> Iterator[str]:
     yield after
 
 
-def _comparator(report: Report, chains: Chains) -> Iterator[str]:
-    yield comparator_json(report)
-
-
-def _statistics(report: Report, chains: Chains) -> Iterator[str]:
-    assert report.statistics is not None
-    yield statistics_csv(report.statistics)
-
-
-def _questions(report: Report, chains: Chains) -> Iterator[Part]:
-    yield question_list(report.bank)
-
-
 _PARTS: dict[Format, Callable[[Report, Chains], Iterator[Part]]] = {
     Format.MARKDOWN: markdown_parts,
     Format.CSV: _csv,
     Format.JSON: _json,
     Format.HTML: html_parts,
     Format.XLSX: excel_parts,
-    Format.STATISTICS: _statistics,
-    Format.LLM_COMPARATOR: _comparator,
-    Format.QUESTIONS: _questions,
+    Format.STATISTICS: lambda report, _: iter([statistics_csv(report.statistics)] if report.statistics else []),
+    Format.LLM_COMPARATOR: lambda report, _: iter([comparator_json(report)]),
+    Format.QUESTIONS: lambda report, _: iter([question_list(report.bank)]),
 }

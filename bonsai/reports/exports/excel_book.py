@@ -1,8 +1,10 @@
 """The table of a run as an Excel workbook, with the summary and the statistics on sheets of their own."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 from bonsai.reports.report import ChainReport, Report
+from bonsai.reports.statistics import COLUMNS as FIGURE_COLUMNS
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.run import Run
 from bonsai.runs.tables.excel_files import MAX_CELL, Workbook, utf16_length
@@ -20,13 +22,11 @@ def excel_parts(report: Report, chains: Iterator[ChainReport]) -> Iterator[bytes
     book.add_sheet("summary", ("name", "text"))
     for line in report.summary:
         book.add_row(line)
-    records = report.statistics.records() if report.statistics else []
-    if records:
-        book.add_sheet("statistics", tuple(records[0]))
-    for record in records:
-        book.add_row(
-            [value if isinstance(value, str | int | float | None) else str(value) for value in record.values()]
-        )
+    figures = report.statistics.figures if report.statistics else ()
+    if figures:
+        book.add_sheet("statistics", FIGURE_COLUMNS)
+    for figure in figures:
+        book.add_row(astuple(figure))
     yield from book.parts()
 
 

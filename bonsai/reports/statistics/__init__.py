@@ -1,7 +1,5 @@
 """Statistics of a comparison: means with bootstrap intervals, and paired differences corrected for their number."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
@@ -16,8 +14,8 @@ from bonsai.reports.comparison import value_of
 from bonsai.reports.markdown import TextTable
 from bonsai.reports.statistics.resampling import Array, intervals, p_values
 from bonsai.reports.statistics.verdict_wins import ColumnWins, column_wins, wins_table
+from bonsai.reports.table import csv_header, csv_text
 from bonsai.runs.run import Run
-from bonsai.runs.tables.formulas import escape_formula
 
 FEWEST = 15
 TOO_FEW = "too few"
@@ -234,10 +232,7 @@ def tables(figures: Statistics) -> list[TextTable]:
 
 def to_csv(figures: Statistics) -> str:
     """Return the figures as RFC 4180 text with the COLUMNS, safe to open in a spreadsheet."""
-    text = io.StringIO(newline="")
-    rows = ([escape_formula(value) for value in astuple(figure)] for figure in figures.figures)
-    csv.writer(text, lineterminator="\r\n").writerows([COLUMNS, *rows])
-    return "\ufeff" + text.getvalue()
+    return csv_header(COLUMNS) + csv_text(map(astuple, figures.figures))
 
 
 def _cells(figure: Figure) -> tuple[str, str, str]:
