@@ -50,9 +50,9 @@ class QuestionBank:
                     worth = score(one, taken)
                     self._keep(BankEntry(one.question, chain.number, step.number, number, one.move, worth), chain)
 
-    def entries(self, most: int = MOST) -> list[BankEntry]:
-        """Return the best entries, without those that repeat a question of their chain or a better entry."""
-        return list(islice(self._distinct(), most))
+    def entries(self) -> list[BankEntry]:
+        """Return the MOST best entries, without those that repeat a question of their chain or a better entry."""
+        return list(islice(self._distinct(), MOST))
 
     def _keep(self, entry: BankEntry, chain: Chain) -> None:
         self._seen += 1
@@ -84,8 +84,7 @@ def question_bank(run: Run) -> list[BankEntry]:
 def bank_table(entries: Sequence[BankEntry]) -> TextTable:
     """Return entries as a table of a report."""
     head = ("question", "move", "chain", "step", "candidate")
-    places = ((entry.chain, entry.step, entry.candidate) for entry in entries)
-    rows = ((one.question, one.move, *map(str, place)) for one, place in zip(entries, places, strict=True))
+    rows = ((one.question, one.move, str(one.chain), str(one.step), str(one.candidate)) for one in entries)
     return TextTable(TITLE, head, tuple(rows))
 
 

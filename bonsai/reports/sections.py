@@ -1,6 +1,6 @@
 """The sections of a report: all that there is to say of a step, and of how its chain ended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
@@ -11,13 +11,14 @@ from bonsai.measures.reasoning import ReasoningState
 from bonsai.reports.table import verdict_of
 from bonsai.runs.run import Run
 
-_THOUGHT_NAMES = {
+THOUGHT_NAMES = {
     Role.SINGLE: "Thoughts before the answer",
     Role.REASONING: "Thoughts before the Reasoning",
     Role.ANSWER: "Thoughts before the answer",
     Role.NEXT_QUESTION: "Thoughts before a next question",
     Role.CONCLUSION: "Thoughts before the conclusion",
 }
+"""What the thoughts before the text of a role are called."""
 
 
 @dataclass(frozen=True)
@@ -40,41 +41,33 @@ def chain_sections(run: Run, chain: Chain) -> list[Section]:
     """
     several = len(run.chains) > 1
     finished = [step for step in chain.own_steps if step.finished]
-    concluded = chain.conclusion and not chain.concluding
-    return [
-        *_step_sections(run, chain, finished),
-        *([_conclusion(chain, several)] if concluded else []),
-    ]
-
-
-def _step_sections(run: Run, chain: Chain, finished: Sequence[Step]) -> Iterator[Section]:
-    return (
+    found = [
         Section(
-            f"{_title(chain)}, step {step.number}" if len(run.chains) > 1 else f"Step {step.number}",
-            tuple(_parts(run, chain, step)),
+            f"{_title(chain)}, step {step.number}" if several else f"Step {step.number}",
+            _told(_parts(run, chain, step)),
             ending(chain) if step is finished[-1] else "",
-            tuple((thought_name(one.role), one.text) for one in step.thoughts),
+            tuple((THOUGHT_NAMES[one.role], one.text) for one in step.thoughts),
         )
         for step in finished
-    )
+    ]
+    if chain.conclusion and not chain.concluding:
+        title = f"{_title(chain)}, conclusion" if several else "Conclusion"
+        found.append(_conclusion(title, chain.conclusion))
+    return found
 
 
-def _conclusion(chain: Chain, several: bool) -> Section:
-    found = chain.conclusion or Conclusion()
+def _conclusion(title: str, found: Conclusion) -> Section:
     parts = {
         "Conclusion": found.text,
         "Stays open": found.open_question,
         "Flags": " ".join(found.flags),
         "Error": found.error,
     }
-    title = f"{_title(chain)}, conclusion" if several else "Conclusion"
-    thoughts = ((thought_name(Role.CONCLUSION), found.thought),) if found.thought else ()
-    return Section(title, tuple((name, text) for name, text in parts.items() if text), thoughts=thoughts)
+    return Section(title, _told(parts), thoughts=_told({THOUGHT_NAMES[Role.CONCLUSION]: found.thought}))
 
 
-def thought_name(role: Role) -> str:
-    """Return what the thoughts before the text of a role are called."""
-    return _THOUGHT_NAMES[role]
+def _told(parts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, text) for name, text in parts.items() if text)
 
 
 def ending(chain: Chain) -> str:
@@ -85,8 +78,8 @@ def ending(chain: Chain) -> str:
     return sentence
 
 
-def _parts(run: Run, chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
-    parts = {
+def _parts(run: Run, chain: Chain, step: Step) -> dict[str, str]:
+    return {
         "Question": step.question,
         "Reasoning": step.reasoning,
         "State of the Reasoning": _reasoning_state(step),
@@ -99,7 +92,6 @@ def _parts(run: Run, chain: Chain, step: Step) -> Iterator[tuple[str, str]]:
         "Error": step.error,
         "Verdict": verdict_of(run, chain, step),
     }
-    return ((name, text) for name, text in parts.items() if text)
 
 
 def _title(chain: Chain) -> str:

@@ -103,9 +103,10 @@ def summary(
         written += _say(language, "; with and without the adapter")
     if len(values["seed"]) > 1:
         written += _say(language, "; seeds {}", _listed(values["seed"]))
+    conclusion = "".join(text for _, text in counts.conclusions)
     lines = {
-        "Asked": _first(language, values["question"], _MAX_NAMED, " / "),
-        "Conclusion": _conclusions(language, counts),
+        "Asked": _first(language, values["question"]),
+        "Conclusion": _of_chains(language, counts.conclusions) if counts.chains > 1 else conclusion,
         "Written by": written,
         "Notes": notes(run, values["question"], language),
         "Finished": _say(language, "chains {} of {}, steps {}", counts.finished, counts.chains, counts.steps),
@@ -113,7 +114,7 @@ def summary(
         "Most repeated questions": _repeated(language, counts.repeated),
         "Reasoning missing or copied": _places(language, counts.without),
         "Went deepest": _deepest(language, counts.deepest),
-        "Failed": _failures(language, counts.failures),
+        "Failed": _of_chains(language, counts.failures),
         "Verdicts": _verdicts(language, run.verdicts),
     }
     return [(_say(language, name), text) for name, text in lines.items() if text]
@@ -122,14 +123,6 @@ def summary(
 def heading(language: Language) -> str:
     """Return the word for a summary."""
     return _say(language, "Summary")
-
-
-def _conclusions(language: Language, counts: Counts) -> str:
-    """Return what the first chains found, with their numbers if there are several."""
-    if counts.chains == 1:
-        return "".join(text for _, text in counts.conclusions)
-    named = [_say(language, "chain {}: {}", *found) for found in counts.conclusions]
-    return _first(language, named, _MAX_NAMED, " / ")
 
 
 def _repeats(chain: Chain, step: Step) -> list[str]:
@@ -158,16 +151,17 @@ def _flags(language: Language, flags: Counter[str]) -> str:
 
 
 def _repeated(language: Language, repeated: Counter[str]) -> str:
-    most = [_say(language, "{} ({})", question, f"{count}×") for question, count in repeated.most_common(_MAX_NAMED)]
-    return " / ".join(most)
+    most = repeated.most_common(_MAX_NAMED)
+    return " / ".join(_say(language, "{} ({})", question, f"{count}×") for question, count in most)
 
 
 def _places(language: Language, places: Sequence[tuple[int, int]]) -> str:
     return _first(language, [_say(language, "chain {}, step {}", *place) for place in places], _MAX_PLACES, "; ")
 
 
-def _failures(language: Language, failures: Sequence[tuple[int, str]]) -> str:
-    return _first(language, [_say(language, "chain {}: {}", *failure) for failure in failures], _MAX_NAMED, " / ")
+def _of_chains(language: Language, found: Sequence[tuple[int, str]]) -> str:
+    """Return the first texts that were found in chains, with the numbers of these."""
+    return _first(language, [_say(language, "chain {}: {}", *one) for one in found])
 
 
 def _verdicts(language: Language, verdicts: Sequence[StepVerdict]) -> str:
@@ -185,7 +179,7 @@ def _deepest(language: Language, deepest: tuple[int, float, int, str, str]) -> s
     return _say(language, "chain {}, {} steps that each add something: from {} to {}", number, steps, first, last)
 
 
-def _first(language: Language, texts: Sequence[str], most: int, between: str) -> str:
+def _first(language: Language, texts: Sequence[str], most: int = _MAX_NAMED, between: str = " / ") -> str:
     shown = between.join(texts[:most])
     return shown if len(texts) <= most else _say(language, "{} and {} more", shown, f"{len(texts) - most:,}")
 

@@ -9,7 +9,7 @@ from bonsai.chains.outcomes import CHANGE_BY_CHANCE, REASONING_TEST, Verdict
 from bonsai.chains.step import Step
 from bonsai.measures.reasoning import ReasoningState
 from bonsai.measures.reasoning.effect import ReasoningTest
-from bonsai.reports.sections import thought_name
+from bonsai.reports.sections import THOUGHT_NAMES
 from bonsai.ui.locales.translate import translatable, translate
 from bonsai.ui.views.table import html_row, html_table
 
@@ -105,7 +105,7 @@ def _table(names: Sequence[str], rows: Iterable[str], language: str) -> str:
 def _thoughts(step: Step, language: str) -> list[str]:
     """Return what the model thought before its texts, each to be opened."""
     return [
-        f"<details><summary>{escape(translate(language, thought_name(one.role)))}</summary>"
+        f"<details><summary>{escape(translate(language, THOUGHT_NAMES[one.role]))}</summary>"
         f'<p class="thought">{escape(one.text)}</p></details>'
         for one in step.thoughts
     ]
