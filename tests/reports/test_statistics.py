@@ -192,13 +192,6 @@ def test_intervals_and_p_values_are_those_of_scipy() -> None:
         assert p == pytest.approx(test.pvalue)
 
 
-def test_resamples_do_not_depend_on_how_many_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = np.array(noise(40, 0.02, 3))
-    whole = intervals([sample]), p_values([sample])
-    monkeypatch.setattr("bonsai.reports.statistics.resampling._BLOCK", 40 * 7)
-    assert (intervals([sample]), p_values([sample])) == whole
-
-
 @pytest.mark.parametrize(("columns", "pairs"), [(MAX_PAIRED_COLUMNS, 190), (MAX_PAIRED_COLUMNS + 1, 20)])
 def test_of_many_columns_each_is_compared_with_the_first(columns: int, pairs: int) -> None:
     run = run_of(columns, {"assistant": [0.5] * columns})
