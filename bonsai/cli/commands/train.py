@@ -8,10 +8,11 @@ from bonsai.chains.prompts import PromptVariant, choose_variant, load_variants
 from bonsai.cli.drawing import write
 from bonsai.cli.output import FAILED, ProgressLine, say
 from bonsai.errors import UsageError
-from bonsai.lab.records.training_data import records_of
+from bonsai.lab.records import all_right
+from bonsai.lab.records.training_data import read_data
 from bonsai.lab.training.check import check
 from bonsai.lab.training.hyperparameters import Hyperparameters
-from bonsai.lab.training.progress import Progress
+from bonsai.lab.training.tracking import Progress
 from bonsai.lab.training.train import TrainingJob, train
 from bonsai.settings import Settings
 
@@ -49,7 +50,7 @@ def _check(options: argparse.Namespace, variants: Sequence[PromptVariant], how: 
 def _train(
     options: argparse.Namespace, settings: Settings, variants: Sequence[PromptVariant], how: Hyperparameters
 ) -> int:
-    records = [record for file in options.data for record in records_of(file, say)]
+    records = [record for file in options.data for record in all_right(read_data(file, say))]
     settings = replace(settings, model=options.base, quantization=options.quantization or settings.quantization)
     job = TrainingJob(
         records, settings, options.out, variants, how, options.adapter, options.overwrite, options.report_to

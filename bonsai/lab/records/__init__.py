@@ -5,7 +5,7 @@ The records that ship with Bonsai lie in this folder, a file for each field.
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,7 @@ from typing import Any
 from bonsai.chains.moves import Move
 from bonsai.errors import UsageError
 
-CATEGORIES = (
-    "open_qa",
-    "closed_qa",
-    "classification",
-    "creative",
-    "translation",
-    "reasoning",
-    "brainstorm",
-    "q_to_q",
-)
+CATEGORIES = ("open_qa", "closed_qa", "classification", "creative", "translation", "reasoning", "brainstorm", "q_to_q")
 _TEXTS = ("question", "answer", "reasoning", "persona", "category", "language", "field")
 _KEYS = (*_TEXTS, "next_questions", "next_question", "move", "earlier", "repeats")
 
@@ -58,8 +49,13 @@ class Record:
 
 def read_records(file: Path) -> list[Record]:
     """Return the records of a JSONL file; raise UsageError, naming the line, for the first that is wrong."""
+    return all_right(read_lines(file))
+
+
+def all_right(items: Iterable[Record | UsageError]) -> list[Record]:
+    """Return what was read as records; raise the first UsageError among it."""
     records = []
-    for item in read_lines(file):
+    for item in items:
         if isinstance(item, UsageError):
             raise item
         records.append(item)

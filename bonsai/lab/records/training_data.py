@@ -35,8 +35,7 @@ def read_data(file: Path, say: Callable[[str], None] = lambda text: None) -> Ite
             yield _record(chain, step, f"{file}, chain {chain.number}, step {step.number}")
     if not found[Judgement.GOOD]:
         raise UsageError(
-            "{file} is a run without a whole step that is marked good; mark some on the page or with judge.",
-            file=file,
+            "{file} is a run without a whole step that is marked good; mark some on the page or with judge.", file=file
         )
     say(_told(file, found))
 
@@ -86,13 +85,3 @@ def _told(file: Path, found: Counter[str]) -> str:
     ]
     out = f"; left out: {', '.join(left)}" if left else ""
     return f"{file}: {found[Judgement.GOOD]:,} of {found.total():,} steps are marked good and become records{out}."
-
-
-def records_of(file: Path, say: Callable[[str], None]) -> list[Record]:
-    """Return the records of a file as `read_data` does; raise UsageError, naming the line, for the first wrong one."""
-    records = []
-    for item in read_data(file, say):
-        if isinstance(item, UsageError):
-            raise item
-        records.append(item)
-    return records

@@ -13,7 +13,7 @@ from bonsai.lab.training.data.batches import batch_order
 from bonsai.lab.training.data.rows import TokenTree
 from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.model import TrainedModel
-from bonsai.lab.training.progress import Progress
+from bonsai.lab.training.tracking import Progress, Tell
 
 _WARM_UP = 0.03
 _CLIP = 1.0
@@ -63,11 +63,7 @@ class Loop:
     """Trains a model on some trees."""
 
     def __init__(
-        self,
-        model: TrainedModel,
-        trained: Sequence[TokenTree],
-        held_out: Sequence[TokenTree],
-        how: Hyperparameters,
+        self, model: TrainedModel, trained: Sequence[TokenTree], held_out: Sequence[TokenTree], how: Hyperparameters
     ) -> None:
         self._model, self._trained, self._how = model, trained, how
         self._order = batch_order([len(tree) for tree in trained], how.batch_size, how.epochs, how.seed)
@@ -83,7 +79,7 @@ class Loop:
             for step in range(self.steps)
         ]
 
-    def run(self, state: State, save: Callable[[State], None], tell: Callable[[Progress], None]) -> State:
+    def run(self, state: State, save: Callable[[State], None], tell: Tell) -> State:
         """Train until the end, or until the held-out loss no longer falls; return the last state.
 
         `save` is given each state that can be resumed, `tell` each step. Raises EngineError if the loss is no number

@@ -1,79 +1,80 @@
-"""Trackers that draw the losses of a training run while it goes on."""
+"""How far a training run is, and the trackers that draw its losses while it goes on."""
 
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bonsai.errors import UsageError
-from bonsai.lab.training.progress import Progress
-
-TRACKERS = ("none", "trackio", "tensorboard")
 
 
-class Tracker(Protocol):
-    """Where the figures of each step go."""
+@dataclass(frozen=True)
+class Progress:
+    """How far a training run is."""
 
-    def log(self, progress: Progress) -> None:
-        """Add the figures of a step."""
+    step: int
+    steps: int
+    loss: float
+    held_out: float | None
+    tokens_per_second: float
+    seconds_left: float
 
-    def close(self) -> None:
-        """Write what is left."""
+    @property
+    def figures(self) -> dict[str, float]:
+        """What a tracker draws, by name."""
+        figures = {"loss": self.loss, "tokens_per_second": self.tokens_per_second}
+        return figures if self.held_out is None else {**figures, "held_out_loss": self.held_out}
 
 
-def open_tracker(name: str, out: Path, settings: Mapping[str, Any]) -> Tracker:
-    """Return a tracker of TRACKERS; raise UsageError, saying how to get it, if it is not installed."""
-    kinds: dict[str, Callable[[Path, Mapping[str, Any]], Tracker]] = {
-        "none": _Nothing,
-        "trackio": _Trackio,
-        "tensorboard": _TensorBoard,
-    }
+Tell = Callable[[Progress], None]
+"""Is given each step."""
+
+
+@contextmanager
+def open_tracker(name: str, out: Path, settings: Mapping[str, Any]) -> Iterator[Tell]:
+    """Give what draws each step in one of TRACKERS; raise UsageError, saying how to get it, if it is not installed."""
+    with ExitStack() as opened:
+        try:
+            tell = opened.enter_context(_KINDS[name](out, settings))
+        except ImportError as error:
+            raise UsageError(f"--report-to {name} needs a package: pip install -r requirements-train.txt") from error
+        yield tell
+
+
+def _none(out: Path, settings: Mapping[str, Any]) -> AbstractContextManager[Tell]:
+    return nullcontext(lambda progress: None)
+
+
+@contextmanager
+def _trackio(out: Path, settings: Mapping[str, Any]) -> Iterator[Tell]:
+    trackio = import_module("trackio")
+    # It says where it keeps the figures, and stdout is for tables.
+    with redirect_stdout(sys.stderr):
+        trackio.init(project="bonsai", name=out.name, config=dict(settings), resume="allow", embed=False)
     try:
-        return kinds[name](out, settings)
-    except ImportError as error:
-        raise UsageError(f"--report-to {name} needs a package: pip install -r requirements-train.txt") from error
-
-
-class _Nothing:
-    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
-        pass
-
-    def log(self, progress: Progress) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class _Trackio:
-    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
-        self._trackio = import_module("trackio")
-        # It says where it keeps the figures, and stdout is for tables.
+        yield lambda progress: trackio.log(progress.figures, step=progress.step)
+    finally:
         with redirect_stdout(sys.stderr):
-            self._trackio.init(project="bonsai", name=out.name, config=dict(settings), resume="allow", embed=False)
-
-    def log(self, progress: Progress) -> None:
-        self._trackio.log(_figures(progress), step=progress.step)
-
-    def close(self) -> None:
-        with redirect_stdout(sys.stderr):
-            self._trackio.finish()
+            trackio.finish()
 
 
-class _TensorBoard:
-    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
-        self._writer = import_module("torch.utils.tensorboard").SummaryWriter(str(out / "runs"))
+@contextmanager
+def _tensorboard(out: Path, settings: Mapping[str, Any]) -> Iterator[Tell]:
+    with closing(import_module("torch.utils.tensorboard").SummaryWriter(str(out / "runs"))) as writer:
 
-    def log(self, progress: Progress) -> None:
-        for name, value in _figures(progress).items():
-            self._writer.add_scalar(name, value, progress.step)
+        def tell(progress: Progress) -> None:
+            for name, value in progress.figures.items():
+                writer.add_scalar(name, value, progress.step)
 
-    def close(self) -> None:
-        self._writer.close()
+        yield tell
 
 
-def _figures(progress: Progress) -> dict[str, float]:
-    figures = {"loss": progress.loss, "tokens_per_second": progress.tokens_per_second}
-    return figures if progress.held_out is None else {**figures, "held_out_loss": progress.held_out}
+_KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], AbstractContextManager[Tell]]] = {
+    "none": _none,
+    "trackio": _trackio,
+    "tensorboard": _tensorboard,
+}
+TRACKERS = tuple(_KINDS)

@@ -19,11 +19,10 @@ from bonsai.lab.training.hyperparameters import Hyperparameters
 from bonsai.lab.training.loop import Loop, State
 from bonsai.lab.training.memory import memory_needed, memory_words
 from bonsai.lab.training.model import TrainedModel, open_trained
-from bonsai.lab.training.progress import Progress
 from bonsai.lab.training.result.card import CURVE, card
 from bonsai.lab.training.result.curve import curve
 from bonsai.lab.training.result.folder import AdapterFolder
-from bonsai.lab.training.tracking import open_tracker
+from bonsai.lab.training.tracking import Progress, Tell, open_tracker
 from bonsai.settings import SMOLLM2, Settings
 
 _HUB_NAMES = {SMOLLM2: f"HuggingFaceTB/{SMOLLM2}"}
@@ -70,7 +69,7 @@ class TrainingJob:
 def train(
     job: TrainingJob,
     say: Callable[[str], None] = lambda text: None,
-    tell: Callable[[Progress], None] = lambda progress: None,
+    tell: Tell = lambda progress: None,
 ) -> State:
     """Train the adapter of a job and save it; return how it went.
 
@@ -79,7 +78,16 @@ def train(
     training fails, and UsageError if records, settings and folder do not go together.
     """
     folder = AdapterFolder(job.out, job.plan(), overwrite=job.overwrite)
-    tracker = open_tracker(job.report_to, job.out, job.plan())
+    with open_tracker(job.report_to, job.out, job.plan()) as track:
+
+        def told(progress: Progress) -> None:
+            track(progress)
+            tell(progress)
+
+        return _train(job, folder, say, told)
+
+
+def _train(job: TrainingJob, folder: AdapterFolder, say: Callable[[str], None], tell: Tell) -> State:
     model = open_trained(job.settings, job.adapter, job.how)
     if model.begun_from:
         folder.check_free([file.name for file in tokenizer_files(model.begun_from)])
@@ -94,15 +102,7 @@ def train(
     state, sentence = folder.state()
     if sentence:
         say(sentence)
-
-    def told(progress: Progress) -> None:
-        tracker.log(progress)
-        tell(progress)
-
-    try:
-        state = loop.run(state, folder.save, told)
-    finally:
-        tracker.close()
+    state = loop.run(state, folder.save, tell)
     _finish(job, folder, model, form, state, len(data.held_out))
     return state
 
