@@ -7,7 +7,7 @@ import pytest
 from bonsai.lab.calibration.__main__ import main
 from bonsai.lab.calibration.data import read_kinds
 from bonsai.lab.calibration.explained import explained
-from bonsai.lab.calibration.figures import Share
+from bonsai.lab.calibration.figures import share
 from bonsai.measures.embedders.opening import Embedder
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.settings import ROOT
@@ -98,7 +98,7 @@ def test_the_report_counts_what_is_found_and_what_is_flagged(files: Path, capsys
     assert rows["same meaning, pairs.tsv"] == ["1", *["100.0% (20.7 to 100.0)"] * 2]
     assert [cell.split()[0] for cell in rows["another meaning, pairs.tsv"]] == ["2", "0.0%", "0.0%"]
     assert [cell.split()[0] for cell in rows["turns, chains.csv"]] == ["20", "5.0%", "5.0%"]
-    assert rows["`not-a-question`"] == ["21", str(Share(0, 21))]
+    assert rows["`not-a-question`"] == ["21", share([False] * 21)]
     assert rows["chains.csv"] == ["21 questions in 1 chains"]
     assert "these chains have no answers" in text
     assert "No embedder could be opened" in text
@@ -111,7 +111,7 @@ def test_the_threshold_for_five_percent_lets_one_turn_in_twenty_through(
 ) -> None:
     assert run(files) == 0
     section = capsys.readouterr().out.split("## At 5% false alarms")[1]
-    assert rows_of(section)["turns, chains.csv"] == [str(20), str(Share(1, 20))]
+    assert rows_of(section)["turns, chains.csv"] == [str(20), share(number == 0 for number in range(20))]
 
 
 def test_by_meaning_stands_beside_by_words(
@@ -141,7 +141,7 @@ def test_answers_that_add_nothing_are_counted(files: Path, capsys: pytest.Captur
     lines = ["chain,question,answer", *(f'1,{question},"{answer}"' for question in questions)]
     (files / "chains.csv").write_text("\n".join(lines), encoding="utf-8")
     assert run(files) == 0
-    assert rows_of(capsys.readouterr().out)["`no-progress`"] == ["1", str(Share(1, 1))]
+    assert rows_of(capsys.readouterr().out)["`no-progress`"] == ["1", share([True])]
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ def test_scores_are_held_against_what_people_say(files: Path, capsys: pytest.Cap
 
 
 def test_intervals_are_wilsons() -> None:
-    assert str(Share(5, 10)) == "50.0% (23.7 to 76.3)"
-    assert str(Share(0, 10)) == "0.0% (0.0 to 27.8)"
-    assert str(Share(0, 0)) == "none"
+    assert share([True, False] * 5) == "50.0% (23.7 to 76.3)"
+    assert share([False] * 10) == "0.0% (0.0 to 27.8)"
+    assert share([]) == "none"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """The figures of a calibration: shares and areas with their 95% intervals, and a threshold by its false alarms."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
 from bonsai.lab.calibration.data import Case, Pair
 from bonsai.measures.similarity import Measure
@@ -12,27 +12,14 @@ FALSE_ALARMS = 0.05
 _DRAWS, _SEED = 1000, 1
 
 
-@dataclass(frozen=True)
-class Share:
-    """How many of `total` were found; as text the share in percent, with Wilson's 95% interval."""
-
-    found: int
-    total: int
-
-    def __str__(self) -> str:
-        if not self.total:
-            return "none"
-        share, z = self.found / self.total, 1.96
-        middle = share + z * z / (2 * self.total)
-        reach = z * (share * (1 - share) / self.total + (z / (2 * self.total)) ** 2) ** 0.5
-        low, high = (max(0.0, (middle + side * reach) / (1 + z * z / self.total)) for side in (-1, 1))
-        return f"{share:.1%} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def share(tests: Iterable[bool]) -> Share:
-    """Return how many of some tests are true."""
+def share(tests: Iterable[bool]) -> str:
+    """Return how many of some tests are true, in percent with Wilson's 95% interval."""
     found = list(tests)
-    return Share(sum(found), len(found))
+    if not found:
+        return "none"
+    true = binomtest(sum(found), len(found))
+    interval = true.proportion_ci(method="wilson")
+    return f"{true.statistic:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
 def roc_area(pairs: Sequence[Pair], measure: Measure) -> str:

@@ -18,8 +18,8 @@ def caught(groups: dict[str, list[Case]], measures: Sequence[Measure], names: Se
     rows = []
     for label, cases in groups.items():
         looks = [[measure.compare_with_earlier(*case) for case in cases] for measure in measures]
-        flagged = [str(share(look.repeated is not None for look in seen)) for seen in looks]
-        guarded = [str(share(look.rejected is not None for look in seen)) for seen in looks]
+        flagged = [share(look.repeated is not None for look in seen) for seen in looks]
+        guarded = [share(look.rejected is not None for look in seen) for seen in looks]
         rows.append([label, f"{len(cases):,}", *flagged, *guarded])
     return table(["questions", "number", *(f"{rule} {name}" for rule in ("flag", "guard") for name in names)], rows)
 
@@ -35,6 +35,6 @@ def caught_above(
             share(sameness(measure, case) > limit for case in cases)
             for measure, limit in zip(measures, limits, strict=True)
         )
-        rows.append([label, f"{len(cases):,}", *map(str, shares)])
+        rows.append([label, f"{len(cases):,}", *shares])
     shown = " and ".join(f"{limit:.3f} {name}" for limit, name in zip(limits, names, strict=True))
     return shown, table(["questions", "number", *names], rows)

@@ -128,7 +128,7 @@ def _other_flags(data: Data, measures: Sequence[Measure], names: Sequence[str]) 
     rows = []
     for flag, first in flags.items():
         able = [[step for step in scored if step.number >= first] for scored in steps]
-        shares = [str(share(flag in step.flags for step in some)) for some in able]
+        shares = [share(flag in step.flags for step in some) for some in able]
         rows.append([f"`{flag}`", f"{len(able[0]):,}", *shares])
     without_answers = "" if "no-progress" in flags else " `no-progress` was not measured: these chains have no answers."
     return [
