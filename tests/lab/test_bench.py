@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -88,10 +87,10 @@ def test_work_that_is_not_the_same_is_told() -> None:
 
 
 def test_all_completions_have_their_full_length_and_are_read_from_the_script() -> None:
-    scripted = ScriptedEngine(EchoEngine(replies={"": "word " * 200}), time.monotonic)
+    scripted = ScriptedEngine(EchoEngine(replies={"": "word " * 200}))
     for workload in workloads(VARIANT, STARTERS):
         scripted.begin()
-        outcome = run(scripted, workload, time.monotonic)
+        outcome = run(scripted, workload)
         assert outcome.problems == []
         steps = sum(chain.length for chain in workload.chains)
         candidates = 4 * 32 if workload.chains[0].method == "qtq" else 0
@@ -114,7 +113,7 @@ def test_a_visitor_whose_run_breaks_is_not_passed_over() -> None:
 
     visitors = next(one for one in workloads(VARIANT, STARTERS) if one.visitors)
     with pytest.raises(ConnectionError, match="gone"):
-        run(ScriptedEngine(EchoEngine(pause=gone), time.monotonic), visitors, time.monotonic)
+        run(ScriptedEngine(EchoEngine(pause=gone)), visitors)
 
 
 def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: Path) -> None:
@@ -130,11 +129,11 @@ def test_the_usual_way_is_transformers_own(model_folder: Path, adapter_folder: P
 
 def test_every_run_reads_prompts_of_its_own() -> None:
     one, other = (workloads(VARIANT, STARTERS)[0].anew(f"one-chain {number}") for number in (1, 2))
-    scripted = ScriptedEngine(EchoEngine(), time.monotonic, 1 / 12)
+    scripted = ScriptedEngine(EchoEngine(), 1 / 12)
     prompts = []
     for workload in (one, other):
         scripted.begin()
-        run(scripted, workload, time.monotonic)
+        run(scripted, workload)
         prompts.append({prompt for prompt, _ in scripted.drawn})
     assert all(prompt.startswith("<|system|>one-chain 1. You are") for prompt in prompts[0])
     assert not prompts[0] & prompts[1]
@@ -148,7 +147,7 @@ def test_a_workload_is_run_alone_on_a_model_of_random_weights() -> None:
         usual.open_usual(model, opened, 1 / 12)
         found = measure({"usual": usual, "bonsai": bonsai}, visitors, model.name, "batching", 1)
         assert bonsai.likeliest() == usual.likeliest()
-    assert (found.model, found.name, found.problems) == ("random-40m", "visitors-8", ())
+    assert (found["model"], found["name"], found["problems"]) == ("random-40m", "visitors-8", [])
     assert 35e6 < opened.weight_bytes / 4 < 45e6
 
 

@@ -49,63 +49,40 @@ class Pair:
         return (*different, *self.usual.problems, *self.bonsai.problems)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The figures of a workload on a model: medians over pairs of runs."""
-
-    name: str
-    model: str
-    engine: str
-    usual_seconds: float
-    bonsai_seconds: float
-    ratio: float
-    tokens: int
-    tokens_per_second: float
-    usual_first_text_seconds: float
-    first_text_seconds: float
-    usual_peak_memory_bytes: int
-    peak_memory_bytes: int
-    step_growth: float | None
-    pairs: int
-    client_seconds: float | None
-    client_ratio: float | None
-    problems: tuple[str, ...]
-
-
-def measure(ways: Mapping[str, Way], workload: Workload, subject: str, engine: str, pairs: int) -> Measured:
-    """Return the figures of a workload on a model by an engine.
+def measure(ways: Mapping[str, Way], workload: Workload, subject: str, engine: str, pairs: int) -> dict[str, Any]:
+    """Return the figures of a workload on a model by an engine, by name: medians over pairs of runs.
 
     The ways, "usual", "bonsai" and perhaps "client", take turns. Each pair of runs has prompts of its own.
     """
     marked = (workload.anew(f"{workload.name} {number}") for number in range(1, pairs + 1))
     found = [Pair(**{name: way.run(one) for name, way in ways.items()}) for one in marked]
     usual, bonsai = [pair.usual for pair in found], [pair.bonsai for pair in found]
-    seconds = statistics.median(outcome.seconds for outcome in bonsai)
-    tokens = bonsai[-1].tokens
-    return Measured(
-        name=workload.name,
-        model=subject,
-        engine=engine,
-        usual_seconds=round(statistics.median(outcome.seconds for outcome in usual), 4),
-        bonsai_seconds=round(seconds, 4),
-        ratio=round(statistics.median(pair.ratio for pair in found), 3),
-        tokens=tokens,
-        tokens_per_second=round(tokens / seconds, 2),
-        usual_first_text_seconds=round(statistics.median(outcome.first_text_seconds for outcome in usual), 4),
-        first_text_seconds=round(statistics.median(outcome.first_text_seconds for outcome in bonsai), 4),
-        usual_peak_memory_bytes=max(outcome.peak_memory_bytes for outcome in usual),
-        peak_memory_bytes=max(outcome.peak_memory_bytes for outcome in bonsai),
-        step_growth=_growth(bonsai) if len(workload.chains) == 1 else None,
-        pairs=len(found),
-        client_seconds=_median(pair.client.seconds for pair in found if pair.client),
-        client_ratio=_median(pair.client_ratio for pair in found if pair.client_ratio),
-        problems=tuple(sorted({text for pair in found for text in pair.problems})),
-    )
+    seconds, tokens = statistics.median(outcome.seconds for outcome in bonsai), bonsai[-1].tokens
+    return {
+        "name": workload.name,
+        "model": subject,
+        "engine": engine,
+        "usual_seconds": _median(outcome.seconds for outcome in usual),
+        "bonsai_seconds": round(seconds, 4),
+        "ratio": _median((pair.ratio for pair in found), 3),
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / seconds, 2),
+        "usual_first_text_seconds": _median(outcome.first_text_seconds for outcome in usual),
+        "first_text_seconds": _median(outcome.first_text_seconds for outcome in bonsai),
+        "usual_peak_memory_bytes": max(outcome.peak_memory_bytes for outcome in usual),
+        "peak_memory_bytes": max(outcome.peak_memory_bytes for outcome in bonsai),
+        "step_growth": _growth(bonsai) if len(workload.chains) == 1 else None,
+        "pairs": len(found),
+        "client_seconds": _median(pair.client.seconds for pair in found if pair.client),
+        "client_ratio": _median(pair.client_ratio for pair in found if pair.client_ratio),
+        "problems": sorted({text for pair in found for text in pair.problems}),
+    }
 
 
-def _median(values: Iterable[float]) -> float | None:
+def _median(values: Iterable[float], digits: int = 4) -> float | None:
+    """Return the median of some values, None of none."""
     listed = list(values)
-    return round(statistics.median(listed), 4) if listed else None
+    return round(statistics.median(listed), digits) if listed else None
 
 
 def gpu_bandwidth() -> float:
@@ -152,4 +129,4 @@ def _growth(outcomes: list[Outcome]) -> float | None:
         lengths = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
         if len(lengths) >= 20:
             ratios.append(sum(lengths[-3:]) / sum(lengths[:3]))
-    return round(statistics.median(ratios), 3) if ratios else None
+    return _median(ratios, 3)

@@ -1,8 +1,6 @@
 """A plain client of llama.cpp's own server: a request for each text, one after the other, as in a script."""
 
 import json
-import threading
-import time
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
@@ -10,23 +8,24 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from bonsai.engines.base import Completion, Engine, EngineInfo, Prompt, Request, RequestQueue, Snapshots
+from bonsai.engines.base import EngineInfo, Prompt, Request
 from bonsai.engines.llama_cpp.server import Room, start_as_usual
 from bonsai.errors import EngineError
+from bonsai.lab.bench.usual import OneByOneEngine
 
 
-class PlainClient(Engine):
-    """What people write who ask llama.cpp's server, or Ollama, in a script, in the form of an engine.
+class PlainClient(OneByOneEngine):
+    """What people write who ask llama.cpp's server, or Ollama, in a script.
 
-    The server is one of its own, with llama.cpp's usual settings. Callers take turns.
+    The server is one of its own, with llama.cpp's usual settings.
     """
 
     def __init__(self, info: EngineInfo, room: Room) -> None:
         """`info` is that of the engine beside which it is measured."""
+        super().__init__()
         self.info = replace(info, name="plain client")
         self._server = start_as_usual(room)
         self._address = urlsplit(str(self._server.listening_address)).netloc
-        self._turn = threading.Lock()
         # As Bonsai's engine does, so that counting costs both the same.
         self._counted = lru_cache(4096)(self._count)
 
@@ -34,20 +33,8 @@ class PlainClient(Engine):
         """Return how many tokens of the context a prompt takes."""
         return self._counted(Prompt.of(prompt).text)
 
-    def stream(self, queue: RequestQueue) -> Snapshots:
-        """Yield (number of the request, its completion), one after the other."""
-        taken = 0
-        while queue:
-            request = queue.take()
-            began = time.monotonic()
-            with self._turn:
-                answer = self._ask(request)
-            used = answer["usage"]
-            text, seconds = answer["choices"][0]["text"], time.monotonic() - began
-            yield taken, Completion(text, "length", "", used["prompt_tokens"], used["completion_tokens"], seconds)
-            taken += 1
-
-    def _ask(self, request: Request) -> Any:
+    def complete(self, request: Request) -> tuple[str, int, int]:
+        """Return a completion, and the tokens of prompt and completion."""
         params = request.sampling
         body = {
             "prompt": request.prompt.text,
@@ -58,7 +45,8 @@ class PlainClient(Engine):
             "seed": params.seed,
             "ignore_eos": True,
         }
-        return self._post("/v1/completions", body)
+        answer = self._post("/v1/completions", body)
+        return answer["choices"][0]["text"], answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"]
 
     def _count(self, text: str) -> int:
         return len(self._post("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"])

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import Starter
-from bonsai.lab.bench.measuring import Measured, machine, measure, versions
+from bonsai.lab.bench.measuring import machine, measure, versions
 from bonsai.lab.bench.opening import Opened
 from bonsai.lab.bench.subjects import BenchModel, subject
 from bonsai.lab.bench.ways import Way, way_in_a_process
@@ -33,7 +33,7 @@ class Bench:
 
     def run(self, models: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
         """Return the figures of all workloads on the models; `say` is told how far it is."""
-        found: list[Measured] = []
+        found: list[dict[str, Any]] = []
         streams, same = {}, {}
         for name in models:
             with subject(name, self.settings) as one, ExitStack() as processes:
@@ -49,7 +49,7 @@ class Bench:
             "versions": versions(),
             "engine": self.engine,
             "quick": self.quick,
-            "workloads": [asdict(one) for one in found],
+            "workloads": found,
             "single_stream": streams,
             "same_texts": same,
         }
@@ -67,14 +67,14 @@ class Bench:
             ways["client"] = client
         return opened, ways
 
-    def _measured(self, name: str, ways: Mapping[str, Way], say: Callable[[str], None]) -> Iterator[Measured]:
+    def _measured(self, name: str, ways: Mapping[str, Way], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         """Yield the figures of each workload on a model."""
         # Whatever is done but once is done before anything is counted.
         measure(ways, self._short[0], name, self.engine, 1)
         for workload in self._short if self.quick else workloads(self.variant, self.starters):
             if workload.name in self.names:
                 figures = measure(ways, workload, name, self.engine, self.pairs)
-                say(f"{name}: {workload.name}: {figures.ratio:.2f} times as fast as the usual way")
+                say(f"{name}: {workload.name}: {figures['ratio']:.2f} times as fast as the usual way")
                 yield figures
 
     def _stream(self, bonsai: Way, weight_bytes: int) -> dict[str, Any]:

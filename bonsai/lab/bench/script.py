@@ -1,8 +1,9 @@
 """The script of the benchmark: what every completion is said to have said, so that all ways read the same prompts."""
 
 import threading
+import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from bonsai.engines.base import Completion, Engine, Prompt, Request, RequestQueue, Snapshots
@@ -19,9 +20,9 @@ class ScriptedEngine(Engine):
     Threads may share it.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], float], share: float = 1.0) -> None:
+    def __init__(self, engine: Engine, share: float = 1.0) -> None:
         self.info = replace(engine.info, is_stand_in=False)
-        self._engine, self._clock, self._share = engine, clock, share
+        self._engine, self._share = engine, share
         self._script = _Script(engine.count_tokens)
         self._lock = threading.Lock()
         self.begin()
@@ -41,7 +42,7 @@ class ScriptedEngine(Engine):
         taken = _Reshaped(queue, self._shaped)
         for number, completion in self._engine.stream(taken):
             if completion.text and not self.first_text:
-                self.first_text = self._clock()
+                self.first_text = time.monotonic()
             if completion.finished:
                 completion = self._ended(taken.requests[number], completion)
             yield number, completion
@@ -106,8 +107,5 @@ class _Script:
         return text
 
     def question(self, request: Request) -> str:
-        return _pick(self._questions, request)
-
-
-def _pick(texts: Sequence[str], request: Request) -> str:
-    return texts[(zlib.crc32(request.prompt.text.encode()) + request.sampling.seed) % len(texts)]
+        place = zlib.crc32(request.prompt.text.encode()) + request.sampling.seed
+        return self._questions[place % len(self._questions)]

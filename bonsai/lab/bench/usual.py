@@ -2,6 +2,7 @@
 
 import threading
 import time
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -16,13 +17,36 @@ from bonsai.engines.model.model_files import model_files
 from bonsai.settings import NO_ADAPTER
 
 
-class BaselineEngine(Engine):
-    """What people write who ask a model with an adapter in a script, in the form of an engine.
+class OneByOneEngine(Engine):
+    """An engine that completes one prompt after the other, each of which is there when it is finished.
 
-    Each completion is one call of `generate`, and is there when it is finished. Callers take turns.
+    Callers take turns.
     """
 
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
+    @abstractmethod
+    def complete(self, request: Request) -> tuple[str, int, int]:
+        """Return a completion, of the length that was asked for, and the tokens of prompt and completion."""
+
+    def stream(self, queue: RequestQueue) -> Snapshots:
+        """Yield (number of the request, its completion), one after the other."""
+        taken = 0
+        while queue:
+            request = queue.take()
+            began = time.monotonic()
+            with self._turn:
+                text, prompt_tokens, tokens = self.complete(request)
+            yield taken, Completion(text, "length", "", prompt_tokens, tokens, time.monotonic() - began)
+            taken += 1
+
+
+class BaselineEngine(OneByOneEngine):
+    """What people write who ask a model with an adapter in a script, each completion one call of `generate`."""
+
     def __init__(self, model_id: str, adapter_id: str, device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__()
         files = model_files(model_id, "")
         with quiet():
             if files.gguf:
@@ -36,26 +60,13 @@ class BaselineEngine(Engine):
         context = int(model.config.max_position_embeddings)
         self.info = EngineInfo("usual", model_id, adapter_id, str(device), context_length=context)
         self._known = LogitsProcessorList([_Known(len(self._tokenizer))])
-        self._turn = threading.Lock()
 
     def count_tokens(self, prompt: Prompt | str) -> int:
         """Return how many tokens of the context a prompt takes."""
         return len(self._tokenizer(Prompt.of(prompt).text)["input_ids"])
 
-    def stream(self, queue: RequestQueue) -> Snapshots:
-        """Yield (number of the request, its completion), one after the other."""
-        taken = 0
-        while queue:
-            request = queue.take()
-            began = time.monotonic()
-            with self._turn:
-                prompt, tokens = self._complete(request)
-            text = self._tokenizer.decode(tokens)
-            seconds = time.monotonic() - began
-            yield taken, Completion(text, "length", "", prompt, len(tokens), seconds)
-            taken += 1
-
-    def _complete(self, request: Request) -> tuple[int, list[int]]:
+    def complete(self, request: Request) -> tuple[str, int, int]:
+        """Return a completion, and the tokens of prompt and completion."""
         params = request.sampling
         inputs = self._tokenizer(request.prompt.text, return_tensors="pt", verbose=False).to(self._model.device)
         length = inputs["input_ids"].shape[1]
@@ -75,7 +86,8 @@ class BaselineEngine(Engine):
                 logits_processor=self._known,
                 **drawn,
             )
-        return length, output[0, length:].tolist()
+        tokens = output[0, length:].tolist()
+        return self._tokenizer.decode(tokens), length, len(tokens)
 
 
 class _Known(LogitsProcessor):  # type: ignore[misc]

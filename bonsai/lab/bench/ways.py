@@ -52,7 +52,7 @@ class Way:
     def run(self, workload: Workload) -> Outcome:
         """Return what a run of a workload came to."""
         with MemoryPeak() as memory:
-            outcome = run(self._scripted, workload, time.monotonic)
+            outcome = run(self._scripted, workload)
         outcome.peak_memory_bytes = memory.peak
         return outcome
 
@@ -70,7 +70,7 @@ class Way:
         return completion.text
 
     def _take(self, engine: Engine, share: float) -> None:
-        self._engine, self._scripted = engine, ScriptedEngine(engine, time.monotonic, share)
+        self._engine, self._scripted = engine, ScriptedEngine(engine, share)
         # All of this stays: no collection, in a run or before one, need look through it.
         gc.freeze()
 

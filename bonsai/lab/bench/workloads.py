@@ -1,6 +1,7 @@
 """The workloads: what is asked of both ways."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,7 @@ class Workload:
 
 @dataclass
 class Outcome:
-    """What a run of a workload came to. Moments are in seconds of the clock."""
+    """What a run of a workload came to. Moments are those of `time.monotonic`."""
 
     began: float
     ended: float = 0.0
@@ -87,28 +88,28 @@ def _marked(chain: Chain, mark: str) -> Chain:
     return replace(chain, prompt=replace(chain.prompt, persona=f"{mark}. {chain.prompt.persona}"))
 
 
-def run(engine: ScriptedEngine, workload: Workload, clock: Callable[[], float]) -> Outcome:
+def run(engine: ScriptedEngine, workload: Workload) -> Outcome:
     """Let an engine work a workload off, and return what it came to; raise what a visitor's run raises."""
     engine.begin()
-    outcome = Outcome(clock())
+    outcome = Outcome(time.monotonic())
     groups = [(chain,) for chain in workload.chains] if workload.visitors else [workload.chains]
     with ThreadPoolExecutor(len(groups)) as visitors:
-        asked = [visitors.submit(_ask, engine, group, outcome, clock) for group in groups]
-    outcome.ended = clock()
+        asked = [visitors.submit(_ask, engine, group, outcome) for group in groups]
+    outcome.ended = time.monotonic()
     for one in asked:
         one.result()
     outcome.first_text, outcome.tokens, outcome.drawn = engine.first_text, engine.tokens, engine.drawn
     return outcome
 
 
-def _ask(engine: ScriptedEngine, chains: Sequence[Chain], outcome: Outcome, clock: Callable[[], float]) -> None:
+def _ask(engine: ScriptedEngine, chains: Sequence[Chain], outcome: Outcome) -> None:
     finished: dict[int, int] = {}
     with closing(advance_each(engine, chains, SAMPLING)) as growing:
         for place, chain in growing:
             steps = sum(step.finished for step in chain.steps)
             if steps > finished.get(place, 0):
                 finished[place] = steps
-                outcome.steps.append(clock())
+                outcome.steps.append(time.monotonic())
             if chain.finished and (chain.stop_reason != "done" or len(chain.steps) < chain.length):
                 outcome.problems.append(f"chain {chain.number} ended by {chain.stop_reason}: {chain.steps[-1].error}")
 
