@@ -1,6 +1,6 @@
 """The figures of a calibration: shares and areas with their 95% intervals, and a threshold by its false alarms."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy.stats import binomtest
@@ -10,6 +10,9 @@ from bonsai.measures.similarity import Measure
 
 FALSE_ALARMS = 0.05
 _DRAWS, _SEED = 1000, 1
+
+Named = Mapping[str, Measure]
+"""Measures by what they are called in the head of a table."""
 
 
 def share(tests: Iterable[bool]) -> str:
@@ -22,8 +25,12 @@ def share(tests: Iterable[bool]) -> str:
     return f"{true.statistic:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
-def roc_area(pairs: Sequence[Pair], measure: Measure) -> str:
-    """Return the area under the ROC curve of similarity, with an interval from draws with replacement."""
+def roc_areas(pairs: Sequence[Pair], measures: Named) -> list[str]:
+    """Return the area under the ROC curve of each similarity, with an interval from draws with replacement."""
+    return [_roc_area(pairs, measure) for measure in measures.values()]
+
+
+def _roc_area(pairs: Sequence[Pair], measure: Measure) -> str:
     values = [(pair.same, measure.similarity(pair.question, pair.other)) for pair in pairs]
     same = np.array([value for is_same, value in values if is_same])
     other = np.array([value for is_same, value in values if not is_same])

@@ -10,9 +10,9 @@ from dataclasses import replace
 from bonsai.lab.calibration.cases import by_split, to_be_found, to_be_left, turns_of
 from bonsai.lab.calibration.data import HARD, SAME_MEANING, Case, Data
 from bonsai.lab.calibration.explained import explained
-from bonsai.lab.calibration.figures import FALSE_ALARMS, roc_area, share
+from bonsai.lab.calibration.figures import FALSE_ALARMS, Named, roc_areas, share
 from bonsai.lab.calibration.followups import depth_section
-from bonsai.lab.calibration.japanese import in_japanese, without_japanese
+from bonsai.lab.calibration.japanese import in_japanese, in_language
 from bonsai.lab.calibration.markdown import caught, caught_above, table
 from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.scoring import score
@@ -22,15 +22,15 @@ def report(data: Data, measures: Sequence[Measure], notes: Sequence[str] = ()) -
     """Return the report in Markdown: the figures of each measure on the data, and how the measures are made."""
     for measure in measures:
         measure.read(data.texts)
-    names = ["by words" if measure is WORDS else "by meaning" for measure in measures]
-    english = without_japanese(data)
+    named = {"by words" if measure is WORDS else "by meaning": measure for measure in measures}
+    english = in_language(data, japanese=False)
     parts = [
-        _opening(measures),
-        _similarity(english, measures, names),
-        _repeats(english, measures, names),
-        _kinds(english, measures, names),
-        _at_false_alarms(english, measures, names),
-        _other_flags(english, measures, names),
+        _opening(measures[0]),
+        _similarity(english, named),
+        _repeats(english, named),
+        _kinds(english, named),
+        _at_false_alarms(english, named),
+        _other_flags(english, named),
         in_japanese(data, measures),
         depth_section(data.followups, measures[0]),
         explained(),
@@ -40,26 +40,24 @@ def report(data: Data, measures: Sequence[Measure], notes: Sequence[str] = ()) -
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _opening(measures: Sequence[Measure]) -> list[str]:
-    name = measures[0].name
-    with_embedder = f"By meaning is with {name}, by words is without an embedder."
+def _opening(measure: Measure) -> list[str]:
+    with_embedder = f"By meaning is with {measure.name}, by words is without an embedder."
     return [
         "# How well the measures do",
         "",
         "Written by `python -m bonsai.lab.calibration` from the files named below; "
         "the same files give the same report.",
-        with_embedder if measures[0] is not WORDS else "No embedder could be opened, so all figures are by words.",
+        with_embedder if measure is not WORDS else "No embedder could be opened, so all figures are by words.",
         "In brackets are 95% intervals.",
     ]
 
 
-def _similarity(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
+def _similarity(data: Data, measures: Named) -> list[str]:
     rows = []
     for name, pairs in data.pairs.items():
         for label, some in ((name, pairs), (f"{name}, hard", [pair for pair in pairs if pair.hard])):
             same = sum(pair.same for pair in some)
-            areas = (roc_area(some, measure) for measure in measures)
-            rows.append([label, f"{len(some):,}", f"{same:,}", *areas])
+            rows.append([label, f"{len(some):,}", f"{same:,}", *roc_areas(some, measures)])
     return [
         "## Does similarity rank pairs of the same meaning first?",
         "",
@@ -67,11 +65,11 @@ def _similarity(data: Data, measures: Sequence[Measure], names: Sequence[str]) -
         "1 is always, 0.5 is chance. Hard pairs share topic words: the Jaccard index of their content words is",
         f"{HARD} or more.",
         "",
-        *table(["pairs", "number", "of the same meaning", *names], rows),
+        *table(["pairs", "number", "of the same meaning", *measures], rows),
     ]
 
 
-def _repeats(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
+def _repeats(data: Data, measures: Named) -> list[str]:
     return [
         "## How often is a question taken for a repeat?",
         "",
@@ -80,15 +78,15 @@ def _repeats(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> l
         "",
         "To be found:",
         "",
-        *caught(to_be_found(data), measures, names),
+        *caught(to_be_found(data), measures),
         "",
         "To be left alone:",
         "",
-        *caught(to_be_left(data), measures, names),
+        *caught(to_be_left(data), measures),
     ]
 
 
-def _kinds(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
+def _kinds(data: Data, measures: Named) -> list[str]:
     groups: dict[str, list[Case]] = {}
     for label, pairs in (("reworded", data.rewordings), ("deeper", data.deeper)):
         for kind in dict.fromkeys(pair.kind for pair in pairs):
@@ -100,15 +98,15 @@ def _kinds(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> lis
         "",
         "Reworded questions are to be found, deeper ones left alone.",
         "",
-        *caught(groups, measures, names),
+        *caught(groups, measures),
     ]
 
 
-def _at_false_alarms(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
+def _at_false_alarms(data: Data, measures: Named) -> list[str]:
     turns = [case for file in data.chains.values() for case in turns_of(file)]
     if not turns:
         return []
-    shown, lines = caught_above(turns, to_be_found(data) | to_be_left(data), measures, names)
+    shown, lines = caught_above(turns, to_be_found(data) | to_be_left(data), measures)
     return [
         f"## At {FALSE_ALARMS:.0%} false alarms",
         "",
@@ -120,10 +118,10 @@ def _at_false_alarms(data: Data, measures: Sequence[Measure], names: Sequence[st
     ]
 
 
-def _other_flags(data: Data, measures: Sequence[Measure], names: Sequence[str]) -> list[str]:
+def _other_flags(data: Data, measures: Named) -> list[str]:
     # Files may use the same names for their chains.
     turns = [replace(turn, chain=f"{name}: {turn.chain}") for name, file in data.chains.items() for turn in file]
-    steps = [list(score(turns, measure)) for measure in measures]
+    steps = [list(score(turns, measure)) for measure in measures.values()]
     flags = {"not-a-question": 1, "off-topic": 2} | ({"no-progress": 3} if any(turn.answer for turn in turns) else {})
     rows = []
     for flag, first in flags.items():
@@ -137,7 +135,7 @@ def _other_flags(data: Data, measures: Sequence[Measure], names: Sequence[str]) 
         "Share of the questions of real chains that get the flag, of those that can get it.",
         f"Words alone never say `off-topic`.{without_answers}",
         "",
-        *table(["flag", "questions", *names], rows),
+        *table(["flag", "questions", *measures], rows),
     ]
 
 
