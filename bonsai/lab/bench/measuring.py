@@ -2,9 +2,7 @@
 
 import platform
 import statistics
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psutil
@@ -14,39 +12,7 @@ from bonsai.lab.bench.ways import Way
 from bonsai.lab.bench.workloads import Outcome, Workload
 from bonsai.machine import allowed_cores
 
-_LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 _COPIED_BYTES = 2**30
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One run of a workload by each way, one right after the other."""
-
-    usual: Outcome
-    bonsai: Outcome
-    client: Outcome | None = None
-    """That of a plain client of llama.cpp's server, where there is one."""
-
-    @property
-    def ratio(self) -> float:
-        """How many times as long the usual way took."""
-        return self.usual.seconds / self.bonsai.seconds
-
-    @property
-    def client_ratio(self) -> float | None:
-        """How many times as long the plain client took."""
-        return self.client.seconds / self.bonsai.seconds if self.client else None
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What went wrong in the runs of the usual way and of Bonsai, and whether all ways wrote as many tokens."""
-        others = {"usual": self.usual, "client": self.client}
-        different = (
-            f"the {way} way wrote {other.tokens} tokens, Bonsai {self.bonsai.tokens}"
-            for way, other in others.items()
-            if other and other.tokens != self.bonsai.tokens
-        )
-        return (*different, *self.usual.problems, *self.bonsai.problems)
 
 
 def measure(ways: Mapping[str, Way], workload: Workload, subject: str, engine: str, pairs: int) -> dict[str, Any]:
@@ -54,9 +20,12 @@ def measure(ways: Mapping[str, Way], workload: Workload, subject: str, engine: s
 
     The ways, "usual", "bonsai" and perhaps "client", take turns. Each pair of runs has prompts of its own.
     """
-    marked = (workload.anew(f"{workload.name} {number}") for number in range(1, pairs + 1))
-    found = [Pair(**{name: way.run(one) for name, way in ways.items()}) for one in marked]
-    usual, bonsai = [pair.usual for pair in found], [pair.bonsai for pair in found]
+    runs: dict[str, list[Outcome]] = {name: [] for name in ways}
+    for number in range(1, pairs + 1):
+        marked = workload.anew(f"{workload.name} {number}")
+        for name, way in ways.items():
+            runs[name].append(way.run(marked))
+    usual, bonsai, client = runs["usual"], runs["bonsai"], runs.get("client", [])
     seconds, tokens = statistics.median(outcome.seconds for outcome in bonsai), bonsai[-1].tokens
     return {
         "name": workload.name,
@@ -64,7 +33,7 @@ def measure(ways: Mapping[str, Way], workload: Workload, subject: str, engine: s
         "engine": engine,
         "usual_seconds": _median(outcome.seconds for outcome in usual),
         "bonsai_seconds": round(seconds, 4),
-        "ratio": _median((pair.ratio for pair in found), 3),
+        "ratio": _median(_ratios(usual, bonsai), 3),
         "tokens": tokens,
         "tokens_per_second": round(tokens / seconds, 2),
         "usual_first_text_seconds": _median(outcome.first_text_seconds for outcome in usual),
@@ -72,11 +41,25 @@ def measure(ways: Mapping[str, Way], workload: Workload, subject: str, engine: s
         "usual_peak_memory_bytes": max(outcome.peak_memory_bytes for outcome in usual),
         "peak_memory_bytes": max(outcome.peak_memory_bytes for outcome in bonsai),
         "step_growth": _growth(bonsai) if len(workload.chains) == 1 else None,
-        "pairs": len(found),
-        "client_seconds": _median(pair.client.seconds for pair in found if pair.client),
-        "client_ratio": _median(pair.client_ratio for pair in found if pair.client_ratio),
-        "problems": sorted({text for pair in found for text in pair.problems}),
+        "pairs": pairs,
+        "client_seconds": _median(outcome.seconds for outcome in client),
+        "client_ratio": _median(_ratios(client, bonsai)),
+        "problems": sorted(set(_problems(runs))),
     }
+
+
+def _ratios(others: Sequence[Outcome], bonsai: Sequence[Outcome]) -> Iterator[float]:
+    """Yield how many times as long each run of another way took as that of Bonsai beside it."""
+    return (other.seconds / ours.seconds for other, ours in zip(others, bonsai, strict=False))
+
+
+def _problems(runs: Mapping[str, Sequence[Outcome]]) -> Iterator[str]:
+    """Yield what went wrong in the runs, and where the ways did not write as many tokens."""
+    for name, outcomes in runs.items():
+        for outcome, ours in zip(outcomes, runs["bonsai"], strict=True):
+            if outcome.tokens != ours.tokens:
+                yield f"the {name} way wrote {outcome.tokens} tokens, Bonsai {ours.tokens}"
+            yield from outcome.problems
 
 
 def _median(values: Iterable[float], digits: int = 4) -> float | None:
@@ -114,11 +97,6 @@ def machine() -> dict[str, Any]:
     if torch.cuda.is_available():
         found |= {"gpu": torch.cuda.get_device_name(), "gpu_bandwidth_bytes_per_second": round(gpu_bandwidth())}
     return found
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that the figures depend on."""
-    return {name: version(name) for name in _LIBRARIES}
 
 
 def _growth(outcomes: list[Outcome]) -> float | None:

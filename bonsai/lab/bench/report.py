@@ -4,17 +4,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 from bonsai.chains.prompts import PromptVariant
 from bonsai.chains.questions import Starter
-from bonsai.lab.bench.measuring import machine, measure, versions
+from bonsai.lab.bench.measuring import machine, measure
 from bonsai.lab.bench.opening import Opened
 from bonsai.lab.bench.subjects import BenchModel, subject
 from bonsai.lab.bench.ways import Way, way_in_a_process
 from bonsai.lab.bench.workloads import Workload, workloads
 from bonsai.settings import Settings
 
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 _QUICK_SHARE = 1 / 12
 _DECODED_TOKENS, _TIMES_DECODED = 128, 3
 
@@ -46,7 +48,7 @@ class Bench:
                 same[name] |= self._texts(ways["bonsai"])
         return {
             "machine": machine(),
-            "versions": versions(),
+            "versions": {name: version(name) for name in _LIBRARIES},
             "engine": self.engine,
             "quick": self.quick,
             "workloads": found,
@@ -87,10 +89,13 @@ class Bench:
 
     def _texts(self, bonsai: Way) -> dict[str, int]:
         """Return how many texts were drawn in all workloads, and how many of them depended on the workload."""
-        texts = _Texts()
+        known: dict[tuple[str, int], str] = {}
+        changed = 0
         for workload in self._short:
-            texts.add(bonsai.run(workload).drawn)
-        return {"texts": len(texts.known), "texts_that_changed": texts.changed}
+            drawn = bonsai.run(workload).drawn
+            changed += sum(known.get(key, text) != text for key, text in drawn.items())
+            known |= drawn
+        return {"texts": len(known), "texts_that_changed": changed}
 
     @property
     def _share(self) -> float:
@@ -99,18 +104,6 @@ class Bench:
     @cached_property
     def _short(self) -> Sequence[Workload]:
         return workloads(self.variant, self.starters, quick=True)
-
-
-class _Texts:
-    """The texts that were drawn for the same prompt and seed in different workloads, and how many were not alike."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, int], str] = {}
-        self.changed = 0
-
-    def add(self, drawn: dict[tuple[str, int], str]) -> None:
-        self.changed += sum(self.known.get(key, text) != text for key, text in drawn.items())
-        self.known |= drawn
 
 
 def problems(data: dict[str, Any]) -> list[str]:

@@ -17,22 +17,8 @@ from bonsai.lab.records import shipped_records
 from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings
 
 RANDOM_40M, PHI_2_SHAPE = "random-40m", "phi-2-shape"
-_SHAPES = {
-    RANDOM_40M: {
-        "hidden_size": 640,
-        "intermediate_size": 2560,
-        "num_hidden_layers": 7,
-        "num_attention_heads": 8,
-        "vocab_size": 4096,
-    },
-    PHI_2_SHAPE: {
-        "hidden_size": 2560,
-        "intermediate_size": 10240,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "vocab_size": 51200,
-    },
-}
+_SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+_SHAPES = {RANDOM_40M: (640, 2560, 7, 8, 4096), PHI_2_SHAPE: (2560, 10240, 32, 32, 51200)}
 _RANK = 16
 
 
@@ -76,7 +62,7 @@ def _make(name: str, base: Path, adapter: Path) -> None:
     torch.manual_seed(0)
     large = name == PHI_2_SHAPE
     config = PhiConfig(
-        **_SHAPES[name],
+        **dict(zip(_SIZES, _SHAPES[name], strict=True)),
         max_position_embeddings=2048,
         partial_rotary_factor=0.4,
         bos_token_id=0,
@@ -89,7 +75,7 @@ def _make(name: str, base: Path, adapter: Path) -> None:
         model.save_pretrained(base)
         lora = LoraConfig(r=_RANK, target_modules=["q_proj", "v_proj", "fc1", "fc2"], init_lora_weights=False)
         get_peft_model(model, lora).save_pretrained(str(adapter))
-        _tokenizer(_SHAPES[RANDOM_40M]["vocab_size"]).save_pretrained(base)
+        _tokenizer(_SHAPES[RANDOM_40M][-1]).save_pretrained(base)
 
 
 def _tokenizer(size: int) -> PreTrainedTokenizerFast:
