@@ -70,11 +70,8 @@ class BaselineEngine(OneByOneEngine):
         params = request.sampling
         inputs = self._tokenizer(request.prompt.text, return_tensors="pt", verbose=False).to(self._model.device)
         length = inputs["input_ids"].shape[1]
-        drawn = (
-            {"do_sample": True, "temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}
-            if params.temperature
-            else {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
-        )
+        draws = params.temperature > 0
+        drawn = {name: getattr(params, name) if draws else None for name in ("temperature", "top_k", "top_p")}
         torch.manual_seed(params.seed)
         with torch.no_grad():
             output = self._model.generate(
@@ -84,6 +81,7 @@ class BaselineEngine(OneByOneEngine):
                 eos_token_id=None,
                 pad_token_id=0,
                 logits_processor=self._known,
+                do_sample=draws,
                 **drawn,
             )
         tokens = output[0, length:].tolist()

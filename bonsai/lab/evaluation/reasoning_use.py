@@ -88,9 +88,9 @@ def answered_controls(
     Each is in the file when it is told. A control that fails is left out. Raises RunFileError if the file cannot be
     written.
     """
-    known = read_controls(file)
+    held = {place: control.reasoning for place, control in read_controls(file).items()}
     wanted = list(wanted_controls(chains))
-    missing = [item for item in wanted if not _same_asked(known.get((item[2].chain, item[2].step)), item[2])]
+    missing = [item for item in wanted if held.get((item[2].chain, item[2].step)) != item[2].reasoning]
     requests = (answer_request(engine, chain, step, control.reasoning, sampling) for chain, step, control in missing)
     done = len(wanted) - len(missing)
     try:
@@ -116,7 +116,3 @@ def read_controls(file: Path) -> dict[tuple[int, int], Control]:
             continue
         found[control.chain, control.step] = control
     return found
-
-
-def _same_asked(known: Control | None, wanted: Control) -> bool:
-    return known is not None and known.reasoning == wanted.reasoning

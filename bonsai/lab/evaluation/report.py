@@ -92,7 +92,7 @@ def _asked_by(results: Results, way: Way) -> Systems:
 
 
 def _counts(figure: Figure, seen: Observed) -> list[Count]:
-    return figure.counts(seen.facts if figure is FACTS_RIGHT else seen.chains)
+    return [figure.count(one) for one in (seen.facts if figure is FACTS_RIGHT else seen.chains)]
 
 
 def _table(systems: Systems, only_telling: bool = False) -> list[str]:

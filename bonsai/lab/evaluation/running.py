@@ -154,10 +154,8 @@ class _Adapter:
     def observe(self) -> list[Observed]:
         """Return what is seen of each way of asking, when all is written."""
         chains = {way: self._journal(way, self._evaluation.request) for way in self._evaluation.ways}
-        facts: dict[Way, Journal] = {}
-        if self._evaluation.facts:
-            of_facts = dict.fromkeys(way.of_facts for way in self._evaluation.ways)
-            facts = {way: self._journal(way, self._evaluation.facts_request, "-facts") for way in of_facts}
+        of_facts = dict.fromkeys(way.of_facts for way in self._evaluation.ways) if self._evaluation.facts else ()
+        facts = {way: self._journal(way, self._evaluation.facts_request, "-facts") for way in of_facts}
         self._grow("chains", list(chains.values()))
         self._grow("plain questions", list(facts.values()))
         controls = {way: self._controls(way, journal) for way, journal in chains.items()}

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,9 +90,9 @@ def table_names(adapters: Mapping[str, str]) -> dict[str, str]:
     Two folders of the same name are told apart by their numbers.
     """
     names = {given: ALONE if given == NO_ADAPTER else short_name(found) for given, found in adapters.items()}
-    seen: dict[str, int] = {}
+    seen = Counter[str]()
     for given, name in names.items():
-        seen[name] = seen.get(name, 0) + 1
+        seen[name] += 1
         if seen[name] > 1:
             names[given] = f"{name} ({seen[name]})"
     return names

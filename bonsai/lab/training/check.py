@@ -109,12 +109,10 @@ def _duplicates(records: Sequence[Record]) -> Iterator[str]:
     words = [content_words(record.question) for record in records]
     for place, record in enumerate(records):
         for other in range(place):
-            both = len(words[place] & words[other])
-            if both < _ALIKE * len(words[place] | words[other]):
-                continue
             before = records[other]
-            if record.earlier != before.earlier:
-                # The same question may come at two places of a conversation.
+            alike = len(words[place] & words[other]) >= _ALIKE * len(words[place] | words[other])
+            # The same question may come at two places of a conversation.
+            if not alike or record.earlier != before.earlier:
                 continue
             if WORDS.compare_with_earlier(record.question, [before.question]).repeated is not None:
                 yield f"{record.where}: the question repeats that of {before.where}."

@@ -1,6 +1,6 @@
 """The figures: what is counted in a chain, in words and in code."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bonsai.chains.outcomes import Verdict
@@ -30,10 +30,6 @@ class Figure:
     """The least that is wanted."""
     wanted_change: float | None = None
     """The least that is wanted of its difference to the model alone."""
-
-    def counts(self, observations: Iterable[Observation]) -> list[Count]:
-        """Return what each chain adds to the figure."""
-        return [self.count(observation) for observation in observations]
 
 
 OF_CHAINS = (
