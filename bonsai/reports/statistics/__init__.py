@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from bonsai.chains.chain import Chain
-from bonsai.chains.step import Step
 from bonsai.reports.comparison import value_of
 from bonsai.reports.markdown import TextTable
 from bonsai.reports.statistics.resampling import Array, intervals, p_values
@@ -97,7 +96,7 @@ class ItemMeans:
             return
         key = value_of(self._run, chain, self._axis), value_of(self._run, chain, self._unit)
         self._places[chain.number] = key
-        for step in filter(_counts, chain.steps):
+        for step in (one for one in chain.steps if one.finished and not one.error):
             for name in MEASURES:
                 if (value := getattr(step, name)) is not None:
                     self._add(name, key, value)
@@ -117,13 +116,14 @@ class ItemMeans:
             for name in means
             for one, other in _pairs(columns)
         ]
+        lacking = {item: tuple(column for column in columns if (column, item) not in counted) for item in items}
         wins = column_wins(self._run.verdicts, self._places, columns)
         return Statistics(
             self._axis,
             f"{self._unit}s",
             columns,
             (*_figures(own), *_corrected(_figures(paired)), *_corrected([_wins_figure(one) for one in wins])),
-            {item: lacking for item in items if (lacking := self._lacking(counted, item))},
+            {item: names for item, names in lacking.items() if names},
             wins,
         )
 
@@ -140,16 +140,9 @@ class ItemMeans:
             found[name] = {key: self._sums[name][key][0] / count for key, (_, count) in steps.items()}
         return {name: cells for name, cells in found.items() if cells}
 
-    def _lacking(self, cells: Mapping[tuple[str, str], float], item: str) -> tuple[str, ...]:
-        return tuple(column for column in self._columns if (column, item) not in cells)
-
 
 # A quantity, its column, the column that is subtracted, and the values of the items.
 _Sample = tuple[str, str, str, Array]
-
-
-def _counts(step: Step) -> bool:
-    return step.finished and not step.error
 
 
 def _pairs(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -175,22 +168,19 @@ def _figures(samples: Sequence[_Sample]) -> list[Figure]:
     found = []
     for quantity, column, other, values in samples:
         items = len(values)
-        mean = _rounded(values.mean()) if items and (items >= FEWEST or not other) else None
-        figure = Figure(quantity, column, other, items, mean, note="" if items >= FEWEST else TOO_FEW)
-        if items >= FEWEST:
-            low, high = next(bounds)
-            figure = replace(figure, low=_rounded(low), high=_rounded(high), p=next(tested) if other else None)
-        found.append(figure)
+        is_enough = items >= FEWEST
+        mean = _rounded(values.mean()) if items and (is_enough or not other) else None
+        low, high = map(_rounded, next(bounds)) if is_enough else (None, None)
+        p = next(tested) if is_enough and other else None
+        found.append(Figure(quantity, column, other, items, mean, low, high, p, "" if is_enough else TOO_FEW))
     return found
 
 
 def _wins_figure(found: ColumnWins) -> Figure:
     won, share = found.wins, found.wins.share
-    figure = Figure(WINS, found.column, found.other, won.decided, None, note=f"{won.ties} ties" if won.ties else "")
-    if share is None:
-        return figure
-    value, low, high = map(_rounded, (share.value, share.low, share.high))
-    return replace(figure, value=value, low=low, high=high, p=won.p_value)
+    value, low, high = map(_rounded, (share.value, share.low, share.high)) if share else (None, None, None)
+    p, note = won.p_value if share else None, f"{won.ties} ties" if won.ties else ""
+    return Figure(WINS, found.column, found.other, won.decided, value, low, high, p, note)
 
 
 def _corrected(figures: Sequence[Figure]) -> list[Figure]:
