@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -321,6 +322,22 @@ def test_losses_go_to_a_tracker(job: TrainingJob) -> None:
     train(replace(job, report_to="tensorboard"))
     (file,) = (job.out / "runs").iterdir()
     assert b"loss" in file.read_bytes()
+
+
+def test_a_tracker_is_closed_however_training_ends(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    trackio = SimpleNamespace(
+        init=lambda **settings: told.append(settings["name"]),
+        log=lambda figures, step: told.append((step, figures["loss"])),
+        finish=lambda: told.append("finished"),
+    )
+    monkeypatch.setitem(sys.modules, "trackio", trackio)
+    state = train(replace(job, report_to="trackio"))
+    assert told == ["out", *enumerate(state.losses, start=1), "finished"]
+    told.clear()
+    with pytest.raises(EngineError):
+        train(replace(job, report_to="trackio", settings=Settings(model="./no/such/base"), out=job.out / "other"))
+    assert told == ["other", "finished"]
 
 
 def test_a_tracker_that_is_not_installed_is_told(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
