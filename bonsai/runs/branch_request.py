@@ -47,7 +47,7 @@ class BranchRequest:
     concludes: bool = False
     """True to end with a conclusion, whatever the chain did, if it is of the method qtq."""
     moves: str = ""
-    """Directions as in RunRequest; "" for those of the chain. Without `question` and `candidate` the step is kept with
+    """Directions as in GridRequest; "" for those of the chain. Without `question` and `candidate` the step is kept with
     its texts, and its next question is asked for anew."""
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class BranchRequest:
             chain = replace(chain, model=answers[0], adapter=answers[1])
         if measure.name != run.measure:
             run = replace(run, measure=f"{run.measure}; chain {chain.number} with {measure.name}")
-        check_fits(engine, chain, run.sampling)
+        check_fits(engine, [chain], run.sampling)
         return run.with_chains((*run.chains, chain))
 
     @property

@@ -75,17 +75,14 @@ class Grid:
             seed=self.seeds[seed],
             moves=self.moves,
         )
-        chain = replace(
+        return replace(
             chain,
             guarded=self.guarded,
             stop_without_progress=self.stop_without_progress,
             concludes=self.concludes and chain.method == Method.QTQ,
+            model=model if adapter else "",
+            adapter=self.adapters[adapter] if adapter else "",
         )
-        return replace(chain, model=model, adapter=self.adapters[adapter]) if adapter else chain
-
-    def chains(self, model: str) -> Iterator[Chain]:
-        """Yield all chains in the order of their numbers."""
-        return (self.chain(number, model) for number in range(1, len(self) + 1))
 
 
 def check_axes(*axes: Sequence[object]) -> None:
@@ -111,7 +108,7 @@ class Plan:
 
     def chains(self) -> Iterator[Chain]:
         """Yield the chains of the grid as they begin, in the order of their numbers."""
-        return self.grid.chains(self.model)
+        return (self.grid.chain(number, self.model) for number in range(1, len(self.grid) + 1))
 
     def fits(self, chains: Sequence[Chain]) -> bool:
         """Say whether chains are those of the plan, all of them and in their order, however far they came."""

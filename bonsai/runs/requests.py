@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from bonsai.chains.chain import Chain, choose_method, new_chain
+from bonsai.chains.chain import Chain, choose_method
 from bonsai.chains.moves import AUTO, parse_moves
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import PromptVariant, choose_variant
@@ -27,9 +27,20 @@ _SAMPLING = {item.name for item in fields(SamplingParams)} - {"stop"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ChainRequest:
-    """How chains go on, and how their texts are sampled."""
+class GridRequest:
+    """Every question with every variant, method and seed, with and without the adapter.
 
+    Raises UsageError if one of these axes has no value, or one twice, and for an unknown method.
+    """
+
+    questions: Sequence[str]
+    prompts: Sequence[str]
+    """Names of prompt variants."""
+    methods: Sequence[str] = (Method.QTQ,)
+    with_adapter: Sequence[bool] = (True,)
+    """Whether answers are with the adapter (True), without it (False), or both."""
+    repeats: int = 1
+    """Seeds that each is asked with, counted up from that of `sampling`."""
     steps: int = DEFAULT_STEPS
     """Questions that a qtq chain asks."""
     candidates: int = DEFAULT_CANDIDATES
@@ -43,6 +54,12 @@ class _ChainRequest:
     concludes: bool = False
     """Whether a qtq chain ends with a conclusion."""
     sampling: SamplingParams = DEFAULT_SAMPLING
+
+    def __post_init__(self) -> None:
+        check_axes(self.questions, self.prompts, self.methods, self.with_adapter)
+        for method in self.methods:
+            choose_method(method)
+        parse_moves(self.moves)
 
     @classmethod
     def of(cls, **values: Any) -> Self:
@@ -58,80 +75,16 @@ class _ChainRequest:
                 own[name] = number(name, value, 1) if name in ("steps", "candidates", "repeats") else value
         return cls(**own, sampling=replace(DEFAULT_SAMPLING, **sampling))
 
-    def _check_limits(self, limits: Limits) -> None:
-        limits.check("steps", self.steps)
-        limits.check("candidates", self.candidates)
+    @classmethod
+    def of_one(cls, question: str, prompt: str, method: str = Method.QTQ, **options: Any) -> Self:
+        """Return the request for one chain, with `options` as `of` has them; raise UsageError for a blank question."""
+        return cls.of(questions=[clean_question(question)], prompts=[prompt], methods=[method], **options)
+
+    def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
+        """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
+        for name in ("steps", "candidates", "repeats"):
+            limits.check(name, getattr(self, name))
         limits.check("max_new_tokens", self.sampling.max_new_tokens)
-
-
-@dataclass(frozen=True)
-class RunRequest(_ChainRequest):
-    """One question by one method. Raises UsageError for a blank question and an unknown method."""
-
-    question: str
-    prompt: str
-    """The name of the prompt variant."""
-    method: str = Method.QTQ
-
-    def __post_init__(self) -> None:
-        clean_question(self.question)
-        choose_method(self.method)
-        parse_moves(self.moves)
-
-    def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
-        """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
-        self._check_limits(limits)
-        choose_variant(variants, self.prompt)
-
-    def resolve(self, engine: Engine, measure: Measure, variants: Variants) -> Run:
-        """Return the run, about to begin; raise QuestionError if the question does not fit the engine's context."""
-        info = engine.info
-        chain = new_chain(
-            clean_question(self.question),
-            self.method,
-            choose_variant(variants, self.prompt),
-            length=self.steps,
-            candidates=self.candidates,
-            seed=self.sampling.seed,
-            moves=parse_moves(self.moves),
-        )
-        chain = replace(
-            chain,
-            guarded=self.guarded,
-            stop_without_progress=self.stop_without_progress,
-            concludes=self.concludes and chain.method == Method.QTQ,
-        )
-        check_fits(engine, chain, self.sampling)
-        sampling = _honoured(self.sampling, info)
-        return Run((chain,), sampling, info.model_id, info.adapter_id, info.name, measure.name)
-
-
-@dataclass(frozen=True)
-class GridRequest(_ChainRequest):
-    """Every question with every variant, method and seed, with and without the adapter.
-
-    Raises UsageError if one of these axes has no value, or one twice, and for an unknown method.
-    """
-
-    questions: Sequence[str]
-    prompts: Sequence[str]
-    """Names of prompt variants."""
-    methods: Sequence[str] = (Method.QTQ,)
-    with_adapter: Sequence[bool] = (True,)
-    """Whether answers are with the adapter (True), without it (False), or both."""
-    repeats: int = 1
-    """Seeds that each is asked with, counted up from that of `sampling`."""
-
-    def __post_init__(self) -> None:
-        check_axes(self.questions, self.prompts, self.methods, self.with_adapter)
-        for method in self.methods:
-            choose_method(method)
-        parse_moves(self.moves)
-
-    def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
-        """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
-        self._check_limits(limits)
-        limits.check("repeats", self.repeats)
         # The last seed may be out of range where the first one is not.
         replace(self.sampling, seed=self.sampling.seed + self.repeats - 1)
         for name in self.prompts:
@@ -165,6 +118,16 @@ class GridRequest(_ChainRequest):
         sampling = _honoured(self.sampling, info)
         return Plan(grid, sampling, info.model_id, info.adapter_id, info.name, measure.name)
 
+    def begin(self, engine: Engine, measure: Measure, variants: Variants) -> Run:
+        """Return a run in memory, about to begin; raise QuestionError if a question does not fit the engine's context.
+
+        It names no plan, since branches can be added to it.
+        """
+        plan = self.resolve(engine, measure, variants)
+        chains = tuple(plan.chains())
+        check_fits(engine, chains, plan.sampling)
+        return replace(Run.of_plan(plan, chains), plan=None)
+
 
 def _honoured(sampling: SamplingParams, info: EngineInfo) -> SamplingParams:
     """Return the sampling without the default penalty if the engine has none; what a person chose it refuses itself."""
@@ -174,11 +137,11 @@ def _honoured(sampling: SamplingParams, info: EngineInfo) -> SamplingParams:
     return replace(sampling, repetition_penalty=SamplingParams.repetition_penalty)
 
 
-def check_fits(engine: Engine, chain: Chain, sampling: SamplingParams) -> None:
+def check_fits(engine: Engine, chains: Sequence[Chain], sampling: SamplingParams) -> None:
     """Raise QuestionError if the question of a new chain does not fit the context of an engine."""
     # While a model is still being loaded its context is not known; a question that is too long fails in its chain.
     if engine.is_ready:
-        check_context(engine, [chain], sampling)
+        check_context(engine, chains, sampling)
 
 
 def check_saved(run: Run, limits: Limits) -> None:

@@ -13,7 +13,7 @@ from bonsai.measures.similarity import WORDS, Measure
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import Limits, number
 from bonsai.runs.plan import Plan
-from bonsai.runs.requests import GridRequest, RunRequest, check_saved
+from bonsai.runs.requests import GridRequest, check_saved
 from bonsai.runs.run import Run
 from bonsai.settings import Settings
 from bonsai.ui.work.gpu import GpuRunner
@@ -58,12 +58,12 @@ class PageContext:
     def begin(self, method: str, question: str, prompt: str = "", **options: Any) -> Run:
         """Return a run that can begin; raise UsageError, with a sentence for the visitor, if it cannot.
 
-        `options` are other fields of RunRequest and of SamplingParams; without steps and candidates there is one.
+        `options` are other fields of GridRequest and of SamplingParams; without steps and candidates there is one.
         """
         options = {"steps": 1, "candidates": 1, **options}
-        request = RunRequest.of(method=method, question=question, prompt=prompt or self.settings.prompt, **options)
+        request = GridRequest.of_one(question, prompt or self.settings.prompt, method, **options)
         request.check(self.variants, self.limits)
-        return request.resolve(self.engine, self.measure, self.variants)
+        return request.begin(self.engine, self.measure, self.variants)
 
     def plan(self, variants: Mapping[str, PromptVariant] | None = None, **options: Any) -> Plan:
         """Return the plan of a run over a grid; raise UsageError, with a sentence for the visitor, if it cannot be.

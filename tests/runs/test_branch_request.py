@@ -11,7 +11,7 @@ from bonsai.errors import UsageError
 from bonsai.measures.similarity import WORDS
 from bonsai.runs.branch_request import BranchRequest
 from bonsai.runs.limits import Limits
-from bonsai.runs.requests import RunRequest
+from bonsai.runs.requests import GridRequest
 from bonsai.runs.run import Run
 from bonsai.settings import ROOT
 
@@ -21,7 +21,7 @@ VARIANTS = load_variants(ROOT / "prompts")
 @pytest.fixture(scope="module")
 def saved() -> Run:
     """A run of one chain of two steps, with three candidates each."""
-    run = RunRequest("Why do rivers bend?", "assistant", steps=2).resolve(EchoEngine(), WORDS, VARIANTS)
+    run = GridRequest.of_one("Why do rivers bend?", "assistant", steps=2).begin(EchoEngine(), WORDS, VARIANTS)
     *_, chains = advance(EchoEngine(), run.chains, run.sampling)
     return run.with_chains(chains)
 

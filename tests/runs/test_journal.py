@@ -103,7 +103,7 @@ def test_a_journal_holds_the_chains_of_its_plan(whole: Journal) -> None:
 
 def test_what_is_compared_stands_together() -> None:
     grid = replace(GRID, adapters=("a", ""))
-    chains = list(grid.chains("m"))
+    chains = [grid.chain(number, "m") for number in range(1, len(grid) + 1)]
     assert [(chain.prompt.name, chain.model, chain.adapter) for chain in chains[:4]] == [
         ("assistant", "", ""),
         ("assistant", "m", ""),

@@ -11,7 +11,7 @@ from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, PromptError, QuestionError, UsageError
 from bonsai.measures.similarity import WORDS
 from bonsai.runs.limits import NO_LIMITS, Limits
-from bonsai.runs.requests import GridRequest, RunRequest, check_saved
+from bonsai.runs.requests import GridRequest, check_saved
 from bonsai.settings import ROOT, Settings
 
 VARIANTS = load_variants(ROOT / "prompts")
@@ -20,14 +20,12 @@ QUESTION = "Why do rivers bend?"
 
 
 def test_a_run_has_the_defaults_and_what_was_asked_for() -> None:
-    run = RunRequest(f" {QUESTION}\n", "assistant").resolve(EchoEngine(), WORDS, VARIANTS)
+    run = GridRequest.of_one(f" {QUESTION}\n", "assistant").begin(EchoEngine(), WORDS, VARIANTS)
     (chain,) = run.chains
     assert (chain.questions, chain.method, chain.prompt.name) == ((QUESTION,), Method.QTQ, "assistant")
     assert (chain.length, chain.candidates, chain.seed, run.sampling.seed) == (3, 3, 1, 1)
-    asked = RunRequest.of(
-        question=QUESTION, prompt="logician", method="two-step", seed=4.0, temperature=1, guarded=False
-    )
-    run = asked.resolve(EchoEngine(), WORDS, VARIANTS)
+    asked = GridRequest.of_one(QUESTION, "logician", "two-step", seed=4.0, temperature=1, guarded=False)
+    run = asked.begin(EchoEngine(), WORDS, VARIANTS)
     assert (run.chains[0].seed, run.sampling.temperature, run.chains[0].guarded) == (4, 1.0, False)
     assert isinstance(run.chains[0].seed, int), "a slider gives its whole numbers with a point"
 
@@ -53,32 +51,30 @@ def test_what_a_visitor_cannot_ask_gets_a_sentence_before_a_model_is_there(
     values: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(UsageError, match=sentence):
-        RunRequest.of(**{"question": QUESTION, "prompt": "assistant", **values}).check(VARIANTS, VISITORS)
+        GridRequest.of_one(**{"question": QUESTION, "prompt": "assistant", **values}).check(VARIANTS, VISITORS)
 
 
 def test_the_command_line_has_no_limit_but_one() -> None:
-    RunRequest(QUESTION, "assistant", steps=999, candidates=99).check(VARIANTS)
-    GridRequest([QUESTION], ["assistant"], repeats=999).check(VARIANTS)
+    GridRequest.of_one(QUESTION, "assistant", steps=999, candidates=99).check(VARIANTS)
+    GridRequest(questions=[QUESTION], prompts=["assistant"], repeats=999).check(VARIANTS)
     with pytest.raises(UsageError, match="steps is 0; it must be at least 1"):
-        RunRequest(QUESTION, "assistant", steps=0).check(VARIANTS)
+        GridRequest.of_one(QUESTION, "assistant", steps=0).check(VARIANTS)
 
 
 def test_a_question_too_long_for_the_model_is_refused_once_the_model_is_there() -> None:
-    request = RunRequest("word " * 3000, "assistant")
+    request = GridRequest.of_one("word " * 3000, "assistant")
     request.check(VARIANTS)
     with pytest.raises(QuestionError, match="the model reads at most"):
-        request.resolve(EchoEngine(), WORDS, VARIANTS)
+        request.begin(EchoEngine(), WORDS, VARIANTS)
 
 
 @pytest.mark.parametrize(("asked", "used"), [({}, 1.0), ({"repetition_penalty": 1.3}, 1.3)])
 def test_only_an_engine_that_has_the_penalty_is_asked_for_it_by_default(asked: dict[str, float], used: float) -> None:
     engine = EchoEngine()
-    of = {"question": "Why?", "prompt": "assistant", **asked}
-    wanted = {"questions": ["Why?"], "prompts": ["assistant"], **asked}
+    request = GridRequest.of_one("Why?", "assistant", **asked)
 
     def penalties() -> set[float]:
-        run = RunRequest.of(**of).resolve(engine, WORDS, VARIANTS)
-        plan = GridRequest.of(**wanted).resolve(engine, WORDS, VARIANTS)
+        run, plan = request.begin(engine, WORDS, VARIANTS), request.resolve(engine, WORDS, VARIANTS)
         return {run.sampling.repetition_penalty, plan.sampling.repetition_penalty}
 
     assert penalties() == {asked.get("repetition_penalty", 1.1)}
@@ -118,9 +114,8 @@ def test_a_grid_that_cannot_be_gets_a_sentence(values: dict[str, Any], error: ty
 
 
 def test_a_saved_run_that_asks_for_too_much_cannot_go_on() -> None:
-    run = RunRequest.of(question=QUESTION, prompt="assistant", candidates=9, max_new_tokens=100).resolve(
-        EchoEngine(), WORDS, VARIANTS
-    )
+    request = GridRequest.of_one(QUESTION, "assistant", candidates=9, max_new_tokens=100)
+    run = request.begin(EchoEngine(), WORDS, VARIANTS)
     check_saved(run, NO_LIMITS)
     with pytest.raises(UsageError, match="candidates of the run is 9; it must be at most 8 here"):
         check_saved(run, VISITORS)
@@ -130,7 +125,7 @@ def test_a_saved_run_that_asks_for_too_much_cannot_go_on() -> None:
     ("length", "chains", "sentence"), [(400, 1, "steps of the run is 400; it must be at most 6"), (2, 41, "chains of")]
 )
 def test_what_is_left_of_a_saved_run_counts_and_what_is_done_does_not(length: int, chains: int, sentence: str) -> None:
-    run = RunRequest.of(question=QUESTION, prompt="assistant", steps=length).resolve(EchoEngine(), WORDS, VARIANTS)
+    run = GridRequest.of_one(QUESTION, "assistant", steps=length).begin(EchoEngine(), WORDS, VARIANTS)
     run = run.with_chains(tuple(replace(run.chains[0], number=number) for number in range(1, chains + 1)))
     with pytest.raises(UsageError, match=sentence):
         check_saved(run, VISITORS)

@@ -19,7 +19,7 @@ from bonsai.measures.similarity import Measure
 from bonsai.reports.comparison import values
 from bonsai.reports.question_bank import question_bank
 from bonsai.runs.branch_request import BranchRequest
-from bonsai.runs.requests import RunRequest, Variants
+from bonsai.runs.requests import GridRequest, Variants
 from bonsai.runs.run import Run, read_run
 from bonsai.runs.run.answering import Answering
 from bonsai.settings import Settings
@@ -59,12 +59,11 @@ def _begin_run(options: argparse.Namespace, settings: Settings, variants: Varian
     method = options.method or Method.QTQ
     if options.test_reasoning and method == Method.SINGLE:
         raise UsageError("The method single writes no Reasoning, so --test-reasoning has nothing to test.")
-    request = RunRequest.of(
-        question=options.question, method=method, prompt=options.prompt or settings.prompt, **chain_values(options)
-    )
+    prompt = options.prompt or settings.prompt
+    request = GridRequest.of_one(options.question, prompt, method, **chain_values(options))
     request.check(variants)
     engine, measure = open_all(settings)
-    return request.resolve(engine, measure, variants), engine, measure
+    return request.begin(engine, measure, variants), engine, measure
 
 
 def _begin_branch(

@@ -18,7 +18,7 @@ _STOPS = "Ends the chain when two steps running add next to nothing"
 
 
 def chain_options(context: PageContext, *, one_of_several: bool = False) -> dict[str, Component]:
-    """Return the options of a QtQ chain by the names of the fields that RunRequest and GridRequest share.
+    """Return the options of a QtQ chain by the names of the fields of GridRequest.
 
     Where QtQ is `one_of_several` methods of a tab, that is said, and no conclusion is asked for unless it is ticked.
     """
