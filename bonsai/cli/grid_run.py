@@ -91,7 +91,7 @@ def _advance(journal: Journal, engine: Engine, base_engine: Engine | None, measu
                     line.show(_sentence(progress))
     except KeyboardInterrupt:
         return INTERRUPTED
-    return FAILED if journal.failures else 0
+    return FAILED if journal.failed else 0
 
 
 def _sentence(progress: Progress) -> str:
@@ -109,8 +109,9 @@ def _say_end(journal: Journal, code: int, file: Path | None) -> None:
     if code == INTERRUPTED:
         more = f"; go on with --journal {file} --resume" if file else ""
         say(f"bonsai: interrupted after {journal.finished:,} of {len(journal):,} chains{more}")
-    for number in journal.failed[:_MAX_FAILURES_NAMED]:
+    failed = journal.failed
+    for number in failed[:_MAX_FAILURES_NAMED]:
         chain = journal[number - 1]
         say(f"bonsai: chain {number} ({chain.questions[0]!r}, {chain.prompt.name}): {chain.error}")
-    if journal.failures > _MAX_FAILURES_NAMED:
-        say(f"bonsai: and {journal.failures - _MAX_FAILURES_NAMED:,} more chains failed")
+    if len(failed) > _MAX_FAILURES_NAMED:
+        say(f"bonsai: and {len(failed) - _MAX_FAILURES_NAMED:,} more chains failed")

@@ -388,9 +388,9 @@ def test_progress_counts_and_expects(tmp_path: Path) -> None:
     assert half.expected is not None and 0 < half.expected < 4 * half.seconds
     assert journal.done == 1
     again = resume_journal(journal.file, PLAN)
-    assert (again.done, again.failures, again.finished) == (1, 8, 24)
+    assert (again.done, len(again.failed), again.finished) == (1, 8, 24)
     again.reopen(again.failed[:2])
-    assert (again.failures, again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
+    assert (len(again.failed), again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
     first = next(record(again, advance_each(EchoEngine(), again.unfinished(), PLAN.sampling)))
     assert first.expected is None, "the pace of another run is not that of this one"
 
@@ -433,7 +433,7 @@ def test_one_writer_at_a_time_and_readers_need_no_access(tmp_path: Path) -> None
     # The one that waited takes in what the other wrote meanwhile.
     for _ in record(reader, advance_each(EchoEngine(), reader.unfinished(), PLAN.sampling)):
         pass
-    assert (reader.finished, reader.failures) == (len(PLAN.grid), 0)
+    assert (reader.finished, reader.failed) == (len(PLAN.grid), [])
     again = resume_journal(file, PLAN)
     assert list(again) == list(reader)
     again.release()
@@ -513,7 +513,7 @@ def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path: Path, whole: Jour
             fill(journal)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert journal.lines.lock.held == held
+    assert journal.lines.held == held
     fill(journal)
     found = open_journal(journal.file)
     assert found is not None and plain(found.run) == plain(whole.run)
@@ -528,7 +528,7 @@ def test_damage_by_another_writer_is_told_with_its_line_and_nothing_is_written_b
     for _ in range(2):
         with pytest.raises(RunFileError, match="is damaged at line 3"):
             journal.judge([StepVerdict.of(1, 1, "good")])
-        assert not journal.lines.lock.held
+        assert not journal.lines.held
     assert journal.file.read_bytes() == before
 
 
@@ -536,7 +536,7 @@ def test_a_conclusion_that_failed_is_a_failure_and_can_be_asked_for_again(tmp_pa
     grid = Grid(("Why does rain smell?",), (VARIANTS["assistant"],), ("qtq",), length=2, concludes=True)
     journal = begin_journal(tmp_path / "j.jsonl", replace(PLAN, grid=grid))
     fill(journal, EchoEngine(fail_on="Use only what is said above."))
-    assert (journal.failed, journal.failures, journal.finished) == ([1], 1, 1)
+    assert (journal.failed, journal.finished) == ([1], 1)
     assert journal[0].stop_reason == "done" and "told to fail" in journal[0].error
     again = resume_journal(journal.file, journal.plan)
     assert again.failed == [1]

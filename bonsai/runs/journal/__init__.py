@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 from bonsai.errors import BonsaiError, RunFileError, UsageError
 from bonsai.runs.journal.journal import Journal
+from bonsai.runs.journal.line_file import LineFile, told_unreadable, told_unwritable
 from bonsai.runs.journal.lines import line_bytes
-from bonsai.runs.journal.lock import WriterLock
 from bonsai.runs.json_values import as_json, from_json, parse
 from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, read_run
@@ -27,20 +27,18 @@ def begin_journal(file: Path, plan: Plan) -> Journal:
     Raises UsageError if the file exists already, and RunFileError if it cannot be made.
     """
     head = _head(plan)
-    try:
-        with file.open("xb") as new:
+    with told_unwritable(file):
+        try:
+            opened = file.open("xb")
+        except FileExistsError as error:
+            raise UsageError(
+                "The journal {file} exists already; go on with its run by --resume, or choose another file.", file=file
+            ) from error
+        with opened as new:
             new.write(head)
             new.flush()
             os.fsync(new.fileno())
-    except FileExistsError as error:
-        raise UsageError(
-            "The journal {file} exists already; go on with its run by --resume, or choose another file.", file=file
-        ) from error
-    except OSError as error:
-        raise RunFileError(
-            "The journal {file} cannot be written: {reason}.", file=file, reason=error.strerror
-        ) from error
-    return Journal(file, plan, len(head))
+    return Journal(LineFile(file, len(head)), plan)
 
 
 def _head(plan: Plan) -> bytes:
@@ -52,11 +50,8 @@ def open_journal(file: Path) -> Journal | None:
 
     Raises RunFileError if the file cannot be read, is no journal, or is damaged before its last line.
     """
-    try:
-        with file.open("rb") as opened:
-            return _read(file, opened)
-    except OSError as error:
-        raise RunFileError("The journal {file} cannot be read: {reason}.", file=file, reason=error.strerror) from error
+    with told_unreadable(file), file.open("rb") as opened:
+        return _read(LineFile(file), opened)
 
 
 def read_saved(file: Path) -> Run:
@@ -79,16 +74,18 @@ def resume_journal(file: Path, plan: Plan) -> Journal:
     """
     if not os.path.lexists(file):
         return begin_journal(file, plan)
-    lock = WriterLock(file)
-    opened = lock.acquire()
+    lines = LineFile(file)
+    opened = lines.acquire()
     try:
-        journal = _read(file, opened)
+        journal = _read(lines, opened)
         if journal is None:
             opened.truncate(0)
             opened.seek(0)
             opened.write(_head(plan))
             opened.flush()
-            journal = Journal(file, plan, opened.tell())
+            journal = Journal(lines, plan)
+            # There are none yet, and their place is known from here on.
+            journal.read_steps(opened)
         elif differences := journal.plan.differences(plan):
             raise UsageError(
                 "The journal {file} is of other settings, so it cannot be resumed with these (give those that it "
@@ -97,29 +94,23 @@ def resume_journal(file: Path, plan: Plan) -> Journal:
                 differences="".join(f"\n  {difference}" for difference in differences),
             )
     except BaseException:
-        lock.release()
+        lines.release()
         raise
-    journal.lines.lock = lock
     return journal
 
 
-def _read(file: Path, opened: BinaryIO) -> Journal | None:
-    head = opened.readline()
+def _read(lines: LineFile, opened: BinaryIO) -> Journal | None:
+    file, head = lines.path, opened.readline()
     if b"\x00" in head and _HEAD in head.replace(b"\x00", b""):
         raise RunFileError("The journal {file} is in UTF-16; save it in UTF-8, as it was written.", file=file)
-    head = _without_mark(head)
+    # Such as an editor puts before it.
+    while head.startswith(_MARK):
+        head = head.removeprefix(_MARK)
     if not head.endswith(b"\n") and (head.startswith(_HEAD) or _HEAD.startswith(head)):
         return None
-    journal = Journal(file, _plan(head, file))
+    journal = Journal(lines, _plan(head, file))
     journal.read_steps(opened)
     return journal
-
-
-def _without_mark(head: bytes) -> bytes:
-    """Return the head of a file without the byte order marks that an editor put before it."""
-    while head.startswith(_MARK):
-        head = head[len(_MARK) :]
-    return head
 
 
 def _plan(head: bytes, file: Path) -> Plan:

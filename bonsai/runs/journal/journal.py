@@ -5,8 +5,8 @@ from contextlib import contextmanager, nullcontext
 
 from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import StopReason
-from bonsai.runs.journal.kept_chains import KeptChains, awaits
-from bonsai.runs.journal.lines import AnsweringLine, ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_bytes
+from bonsai.runs.journal.kept_chains import KeptChains
+from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_bytes
 from bonsai.runs.run.answering import Answering
 from bonsai.runs.run.verdicts import StepVerdict, changes
 
@@ -59,7 +59,7 @@ class Journal(KeptChains):
         """Keep how texts come about, if that is not known yet; raise RunFileError if the file cannot be written."""
         known = self._answering.joined(new)
         if known != self._answering:
-            self._append([AnsweringLine(known.prompt_format, known.notes)])
+            self._append([known])
             self._answer(known)
 
     def append(self, chain: Chain) -> int:
@@ -89,7 +89,7 @@ class Journal(KeptChains):
         for step, place in zip(new, places, strict=True):
             self._index.add(chain.number, step.number, place)
         if chain.stop_reason:
-            self._index.end(chain.number, chain.stop_reason, awaits(chain, chain.stop_reason))
+            self._note_end(chain, chain.stop_reason)
         return len(new)
 
     def hold(self) -> None:
@@ -98,7 +98,7 @@ class Journal(KeptChains):
         Raises UsageError if another one is writing, and RunFileError if the file is damaged or cannot be written; then
         it is not held.
         """
-        if not self.lines.lock.held and (grown := self.lines.hold()):
+        if not self.lines.held and (grown := self.lines.hold()):
             try:
                 self.read_steps(grown)
             except BaseException:
@@ -107,7 +107,7 @@ class Journal(KeptChains):
 
     def release(self) -> None:
         """Let others write."""
-        self.lines.lock.release()
+        self.lines.release()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -120,5 +120,5 @@ class Journal(KeptChains):
 
     def _append(self, items: Sequence[Line]) -> list[int]:
         """Write lines to the end of the file, onto the disk, and return where each begins."""
-        with nullcontext() if self.lines.lock.held else self.writing():
+        with nullcontext() if self.lines.held else self.writing():
             return self.lines.append([line_bytes(item) for item in items])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO, overload
 
 from bonsai.chains.chain import Chain
@@ -11,17 +10,8 @@ from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.errors import BonsaiError, Note, RunFileError
 from bonsai.runs.journal.index import JournalIndex
-from bonsai.runs.journal.line_file import LineFile
-from bonsai.runs.journal.lines import (
-    AnsweringLine,
-    ConclusionLine,
-    Line,
-    SeedLine,
-    StepLine,
-    VerdictLine,
-    line_at,
-    parse_line,
-)
+from bonsai.runs.journal.line_file import LineFile, told_unreadable
+from bonsai.runs.journal.lines import ConclusionLine, Line, SeedLine, StepLine, VerdictLine, line_at, parse_line
 from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, StoredChains
 from bonsai.runs.run.answering import Answering
@@ -34,10 +24,8 @@ class KeptChains(StoredChains):
     long run takes no more memory than a short one.
     """
 
-    def __init__(self, file: Path, plan: Plan, end: int = 0) -> None:
-        """`end` is where its first line ends, if nothing else is in the file."""
-        self.file, self.plan = file, plan
-        self.lines = LineFile(file, end)
+    def __init__(self, lines: LineFile, plan: Plan) -> None:
+        self.file, self.lines, self.plan = lines.path, lines, plan
         self._index = JournalIndex()
         self._run: Run | None = None
         self._answering = Answering()
@@ -58,11 +46,6 @@ class KeptChains(StoredChains):
     def failed(self) -> list[int]:
         """The numbers of the chains that ended with an error, or whose conclusion did."""
         return sorted(self._index.failed | self._index.unconcluded - self._index.awaiting)
-
-    @property
-    def failures(self) -> int:
-        """The number of chains that ended with an error, or whose conclusion did."""
-        return len(self.failed)
 
     @property
     def done(self) -> float:
@@ -123,23 +106,21 @@ class KeptChains(StoredChains):
 
     def _take(self, line: Line, place: int) -> None:
         """Take in what a line at a place of the file says; raise RunFileError if it does not fit."""
-        if isinstance(line, AnsweringLine):
-            self._answer(Answering(line.prompt_format, line.notes))
-            return
-        if not 1 <= line.chain <= len(self):
-            raise RunFileError("There is no chain {chain}.", chain=line.chain)
-        if isinstance(line, SeedLine):
-            self._note_restart(line.chain, line.seed)
-            return
-        if isinstance(line, ConclusionLine):
-            self._index.conclude(line.chain, place, bool(line.conclusion.error))
-            return
-        if isinstance(line, VerdictLine):
-            self._index.judge([line.verdict])
-            return
-        self._index.add(line.chain, line.step.number, place)
-        if line.stop_reason:
-            self._index.end(line.chain, line.stop_reason, awaits(self._begun(line.chain), line.stop_reason))
+        match line:
+            case Answering():
+                self._answer(line)
+            case _ if not 1 <= line.chain <= len(self):
+                raise RunFileError("There is no chain {chain}.", chain=line.chain)
+            case SeedLine():
+                self._note_restart(line.chain, line.seed)
+            case ConclusionLine():
+                self._index.conclude(line.chain, place, bool(line.conclusion.error))
+            case VerdictLine():
+                self._index.judge([line.verdict])
+            case StepLine():
+                self._index.add(line.chain, line.step.number, place)
+                if line.stop_reason:
+                    self._note_end(self._begun(line.chain), line.stop_reason)
 
     def _answer(self, answering: Answering) -> None:
         self._answering, self._run = answering, None
@@ -149,15 +130,14 @@ class KeptChains(StoredChains):
         # Its id depends on the seeds.
         self._run = None
 
+    def _note_end(self, chain: Chain, reason: StopReason) -> None:
+        """Note why a chain goes no further, and whether its conclusion follows."""
+        self._index.end(chain.number, reason, chain.concludes and reason in CONCLUDED)
+
     def _chains(self, numbers: Iterable[int]) -> Iterator[Chain]:
-        try:
-            with self.file.open("rb") as file:
-                for number in numbers:
-                    yield self._chain(number, file)
-        except OSError as error:
-            raise RunFileError(
-                "The journal {file} cannot be read: {reason}.", file=self.file, reason=error.strerror
-            ) from error
+        with told_unreadable(self.file), self.file.open("rb") as file:
+            for number in numbers:
+                yield self._chain(number, file)
 
     def _chain(self, number: int, file: BinaryIO) -> Chain:
         chain = self._begun(number)
@@ -180,8 +160,3 @@ class KeptChains(StoredChains):
     def _begun(self, number: int) -> Chain:
         chain = self.plan.grid.chain(number, self.plan.model)
         return replace(chain, seed=self._index.seeds.get(number, chain.seed))
-
-
-def awaits(chain: Chain, reason: StopReason) -> bool:
-    """Say whether a conclusion follows the steps of a chain that ended."""
-    return chain.concludes and reason in CONCLUDED

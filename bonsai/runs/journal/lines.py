@@ -8,7 +8,7 @@ from bonsai.chains.conclusion import Conclusion
 from bonsai.chains.outcomes import StopReason
 from bonsai.chains.step import Step
 from bonsai.runs.json_values import as_json, from_json, parse
-from bonsai.runs.run.answering import RunNote
+from bonsai.runs.run.answering import Answering
 from bonsai.runs.run.verdicts import StepVerdict
 
 
@@ -48,15 +48,16 @@ class VerdictLine:
     verdict: StepVerdict
 
 
-@dataclass(frozen=True)
-class AnsweringLine:
-    """How the texts came about that stand before it and after it; the last one counts."""
-
-    prompt_format: str = ""
-    notes: tuple[RunNote, ...] = ()
-
-
-Line = StepLine | ConclusionLine | SeedLine | VerdictLine | AnsweringLine
+Line = StepLine | ConclusionLine | SeedLine | VerdictLine | Answering
+"""What a line after the first one says: an Answering of the texts before it and after it; the last one counts."""
+# By a key that no other kind has; a step has none of these.
+_KINDS: dict[str, type[Line]] = {
+    "seed": SeedLine,
+    "conclusion": ConclusionLine,
+    "verdict": VerdictLine,
+    "prompt_format": Answering,
+    "notes": Answering,
+}
 _Kind = TypeVar("_Kind", StepLine, ConclusionLine)
 
 
@@ -74,15 +75,7 @@ def parse_line(text: bytes) -> Line:
     """
     data = parse(text)
     keys = data if isinstance(data, dict) else {}
-    if "seed" in keys:
-        return from_json(SeedLine, data)
-    if "conclusion" in keys:
-        return from_json(ConclusionLine, data)
-    if "verdict" in keys:
-        return from_json(VerdictLine, data)
-    if keys.keys() & {"prompt_format", "notes"}:
-        return from_json(AnsweringLine, data)
-    return from_json(StepLine, data)
+    return from_json(next((kind for key, kind in _KINDS.items() if key in keys), StepLine), data)
 
 
 def line_at(kind: type[_Kind], file: BinaryIO, place: int) -> _Kind:

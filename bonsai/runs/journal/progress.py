@@ -57,5 +57,5 @@ def record(
             done = journal.done - before
             expected = seconds * (1 - journal.done) / done if done > 0 else None
             yield Progress(
-                watched, journal.finished, journal.failures, len(journal), journal.done, seconds, expected, kept
+                watched, journal.finished, len(journal.failed), len(journal), journal.done, seconds, expected, kept
             )

@@ -114,7 +114,7 @@ class GridTab(RunEvents[GridRunState]):
         """
         if not state.journal.file.is_file():
             return self.blank(told or status.line(translate(language, NOT_KEPT), "bad"))
-        mood = "bad" if state.journal.failures else "good" if state.over and not state.is_stopped else ""
+        mood = "bad" if state.journal.failed else "good" if state.over and not state.is_stopped else ""
         shown = {
             self.status: told or status.line(status.ending_of(state.journal, state.seconds, language), mood),
             self.run_state: state,
@@ -156,7 +156,7 @@ class GridTab(RunEvents[GridRunState]):
 
     def judged(self, state: GridRunState | None, verdicts: list[StepVerdict]) -> GridRunState:
         """Return the run with what was said of its steps, in its journal; that of an example becomes the visitor's."""
-        if state is None or (state.journal.lines.lock.held and not state.is_stopped):
+        if state is None or (state.journal.lines.held and not state.is_stopped):
             raise UsageError(UNFINISHED)
         journal = reopened(state)
         visitor_files.forget_later(journal.file, self.results.note)
@@ -177,7 +177,7 @@ class GridTab(RunEvents[GridRunState]):
         more = journal is not None and journal.finished < len(journal)
         values = {
             form.go_on: gr.Button(interactive=more and not running),
-            form.retry: gr.Button(interactive=bool(journal and journal.failures) and not running),
+            form.retry: gr.Button(interactive=bool(journal and journal.failed) and not running),
         }
         return super().at_work(running) | values | (cells.at_work() if cells and running else {})
 

@@ -120,7 +120,7 @@ def ending_of(journal: Journal, seconds: float, language: str) -> str:
         sentence = "Stopped. {} of {} chains are finished; Go on takes up the rest."
         return translate(language, sentence, f"{journal.finished:,}", f"{len(journal):,}")
     told = translate(language, "Done in {} s.", f"{seconds:.1f}")
-    if journal.failures:
-        failed = translate(language, "{} chains failed; ask them again, or see the flags.", f"{journal.failures:,}")
+    if journal.failed:
+        failed = translate(language, "{} chains failed; ask them again, or see the flags.", f"{len(journal.failed):,}")
         told += f" {failed}"
     return told
