@@ -98,29 +98,27 @@ class BranchRequest:
     def _branched(self, run: Run, variants: Variants) -> Chain:
         parent, step = run.step_at(self.chain, self.step)
         number = max(chain.number for chain in run.chains) + 1
+        moves = parse_moves(self.moves) if self.moves else parent.moves
         if self._in_direction:
-            moves = parse_moves(self.moves)
             chain = branch_in_direction(
                 parent, number=number, step=self.step, moves=moves, seed=self.seed, length=self.length
             )
-            return self._with_options(chain)
-        question = clean_question(self.question) if self.question else step.question
-        if self.candidate is not None:
-            question = self._candidate(step.proposed, self.candidate)
-        chain = branch(
-            parent,
-            number=number,
-            keep=self.kept,
-            question=question,
-            prompt=choose_variant(variants, self.prompt) if self.prompt else None,
-            seed=self.seed,
-            length=self.length,
-        )
-        return self._with_options(replace(chain, moves=parse_moves(self.moves) if self.moves else chain.moves))
-
-    def _with_options(self, chain: Chain) -> Chain:
+        else:
+            question = clean_question(self.question) if self.question else step.question
+            if self.candidate is not None:
+                question = self._candidate(step.proposed, self.candidate)
+            chain = branch(
+                parent,
+                number=number,
+                keep=self.kept,
+                question=question,
+                prompt=choose_variant(variants, self.prompt) if self.prompt else None,
+                seed=self.seed,
+                length=self.length,
+            )
         return replace(
             chain,
+            moves=moves,
             guarded=chain.guarded and self.guarded,
             stop_without_progress=chain.stop_without_progress and self.stop_without_progress,
             concludes=chain.concludes or (self.concludes and chain.method == Method.QTQ),

@@ -1,11 +1,9 @@
 """Plans: all that decides what the texts of a run are, as one value that is saved, loaded and compared."""
 
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.outcomes import Method
@@ -118,8 +116,7 @@ class Plan:
         """Return a sentence part for each setting that is another one in `other`: "seed: 1, now 2"."""
         found = []
         for name in ("model", "adapter", "engine", "measure"):
-            before, now = getattr(self, name), getattr(other, name)
-            found += [] if _same_folder(before, now) else _changed(name, before, now)
+            found += _changed(name, getattr(self, name), getattr(other, name))
         for item in fields(SamplingParams):
             if item.name != "seed":
                 found += _changed(item.name, getattr(self.sampling, item.name), getattr(other.sampling, item.name))
@@ -129,9 +126,7 @@ class Plan:
         for item in fields(Grid):
             if item.name not in ("questions", "prompts"):
                 name = _GRID_NAMES.get(item.name, item.name)
-                before, now = getattr(ours, item.name), getattr(theirs, item.name)
-                same = item.name == "adapters" and len(before) == len(now) and all(map(_same_folder, before, now))
-                found += [] if same else _changed(name, before, now)
+                found += _changed(name, getattr(ours, item.name), getattr(theirs, item.name))
         return found
 
 
@@ -145,20 +140,18 @@ def infer_plan(
     if not chains or not all(chain.is_root for chain in chains):
         return None
     first = chains[0]
-    found: dict[str, dict[Any, None]] = {name: {} for name in ("questions", "prompts", "methods", "adapters")}
-    for chain in chains:
-        answers = chain.adapter if chain.model else adapter
-        values = chain.steps[0].question, chain.prompt.name, chain.method, answers
-        for name, value in zip(found, values, strict=True):
-            found[name][value] = None
-    together = math.prod(len(found[name]) for name in ("prompts", "methods", "adapters"))
+    questions = dict.fromkeys(chain.steps[0].question for chain in chains)
+    prompts = {chain.prompt.name: chain.prompt for chain in chains}
+    methods = dict.fromkeys(chain.method for chain in chains)
+    adapters = dict.fromkeys(chain.adapter if chain.model else adapter for chain in chains)
+    together = len(prompts) * len(methods) * len(adapters)
     try:
         grid = Grid(
-            tuple(found["questions"]),
-            tuple({chain.prompt.name: chain.prompt for chain in chains}.values()),
-            tuple(found["methods"]),
-            tuple(found["adapters"]),
-            _seeds(chains, together, len(found["questions"])),
+            tuple(questions),
+            tuple(prompts.values()),
+            tuple(methods),
+            tuple(adapters),
+            _seeds(chains, together, len(questions)),
             max(chain.length for chain in chains),
             first.candidates,
             first.guarded,
@@ -191,15 +184,17 @@ def _settings(chain: Chain) -> tuple[object, ...]:
     return tuple(getattr(chain, item.name) for item in fields(Chain) if item.name not in others)
 
 
-def _same_folder(one: str, other: str) -> bool:
-    """Say whether two names are of one folder, or would be if it were there: ./m and m."""
-    if one == other or not (one and other):
-        return one == other
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
 def _changed(name: str, before: object, now: object) -> list[str]:
-    return [] if before == now else [f"{name.replace('_', ' ')}: {_shown(before)}, now {_shown(now)}"]
+    return [] if _same(before, now) else [f"{name.replace('_', ' ')}: {_shown(before)}, now {_shown(now)}"]
+
+
+def _same(one: object, other: object) -> bool:
+    """Say whether two values are the same; names also if they are of one folder, or would be: ./m and m."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if one and other and isinstance(one, str) and isinstance(other, str):
+        return os.path.realpath(one) == os.path.realpath(other)
+    return one == other
 
 
 def _shown(value: object) -> str:
