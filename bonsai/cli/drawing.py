@@ -14,7 +14,7 @@ from bonsai.reports.exports.excel_book import texts_too_long
 from bonsai.reports.formats import Format, Language
 from bonsai.reports.report import ReportOptions
 from bonsai.runs.run import Run
-from bonsai.runs.tables.output_files import Part, check_writable, write_whole
+from bonsai.runs.tables.output_files import Part, as_bytes, check_writable, write_whole
 
 
 def check_out(out: Path | None, *inputs: Path | None) -> None:
@@ -67,7 +67,7 @@ def write(parts: Iterable[Part], out: Path | None) -> None:
         raise RunFileError("Stdout cannot be written: {reason}.", reason="it is closed")
     try:
         for part in parts:
-            sys.stdout.buffer.write(part.encode("utf-8", "replace") if isinstance(part, str) else part)
+            sys.stdout.buffer.write(as_bytes(part))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

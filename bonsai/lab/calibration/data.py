@@ -120,7 +120,7 @@ def read_followups(file: Path) -> list[FollowUp]:
 
 def _rows(file: Path, needed: Sequence[str], other: Sequence[str] = ()) -> list[tuple[str, dict[str, str]]]:
     """Return each row of a TSV file (tabs in its header; quotes are letters) or CSV file, with where it stands."""
-    text = read_text(file, "TSV or CSV")
+    text = read_text(file, "TSV or CSV").text
     source, tabs = io.StringIO(text, newline=""), "\t" in text.partition("\n")[0]
     lines = csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(source, strict=True)
     try:

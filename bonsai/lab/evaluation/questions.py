@@ -28,7 +28,7 @@ def read_facts(file: Path) -> list[Fact]:
     question that stands there twice.
     """
     found: dict[str, Fact] = {}
-    for line, row in enumerate(read_text(file, "TSV").splitlines()[1:], start=2):
+    for line, row in enumerate(read_text(file, "TSV").text.splitlines()[1:], start=2):
         question, _, pattern = map(str.strip, row.partition("\t"))
         if not (question and pattern):
             raise UsageError(

@@ -19,7 +19,7 @@ from bonsai.reports.report import DEFAULT, ChainReport, Report, ReportOptions
 from bonsai.reports.statistics import to_csv as statistics_csv
 from bonsai.reports.table import csv_header, csv_text
 from bonsai.runs.run import Run, chain_json, json_frame
-from bonsai.runs.tables.output_files import Part, replacing
+from bonsai.runs.tables.output_files import Part, as_bytes, replacing
 
 Chains = Iterator[ChainReport]
 
@@ -43,7 +43,7 @@ def write_files(report: Report, files: Mapping[Format, Path]) -> None:
         drafts = [opened.enter_context(replacing(file)) for file in files.values()]
         for each in parts:
             for draft, part in zip(drafts, each, strict=True):
-                draft.write(part)
+                draft.write(as_bytes(part))
 
 
 def draw(report: Report, form: Format, chains: Chains) -> Iterator[Part]:

@@ -8,9 +8,19 @@ from pathlib import Path
 from bonsai.chains.questions import clean_question
 from bonsai.errors import Note, QuestionError, UsageError, together
 from bonsai.runs.question_lists.finding import Found, of_json, of_sheet, of_text, sheet_in
-from bonsai.runs.question_lists.passed_over import COMMENT, ERROR, RULE, PassedOver, is_blank
+from bonsai.runs.question_lists.passed_over import (
+    BLANK,
+    COMMENT,
+    COMMENTS,
+    ERROR,
+    REPEATED,
+    RULE,
+    WITHOUT,
+    is_blank,
+    listed,
+)
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
-from bonsai.runs.tables.text_files import read_text_file
+from bonsai.runs.tables.text_files import read_text
 
 _PASTED = "The list"
 FORMS = ("csv", "tsv", "xlsx", "jsonl", "json", "txt")
@@ -34,7 +44,7 @@ def read_questions(file: Path, most: int, column: str = "") -> QuestionList:
     if form in (".jsonl", ".ndjson", ".json"):
         found = of_json(file, column)
     elif form == ".txt":
-        text = read_text_file(file, "TXT")
+        text = read_text(file, "TXT")
         found = of_text(file, text.text, column)
         found = Found(found.lines, (*text.notes, *found.notes))
     else:
@@ -75,20 +85,21 @@ def _told_as_the_list() -> Iterator[None]:
 def _chosen(found: Found, file: Path | str, most: int) -> QuestionList:
     """Return the different questions of numbered lines, and what was passed over."""
     first: dict[str, int] = {}
-    questions, passed = [], PassedOver()
+    questions: list[str] = []
+    passed: dict[str, list[str]] = {WITHOUT: [], BLANK: [], COMMENTS: [], REPEATED: []}
     for number, text in found.lines:
         if text is None or (not found.literal and (RULE.fullmatch(text) or ERROR.fullmatch(text))):
-            passed.without.append(f"{number}")
+            passed[WITHOUT].append(f"{number}")
         elif is_blank(text):
-            passed.blank.append(f"{number}")
+            passed[BLANK].append(f"{number}")
         elif COMMENT.match(text) and not found.literal:
-            passed.comments.append(f"{number}")
+            passed[COMMENTS].append(f"{number}")
         elif (key := " ".join(text.casefold().split())) in first:
-            passed.repeated.append(f"{number} (as {first[key]})")
+            passed[REPEATED].append(f"{number} (as {first[key]})")
         else:
             first[key] = number
             questions.append(clean_question(text))
-    told = (*found.notes, *passed.notes())
+    told = (*found.notes, *(Note(sentence, lines=listed(lines)) for sentence, lines in passed.items() if lines))
     if not questions:
         raise QuestionError(
             "{file} has no questions. Write one a line, or give a file that has some.{why}",

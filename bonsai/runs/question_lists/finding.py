@@ -14,7 +14,7 @@ from bonsai.runs.tables.formulas import cell_text
 from bonsai.runs.tables.json_files import BROKEN, Fields, json_values
 from bonsai.runs.tables.lines import numbered_lines
 from bonsai.runs.tables.sheet import Sheet, asks, normalised_name
-from bonsai.runs.tables.text_files import read_text_file
+from bonsai.runs.tables.text_files import read_text
 
 # The names of a question column that are found by themselves, the likeliest first.
 COLUMNS = ("question", "questions", "質問", "問い", "問題", "prompt", "query", "text")
@@ -104,7 +104,7 @@ def _of_columns(file: Path | str, sheet: Sheet, places: Sequence[int]) -> Found:
 
 def of_json(file: Path, column: str) -> Found:
     """Return the lines of a JSON file: an object or text each; raise UsageError if it has no such question."""
-    text = read_text_file(file, "JSONL")
+    text = read_text(file, "JSONL")
     names = _names(column)
     values = json_values(text.text, names)
     if values and all(value is BROKEN or value == "" for _, value in values):

@@ -2,10 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-
-from bonsai.errors import Note
+from collections.abc import Sequence
 
 COMMENT = re.compile(r"\s*#+\s")
 # The rule under the header of a table in Markdown or of a database.
@@ -14,28 +11,12 @@ RULE = re.compile(r"[-=+:|\s]*[-=]{2}[-=+:|\s]*")
 ERROR = re.compile(
     r"\s*#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!)\s*"
 )
+# What is said of the lines of each kind.
+WITHOUT = "Lines without a question, passed over: {lines}."
+BLANK = "Blank lines, passed over: {lines}."
+COMMENTS = "Lines that begin with #, passed over: {lines}."
+REPEATED = "Lines that repeat a question, passed over: {lines}."
 _MAX_LINES_TOLD = 10
-
-
-@dataclass(frozen=True)
-class PassedOver:
-    """The lines that were passed over."""
-
-    without: list[str] = field(default_factory=list)
-    blank: list[str] = field(default_factory=list)
-    comments: list[str] = field(default_factory=list)
-    repeated: list[str] = field(default_factory=list)
-
-    def notes(self) -> Iterator[Note]:
-        """Yield a sentence for each kind."""
-        for sentence, lines in (
-            ("Lines without a question, passed over: {lines}.", self.without),
-            ("Blank lines, passed over: {lines}.", self.blank),
-            ("Lines that begin with #, passed over: {lines}.", self.comments),
-            ("Lines that repeat a question, passed over: {lines}.", self.repeated),
-        ):
-            if lines:
-                yield Note(sentence, lines=listed(lines))
 
 
 def listed(lines: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from bonsai.runs.tables.sheet import (
     make_sheet,
     may_be_question,
 )
-from bonsai.runs.tables.text_files import read_text_file
+from bonsai.runs.tables.text_files import read_text
 
 _SEPARATORS = ",;\t|"
 # The line by which Excel is told the separator.
@@ -39,7 +39,7 @@ def read_csv(file: Path, names: Sequence[str]) -> Sheet:
 
     Blank lines are passed over. Raises UsageError, saying what is wrong with the file and where.
     """
-    found = read_text_file(file, "CSV")
+    found = read_text(file, "CSV")
     sheet = sheet_of_text(file, found.text, names, "\t" if file.suffix.lower() == ".tsv" else ",")
     return replace(sheet, notes=(*found.notes, *sheet.notes))
 

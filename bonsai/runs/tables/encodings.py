@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bonsai.errors import Note
 from bonsai.runs.tables.lines import MARKS, first_line_of, line_ends
 
 _BYTE_ORDER_MARKS = (
@@ -29,22 +30,15 @@ _FREQUENT = {
     "如然作方成多都无同么法当起与好看学种将还分此心前面定见只没从什怎吗呢哪问题",
     "Korean": "이다는에의을를가은한고지하도로기사자어나있까요무왜떻게것들인대리시아그서만해수정보일부전구",
 }
-_LEGACY = (
-    ("cp932", "Shift-JIS", "Japanese"),
-    ("euc_jp", "EUC-JP", "Japanese"),
-    ("gb18030", "GB18030", "Chinese"),
-    ("big5hkscs", "Big5", "Chinese"),
-    ("cp949", "EUC-KR", "Korean"),
-)
-# In each standard the usual characters stand in the rows that begin with these bytes: marks, syllables, first level.
+# The usual characters stand in the rows of a standard that begin with these bytes: marks, syllables, first level.
 _MARK_ROWS = range(0xA1, 0xA4)
-_USUAL = {
-    "cp932": ("euc_jp", (*_MARK_ROWS, *range(0xA4, 0xD0))),
-    "euc_jp": ("euc_jp", (*_MARK_ROWS, *range(0xA4, 0xD0))),
-    "gb18030": ("gb2312", (*_MARK_ROWS, *range(0xB0, 0xD8))),
-    "big5hkscs": ("big5", (*_MARK_ROWS, *range(0xA4, 0xC7))),
-    "cp949": ("euc_kr", (*_MARK_ROWS, *range(0xB0, 0xC9))),
-}
+_LEGACY = (
+    ("cp932", "Shift-JIS", "Japanese", "euc_jp", range(0xA4, 0xD0)),
+    ("euc_jp", "EUC-JP", "Japanese", "euc_jp", range(0xA4, 0xD0)),
+    ("gb18030", "GB18030", "Chinese", "gb2312", range(0xB0, 0xD8)),
+    ("big5hkscs", "Big5", "Chinese", "big5", range(0xA4, 0xC7)),
+    ("cp949", "EUC-KR", "Korean", "euc_kr", range(0xB0, 0xC9)),
+)
 _MOST_LOOKED_AT = 20_000
 _LEAST_USUAL = 0.8
 _CLEARLY = 0.1
@@ -57,6 +51,11 @@ class Decoded:
     text: str
     guessed: str = ""
     """The name of the encoding, if that is no form of Unicode and was found by what the text says."""
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was guessed to read it."""
+        return (Note("It is not in UTF-8; read as {encoding}.", encoding=self.guessed),) if self.guessed else ()
 
 
 class DamagedTextError(ValueError):
@@ -142,13 +141,13 @@ def _legacy(data: bytes) -> Decoded | None:
     if _BINARY.search(data):
         return None
     found = []
-    for encoding, name, language in _LEGACY:
+    for encoding, name, language, standard, rows in _LEGACY:
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
         letters = [letter for letter in text if letter > "\x7f"][:_MOST_LOOKED_AT]
-        if _share_usual(letters, encoding) >= _LEAST_USUAL:
+        if _share_usual(letters, standard, rows) >= _LEAST_USUAL:
             found.append((_likeness(letters, language), text, name))
     found.sort(reverse=True)
     if not found or (len(found) > 1 and found[0][0] - found[1][0] < _CLEARLY):
@@ -156,16 +155,16 @@ def _legacy(data: bytes) -> Decoded | None:
     return Decoded(found[0][1], found[0][2])
 
 
-def _share_usual(letters: Sequence[str], encoding: str) -> float:
-    """Return how many of the letters stand in the rows of usual ones, 0 to 1.
+def _share_usual(letters: Sequence[str], standard: str, rows: range) -> float:
+    """Return how many of the letters stand in the rows of usual ones, or of marks, 0 to 1.
 
     Narrow katakana do not count, but where there is little else: in Shift-JIS any byte can be one.
     """
-    standard, rows = _USUAL[encoding]
     wide = [letter for letter in letters if not "\uff61" <= letter <= "\uff9f"]
     if len(wide) < len(letters) / 4 or not wide:
         return 0
-    return sum(letter.encode(standard, "replace")[0] in rows for letter in wide) / len(wide)
+    first = [letter.encode(standard, "replace")[0] for letter in wide]
+    return sum(byte in rows or byte in _MARK_ROWS for byte in first) / len(wide)
 
 
 def _likeness(letters: Sequence[str], language: str) -> float:

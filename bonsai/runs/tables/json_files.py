@@ -37,17 +37,18 @@ def json_values(text: str, names: Sequence[str]) -> list[Value]:
     """
     lines = list(_of_lines(text))
     values = [value for _, value in lines if value != ""]
-    if BROKEN in values or len(values) == 1:
-        whole = _one_after_another(text)
-        if whole is None:
-            return list(_elements(text, text.index("[") + 1)) if text.lstrip().startswith("[") else lines
-        lines = whole
-    if len(lines) != 1:
+    if BROKEN not in values and len(values) != 1:
         return lines
-    (line, value) = lines[0]
+    # However many lines each has.
+    whole = list(_decoded(text, 0))
+    if any(value is BROKEN for _, value in whole):
+        return _elements(text) if text.lstrip().startswith("[") else lines
+    if len(whole) != 1:
+        return whole
+    line, value = whole[0]
     if isinstance(value, Fields):
         return _listed_in(value, line, names)
-    return list(_elements(text, text.index("[") + 1)) if isinstance(value, list) else lines
+    return _elements(text) if isinstance(value, list) else whole
 
 
 def _of_lines(text: str) -> Iterator[Value]:
@@ -61,18 +62,13 @@ def _of_lines(text: str) -> Iterator[Value]:
         yield number, value
 
 
-def _one_after_another(text: str) -> list[Value] | None:
-    """Return the values that follow each other in a text, however many lines each has; None if that is no JSON."""
-    found = list(_decoded(text, 0))
-    return None if any(value is BROKEN for _, value in found) else found
-
-
-def _elements(text: str, place: int) -> Iterator[Value]:
-    """Yield the elements of the array that goes on at a place; where it breaks off, BROKEN is the last."""
-    return _decoded(text, place, "]")
+def _elements(text: str) -> list[Value]:
+    """Return the elements of the array in a text; where it breaks off, BROKEN is the last."""
+    return list(_decoded(text, text.index("[") + 1, "]"))
 
 
 def _decoded(text: str, place: int, end: str = "") -> Iterator[Value]:
+    """Yield the values that follow each other from a place to the `end`; where that is no JSON, BROKEN is the last."""
     line, counted = 1, 0
     while True:
         place = _SPACE.match(text, place).end()  # type: ignore[union-attr]

@@ -19,15 +19,9 @@ Part = str | bytes
 _OPEN_FILE = re.compile(r"/(?:dev/fd|proc/(?:self|\d+)/fd)/\d+|/dev/std(?:out|err)")
 
 
-class OutputFile:
-    """A file that is being written."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def write(self, part: Part) -> None:
-        """Write a part; half a surrogate pair, which no file can hold, is written as a question mark."""
-        self._file.write(part.encode("utf-8", "replace") if isinstance(part, str) else part)
+def as_bytes(part: Part) -> bytes:
+    """Return a part as it is written; half a surrogate pair, which no file can hold, becomes a question mark."""
+    return part.encode("utf-8", "replace") if isinstance(part, str) else part
 
 
 def check_writable(file: Path) -> None:
@@ -47,11 +41,11 @@ def write_whole(file: Path, parts: Iterable[Part]) -> None:
     """
     with replacing(file) as output:
         for part in parts:
-            output.write(part)
+            output.write(as_bytes(part))
 
 
 @contextmanager
-def replacing(file: Path) -> Iterator[OutputFile]:
+def replacing(file: Path) -> Iterator[IO[bytes]]:
     """Open what takes the place of `file` when it is whole, and is gone if something goes wrong before.
 
     A link stays, and what it points to is replaced. A pipe or device is written into. Raises RunFileError if the file
@@ -59,7 +53,7 @@ def replacing(file: Path) -> Iterator[OutputFile]:
     """
     try:
         with _into_it(file) if _is_written_into(file) else _into_draft(Path(os.path.realpath(file))) as opened:
-            yield OutputFile(opened)
+            yield opened
     except OSError as error:
         raise RunFileError("{file} cannot be written: {reason}.", file=file, reason=error.strerror or error) from error
 

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +43,8 @@ class Sheet:
     def to_csv(self) -> str:
         """Return the sheet as RFC 4180 text that begins with a byte order mark, safe to open in a spreadsheet."""
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows(map(safe_cell, row) for row in self._all())
+        csv.writer(text, lineterminator="\r\n").writerows(map(safe_cell, row) for row in (self.header, *self.rows))
         return "\ufeff" + text.getvalue()
-
-    def _all(self) -> Iterator[tuple[str, ...]]:
-        yield self.header
-        yield from self.rows
 
 
 def normalised_name(name: str) -> str:
@@ -68,7 +64,8 @@ def find_header(rows: Sequence[Row], names: Sequence[str]) -> int | None:
             below = rows[place:ROWS_LOOKED_AT]
             return place if asks_below(below, names) or not all(_ends_as_question(row) for _, row in below) else None
         filled = [cell for cell in cells if cell.strip()]
-        if not _is_comment(cells) and (len(filled) > 1 or any(map(_QUESTION_MARK.search, filled))):
+        is_comment = cells[0].lstrip().startswith("#")
+        if not is_comment and (len(filled) > 1 or any(map(_QUESTION_MARK.search, filled))):
             return None
     return None
 
@@ -120,13 +117,13 @@ def make_sheet(file: Path | str, rows: Sequence[Row], names: Sequence[str], sepa
                 names=len(header),
                 separator=_SEPARATORS.get(separator, repr(separator)),
             )
-    passed = [Note("Lines before the header, passed over: {lines}.", lines=_listed(before))] if before else []
+    passed = ", ".join(str(line) for line, _ in before)
     return Sheet(
         header,
         tuple((*cells, *[""] * (len(header) - len(cells))) for _, cells in below),
         tuple(line for line, _ in below),
         header_line,
-        tuple(passed),
+        (Note("Lines before the header, passed over: {lines}.", lines=passed),) if passed else (),
     )
 
 
@@ -136,11 +133,3 @@ def _without_surplus(cells: tuple[str, ...], width: int) -> tuple[str, ...]:
     while end > width and not cells[end - 1].strip():
         end -= 1
     return cells[:end]
-
-
-def _is_comment(cells: Sequence[str]) -> bool:
-    return cells[0].lstrip().startswith("#")
-
-
-def _listed(rows: Sequence[Row]) -> str:
-    return ", ".join(str(line) for line, _ in rows)

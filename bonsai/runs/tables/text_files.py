@@ -1,28 +1,14 @@
 """Text in the files that people bring, in whichever encoding it was saved."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from bonsai.errors import Note, UsageError
-from bonsai.runs.tables.encodings import DamagedTextError, decode
+from bonsai.errors import UsageError
+from bonsai.runs.tables.encodings import DamagedTextError, Decoded, decode
 
 MAX_BYTES = 32 * 2**20
 
 
-@dataclass(frozen=True)
-class TextFile:
-    """The text of a file, its line ends as they are, and what was guessed to read it."""
-
-    text: str
-    notes: tuple[Note, ...] = ()
-
-
-def read_text(file: Path, form: str) -> str:
-    """Return the text of a file, see `read_text_file`."""
-    return read_text_file(file, form).text
-
-
-def read_text_file(file: Path, form: str) -> TextFile:
+def read_text(file: Path, form: str) -> Decoded:
     """Return the text of a file in Unicode or in an East Asian encoding that can be told.
 
     Raise UsageError, naming the `form` that the file should have, if it cannot be read, is too large, damaged or no
@@ -47,8 +33,7 @@ def read_text_file(file: Path, form: str) -> TextFile:
             file=file,
             form=form,
         )
-    guess = (Note("It is not in UTF-8; read as {encoding}.", encoding=found.guessed),) if found.guessed else ()
-    return TextFile(found.text, guess)
+    return found
 
 
 def read_bytes(file: Path) -> bytes:
