@@ -12,7 +12,7 @@ from bonsai.chains.outcomes import Axis
 from bonsai.chains.prompts import load_variants
 from bonsai.cli.drawing import check_drawing, draw
 from bonsai.cli.opening import chain_values, open_all, with_model
-from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
+from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_each
 from bonsai.engines.base import Engine
 from bonsai.measures.similarity import Measure
 from bonsai.runs.journal import Journal, begin_journal, resume_journal
@@ -53,7 +53,7 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
     with _journal(options, plan) as journal:
         code = _advance(journal, engine, base_engine, measure)
         _say_end(journal, code, options.journal)
-        say_notes(engine)
+        say_each(engine.notes)
         draw(journal.run, options, options.journal)
     return code
 

@@ -25,10 +25,13 @@ def open_all(settings: Settings) -> tuple[Engine, Measure]:
 def chain_values(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values for a request that the options of chains give; those that are not given are left out."""
     names = ("steps", "candidates", "moves", "seed", "temperature", "repetition_penalty", "max_new_tokens")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    switches = {
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None} | switches(options)
+
+
+def switches(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how chains go on and end, for a request or a branch."""
+    return {
         "guarded": not options.no_guard,
         "stop_without_progress": not options.keep_going,
         "concludes": options.conclude,
     }
-    return {**given, **switches}

@@ -3,9 +3,8 @@
 import os
 import sys
 import time
+from collections.abc import Iterable
 from typing import Self
-
-from bonsai.engines.base import Engine
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _SECONDS_BETWEEN_CHANGES = 0.2
@@ -23,10 +22,10 @@ def say(text: str, end: str = "\n") -> None:
         sys.stderr = None
 
 
-def say_notes(engine: Engine) -> None:
-    """Say what a person should know of an engine's completions."""
-    for note in engine.notes:
-        say(f"bonsai: {note}")
+def say_each(sentences: Iterable[object], of: object = "bonsai") -> None:
+    """Say sentences line by line, each with what it is of before it."""
+    for sentence in sentences:
+        say(f"{of}: {sentence}")
 
 
 class ProgressLine:

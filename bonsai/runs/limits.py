@@ -44,15 +44,21 @@ class Limits:
     def check(self, name: str, value: int) -> None:
         """Raise UsageError if a value is less than 1, or over the limit of its name."""
         limit: int | None = getattr(self, name)
-        if limit is None and value < 1:
-            raise UsageError("{name} is {value}; it must be at least 1.", name=name, value=value)
-        if limit is not None and not 1 <= value <= limit:
+        if limit is None:
+            check_count(name, value)
+        elif not 1 <= value <= limit:
             raise UsageError(
                 "{name} is {value}; it must be between {low} and {high}.", name=name, value=value, low=1, high=limit
             )
 
 
 NO_LIMITS = Limits()
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise UsageError if a number of things is less than 1."""
+    if value < 1:
+        raise UsageError("{name} is {value}; it must be at least 1.", name=name, value=value)
 
 
 def number(name: str, value: Any, like: float) -> Any:

@@ -11,8 +11,8 @@ from bonsai.chains.prompts import choose_variant, load_variants
 from bonsai.chains.questions import clean_question
 from bonsai.chains.reasoning_test import MOST_ANSWERS, can_be_tested, test_reasoning
 from bonsai.cli.drawing import check_drawing, check_out, draw, keeps_run
-from bonsai.cli.opening import chain_values, open_all, with_model
-from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_notes
+from bonsai.cli.opening import chain_values, open_all, switches, with_model
+from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_each
 from bonsai.engines.base import Engine
 from bonsai.errors import EngineError, UsageError
 from bonsai.measures.similarity import Measure
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _begin_run(options: argparse.Namespace, settings: Settings, variants: Variants) -> tuple[Run, Engine, Measure]:
     """Return a run of one chain that is about to begin, and what will write and measure it."""
-    if any(value is not None for value in (options.chain, options.step, options.candidate, options.next)):
+    if _given(options, "chain", "step", "candidate", "next"):
         raise UsageError(
             "--chain, --step, --candidate and --next say where to branch from a saved run; name it with --from."
         )
@@ -88,9 +88,7 @@ def _branch_request(options: argparse.Namespace, saved: Run) -> BranchRequest:
         seed=options.seed,
         length=options.steps,
         moves=options.moves or "",
-        guarded=not options.no_guard,
-        stop_without_progress=not options.keep_going,
-        concludes=options.conclude,
+        **switches(options),
     )
 
 
@@ -114,7 +112,7 @@ def _place(options: argparse.Namespace) -> dict[str, Any]:
 
 def _next_question(options: argparse.Namespace, saved: Run) -> dict[str, Any]:
     """Return the place of a question that the run did not ask, by its number among them."""
-    if any(value is not None for value in (options.question, options.chain, options.step, options.candidate)):
+    if _given(options, "question", "chain", "step", "candidate"):
         raise UsageError(
             "--next names the question and its place; leave out QUESTION, --chain, --step and --candidate."
         )
@@ -180,9 +178,7 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
         code = FAILED
     failures = [step.error for chain in chains for step in chain.own_steps if step.error]
     failures += [chain.conclusion.error for chain in chains if chain.conclusion and chain.conclusion.error]
-    for failure in failures:
-        say(f"bonsai: {failure}")
-    say_notes(engine)
+    say_each([*failures, *engine.notes])
     return run.updated(chains).answered(Answering.of(engine)), code or (FAILED if failures else 0)
 
 
@@ -190,7 +186,7 @@ class _Progress:
     """Says what chains are doing: a line for each step that is finished, and on a terminal also what is written now."""
 
     def __init__(self, chains: Sequence[Chain], line: ProgressLine) -> None:
-        self._finished = {chain.number: _finished_steps(chain) for chain in chains}
+        self._finished = {chain.number: sum(step.finished for step in chain.steps) for chain in chains}
         self._line = line
 
     def show(self, chains: Sequence[Chain]) -> None:
@@ -204,7 +200,3 @@ class _Progress:
                     self._line.show(f"{place}: {step.writing.replace('_', ' ')} ...")
             if chain.concluding:
                 self._line.show(f"chain {chain.number}: conclusion ...")
-
-
-def _finished_steps(chain: Chain) -> int:
-    return sum(step.finished for step in chain.steps)

@@ -4,7 +4,7 @@ import argparse
 
 from bonsai.cli.drawing import check_out
 from bonsai.cli.grid_run import run_grid
-from bonsai.cli.output import say
+from bonsai.cli.output import say_each
 from bonsai.errors import UsageError
 from bonsai.runs.question_lists import read_questions
 from bonsai.settings import Settings
@@ -18,6 +18,5 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.retry_failed and not options.resume:
         raise UsageError("--retry-failed is for a run that is resumed; give --resume and --journal too.")
     found = read_questions(options.file, settings.max_questions, options.column)
-    for note in found.notes:
-        say(f"{options.file}: {note}")
+    say_each(found.notes, options.file)
     return run_grid(options, settings, found.questions, [options.method])

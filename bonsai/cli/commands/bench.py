@@ -7,19 +7,19 @@ from dataclasses import replace
 from bonsai.chains.prompts import choose_variant, load_variants
 from bonsai.chains.questions import load_starters
 from bonsai.cli.drawing import check_out, write
-from bonsai.cli.output import FAILED, say
+from bonsai.cli.output import FAILED, say, say_each
 from bonsai.errors import UsageError
 from bonsai.lab.bench.report import Bench, problems, table
 from bonsai.lab.bench.subjects import usual_names
 from bonsai.lab.bench.workloads import workloads
+from bonsai.runs.limits import check_count
 from bonsai.settings import ROOT, SMOLLM2, Settings
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Measure, print a table, and return 1 if the two ways did not do the same work."""
     check_out(options.out)
-    if options.pairs < 1:
-        raise UsageError("--pairs is {value}; it must be at least 1.", value=options.pairs)
+    check_count("--pairs", options.pairs)
     settings = replace(settings, adapter=options.adapter or settings.adapter)
     variant = choose_variant(load_variants(settings.prompts), "assistant")
     starters = load_starters(ROOT / "examples" / "questions.csv")
@@ -42,6 +42,5 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         write([json.dumps(data, indent=2) + "\n"], options.out)
     write([table(data)], None)
     found = problems(data)
-    for problem in found:
-        say(f"bonsai: {problem}")
+    say_each(found)
     return FAILED if found else 0

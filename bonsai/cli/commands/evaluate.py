@@ -11,7 +11,7 @@ from bonsai import engines
 from bonsai.chains.outcomes import Method
 from bonsai.chains.prompts import load_variants
 from bonsai.cli.drawing import check_out, write
-from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say
+from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_each
 from bonsai.engines.base import Engine
 from bonsai.errors import RunFileError, UsageError
 from bonsai.lab.evaluation.blind import read_judged, write_sheet
@@ -20,6 +20,7 @@ from bonsai.lab.evaluation.report import BLIND, blind_section, report, with_sect
 from bonsai.lab.evaluation.running import Evaluation, Results, evaluate
 from bonsai.lab.evaluation.systems import ALONE, check_adapters, ways
 from bonsai.measures.opening import open_measure
+from bonsai.runs.limits import check_count
 from bonsai.runs.question_lists import read_questions
 from bonsai.runs.requests import GridRequest
 from bonsai.settings import NO_ADAPTER, Settings
@@ -55,20 +56,15 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _evaluation(options: argparse.Namespace, settings: Settings) -> Evaluation:
     found = read_questions(options.questions or QUESTIONS, settings.max_questions)
-    for note in found.notes:
-        say(f"{options.questions}: {note}")
+    say_each(found.notes, options.questions)
     facts = [] if options.facts == "none" else read_facts(Path(options.facts) if options.facts else FACTS)
     adapters = options.adapter or [settings.adapter]
     check_adapters([adapter for adapter in adapters if options.adapter])
-    if options.limit is not None and options.limit < 1:
-        raise UsageError("--limit is {value}; it must be at least 1.", value=options.limit)
+    if options.limit is not None:
+        check_count("--limit", options.limit)
     prompts = options.prompt or [settings.prompt]
-    request = GridRequest.of(
-        questions=found.questions[: options.limit],
-        prompts=prompts,
-        steps=options.steps,
-        seed=options.seed,
-    )
+    questions = found.questions[: options.limit]
+    request = GridRequest.of(questions=questions, prompts=prompts, steps=options.steps, seed=options.seed)
     evaluation = Evaluation(
         request,
         ways(prompts, list(map(Method, options.methods)), [guard == "on" for guard in options.guard], options.moves),
@@ -91,8 +87,7 @@ def _sheet(options: argparse.Namespace) -> Path | None:
     """Return where the blind sheet goes, None if none is asked for; raise UsageError if one is there already."""
     if options.blind is None:
         return None
-    if options.blind < 1:
-        raise UsageError("--blind is {value}; it must be at least 1.", value=options.blind)
+    check_count("--blind", options.blind)
     sheet: Path = options.out.with_suffix(".blind.csv")
     if sheet.exists():
         raise UsageError("{file} is there already, perhaps with marks; move it, then ask again.", file=sheet)

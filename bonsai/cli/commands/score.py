@@ -3,7 +3,7 @@
 import argparse
 
 from bonsai.cli.drawing import check_out, write
-from bonsai.cli.output import ProgressLine, say
+from bonsai.cli.output import ProgressLine, say, say_each
 from bonsai.errors import UsageError
 from bonsai.measures.opening import open_measure
 from bonsai.runs.scoring import ADDED, read_turns, score, turns, with_scores
@@ -18,8 +18,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if ending not in ("", ".csv", ".xlsx"):
         raise UsageError("Scores are written as .csv or .xlsx, not as {ending}.", ending=ending)
     sheet = read_turns(options.file)
-    for note in sheet.notes:
-        say(f"{options.file}: {note}")
+    say_each(sheet.notes, options.file)
     measure = open_measure(settings)
     say(f"Similarity is measured with {measure.name}.")
     steps = []
