@@ -1,7 +1,7 @@
 """Runs as JSON values: what every version of Bonsai wrote, and what later versions added; read with checks by type."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from typing import Any, TypeVar
@@ -31,6 +31,21 @@ _ADDED_LATER = frozenset(
     ("roles", "moves", "move", "same_as", "thoughts", "thought", "concludes", "conclusion", "verdicts", "beside")
     + ("chance", "answers", "controls", "prompt_format", "notes")
 )
+
+
+FORMAT = 1
+"""The version of what is written; files of the same are read."""
+
+
+def check_format(data: Mapping[str, Any], source: object) -> None:
+    """Raise RunFileError, naming the `source`, if an object in JSON is of another format than FORMAT."""
+    if data.get("format") != FORMAT:
+        raise RunFileError(
+            "{file} has the format {format!r}; this version reads format {known}.",
+            file=source,
+            format=data.get("format"),
+            known=FORMAT,
+        )
 
 
 def as_json(value: Any) -> dict[str, Any]:

@@ -8,13 +8,12 @@ from bonsai.errors import BonsaiError, RunFileError, UsageError
 from bonsai.runs.journal.journal import Journal
 from bonsai.runs.journal.line_file import LineFile, told_unreadable, told_unwritable
 from bonsai.runs.journal.lines import line_bytes
-from bonsai.runs.json_values import as_json, from_json, parse
+from bonsai.runs.json_values import FORMAT, as_json, check_format, from_json, parse
 from bonsai.runs.plan import Plan
 from bonsai.runs.run import Run, read_run
 
 __all__ = ["Journal", "begin_journal", "open_journal", "read_saved", "resume_journal"]
 
-FORMAT = 1
 _KIND = "bonsai journal"
 _MARK = b"\xef\xbb\xbf"
 _LONGEST_HEAD = 100
@@ -122,13 +121,7 @@ def _plan(head: bytes, file: Path) -> Plan:
         raise RunFileError(
             "{file} is not a journal; --journal names the file that keeps a run while it goes on.", file=file
         )
-    if data.get("format") != FORMAT:
-        raise RunFileError(
-            "{file} has the format {format!r}; this version reads format {known}.",
-            file=file,
-            format=data.get("format"),
-            known=FORMAT,
-        )
+    check_format(data, file)
     try:
         return from_json(Plan, data.get("plan"))
     except BonsaiError as error:

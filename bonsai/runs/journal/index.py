@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from bonsai.chains.outcomes import StopReason
-from bonsai.errors import RunFileError, UsageError
-from bonsai.runs.run.verdicts import StepVerdict, merged
+from bonsai.errors import RunFileError
+from bonsai.runs.run.verdicts import StepVerdict, check_step, merged
 
 
 class JournalIndex:
@@ -57,14 +57,7 @@ class JournalIndex:
         """Raise UsageError, naming the steps that are kept, if verdicts are of others."""
         for one in verdicts:
             for number in one.chains:
-                steps = range(1, len(self.places(number)) + 1)
-                if one.step not in steps:
-                    raise UsageError(
-                        "Chain {chain} has no step {step}; there is {found}.",
-                        chain=number,
-                        step=one.step,
-                        found=", ".join(map(str, steps)) or "none",
-                    )
+                check_step(number, one.step, range(1, len(self.places(number)) + 1))
 
     def end(self, number: int, reason: StopReason, awaiting: bool = False) -> None:
         """Note that all steps of a chain are written, and whether it awaits its conclusion."""

@@ -1,12 +1,11 @@
 """Lists of questions: pasted lines, or a CSV, Excel, JSON or TXT file; what is passed over in them is told by line."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bonsai.chains.questions import clean_question
-from bonsai.errors import Note, QuestionError, UsageError, together
+from bonsai.errors import Note, QuestionError, together
 from bonsai.runs.question_lists.finding import Found, of_json, of_sheet, of_text, sheet_in
 from bonsai.runs.question_lists.passed_over import (
     BLANK,
@@ -22,7 +21,7 @@ from bonsai.runs.question_lists.passed_over import (
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
 from bonsai.runs.tables.text_files import read_text
 
-_PASTED = "The list"
+_PASTED = Note("The list")
 FORMS = ("csv", "tsv", "xlsx", "jsonl", "json", "txt")
 
 
@@ -46,7 +45,7 @@ def read_questions(file: Path, most: int, column: str = "") -> QuestionList:
     elif form == ".txt":
         text = read_text(file, "TXT")
         found = of_text(file, text.text, column)
-        found = Found(found.lines, (*text.notes, *found.notes))
+        found = replace(found, notes=(*text.notes, *found.notes))
     else:
         found = of_sheet(file, sheet_in(file, column), column)
     return _chosen(found, file, most)
@@ -59,8 +58,7 @@ def columns(file: Path) -> tuple[str, ...]:
 
 def pasted(text: str, most: int) -> QuestionList:
     """Return the questions in a text, one a line; raise QuestionError if there are none or more than `most`."""
-    with _told_as_the_list():
-        return _chosen(of_text(_PASTED, text, ""), _PASTED, most)
+    return _chosen(of_text(_PASTED, text, ""), _PASTED, most)
 
 
 def asked(texts: Iterable[str], most: int) -> tuple[str, ...]:
@@ -69,20 +67,10 @@ def asked(texts: Iterable[str], most: int) -> tuple[str, ...]:
     Blank ones are left out. Raises QuestionError if there are none or more than `most`.
     """
     lines = [(number, " ".join(text.split())) for number, text in enumerate(texts, start=1)]
-    with _told_as_the_list():
-        return _chosen(Found(lines, literal=True), _PASTED, most).questions
+    return _chosen(Found(lines, literal=True), _PASTED, most).questions
 
 
-@contextmanager
-def _told_as_the_list() -> Iterator[None]:
-    """Have what is wrong with a list say its name in the reader's language."""
-    try:
-        yield
-    except UsageError as error:
-        raise error.with_values(file=Note(_PASTED)) from error
-
-
-def _chosen(found: Found, file: Path | str, most: int) -> QuestionList:
+def _chosen(found: Found, file: Path | Note, most: int) -> QuestionList:
     """Return the different questions of numbered lines, and what was passed over."""
     first: dict[str, int] = {}
     questions: list[str] = []

@@ -33,7 +33,7 @@ class Found:
     """Whether each line is a question whatever it looks like, and none a comment or a rule."""
 
 
-def of_text(file: Path | str, text: str, column: str) -> Found:
+def of_text(file: Path | Note, text: str, column: str) -> Found:
     """Return the lines of a text: those of the table in it, if there is one."""
     names = _names(column)
     if has_table(text, names):
@@ -48,7 +48,7 @@ def of_text(file: Path | str, text: str, column: str) -> Found:
     return Found(lines, (note,) if tabs else ())
 
 
-def of_sheet(file: Path | str, sheet: Sheet, column: str) -> Found:
+def of_sheet(file: Path | Note, sheet: Sheet, column: str) -> Found:
     """Return the lines of the column of questions in a sheet; raise UsageError, naming its columns, if none is."""
     named = [place for name in _names(column) for place, other in enumerate(sheet.names) if other == name]
     rows = list(zip(sheet.lines, sheet.rows, strict=True))
@@ -77,7 +77,7 @@ def _header_note(sheet: Sheet) -> Note:
     return Note("Line {line} is taken for a header: {header}.", line=sheet.header_line, header=header)
 
 
-def _of_columns(file: Path | str, sheet: Sheet, places: Sequence[int]) -> Found:
+def _of_columns(file: Path | Note, sheet: Sheet, places: Sequence[int]) -> Found:
     """Return the lines of the columns of one name: of the one that is filled, where there are several."""
     lines = []
     for line, cells in zip(sheet.lines, sheet.rows, strict=True):

@@ -14,14 +14,13 @@ from bonsai.chains.step import Step
 from bonsai.engines.base import SamplingParams
 from bonsai.errors import BonsaiError, Note, RunFileError, UsageError, first_line
 from bonsai.measures.similarity import WORDS
-from bonsai.runs.json_values import as_json, from_json, parse
+from bonsai.runs.json_values import FORMAT, as_json, check_format, from_json, parse
 from bonsai.runs.plan import Plan, infer_plan
 from bonsai.runs.run.answering import Answering, RunNote
 from bonsai.runs.run.consistency import check_consistent
-from bonsai.runs.run.verdicts import StepVerdict, by_step, merged
+from bonsai.runs.run.verdicts import StepVerdict, by_step, check_step, merged
 from bonsai.runs.tables.encodings import DamagedTextError, decode
 
-FORMAT = 1
 NOTHING_TO_CONCLUDE = "No chain of this run lacks a conclusion: each has one, or no answer to conclude from."
 
 
@@ -153,9 +152,7 @@ def _step_in(chains: Mapping[int, Chain], chain: int, step: int) -> tuple[Chain,
         found = ", ".join(map(str, chains)) or "none"
         raise UsageError("The run has no chain {chain}; there is {found}.", chain=chain, found=found)
     steps = {one.number: one for one in chains[chain].steps if one.finished}
-    if step not in steps:
-        found = ", ".join(map(str, steps)) or "none"
-        raise UsageError("Chain {chain} has no step {step}; there is {found}.", chain=chain, step=step, found=found)
+    check_step(chain, step, steps)
     return chains[chain], steps[step]
 
 
@@ -202,13 +199,7 @@ def loads(text: str, source: str = "This file") -> Run:
     if not isinstance(data, dict) or "format" not in data:
         missing = RunFileError("The key {key!r} is missing in {where}.", key="format", where=Note("the file"))
         raise RunFileError("{file} is not a saved run. {reason}", file=source, reason=missing)
-    if data["format"] != FORMAT:
-        raise RunFileError(
-            "{file} has the format {format!r}; this version reads format {known}.",
-            file=source,
-            format=data["format"],
-            known=FORMAT,
-        )
+    check_format(data, source)
     try:
         # What else is in the file is told in it, and not read again.
         run = from_json(Run, {item.name: data[item.name] for item in fields(Run) if item.name in data})

@@ -1,6 +1,6 @@
 """What people say of a run's steps: one is good or bad, or better or worse than the same step of another chain."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -96,6 +96,13 @@ class StepVerdict:
         other = self.beside if chain == self.chain else self.chain
         said = _BESIDE.get(judgement, str(judgement)).format(other=f"{other}.{self.step}")
         return f"{said}: {self.reason}" if self.reason else said
+
+
+def check_step(chain: int, step: int, steps: Collection[int]) -> None:
+    """Raise UsageError, naming the steps of a chain that there are, if a step is none of them."""
+    if step not in steps:
+        found = ", ".join(map(str, steps)) or "none"
+        raise UsageError("Chain {chain} has no step {step}; there is {found}.", chain=chain, step=step, found=found)
 
 
 def merged(verdicts: Iterable[StepVerdict], new: Iterable[StepVerdict]) -> tuple[StepVerdict, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from bonsai.errors import UsageError
+from bonsai.errors import Note, UsageError
 from bonsai.runs.tables.lines import MARKS, first_line_of, line_ends
 from bonsai.runs.tables.sheet import (
     ROWS_LOOKED_AT,
@@ -44,7 +44,7 @@ def read_csv(file: Path, names: Sequence[str]) -> Sheet:
     return replace(sheet, notes=(*found.notes, *sheet.notes))
 
 
-def sheet_of_text(file: Path | str, text: str, names: Sequence[str], usual: str) -> Sheet:
+def sheet_of_text(file: Path | Note, text: str, names: Sequence[str], usual: str) -> Sheet:
     """Return the sheet in the text of a file that errors name, in which the `usual` separator is the likeliest."""
     text, told, skipped = _without_told_separator(text)
     separator = told or _separator(text, names, usual)

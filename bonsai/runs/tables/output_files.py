@@ -59,7 +59,7 @@ def replacing(file: Path) -> Iterator[IO[bytes]]:
 
 
 def _check(file: Path) -> None:
-    found = file.stat() if _is_there(file) else None
+    found = _stat(file)
     if found is None and not (folder := Path(os.path.realpath(file)).parent).is_dir():
         raise UsageError("The folder {folder} does not exist; make it, or choose another place.", folder=folder)
     if found and stat.S_ISDIR(found.st_mode):
@@ -80,13 +80,12 @@ def _check(file: Path) -> None:
                 raise
 
 
-def _is_there(file: Path) -> bool:
-    """Say whether something has the name of a file; raise OSError if that cannot be told."""
+def _stat(file: Path) -> os.stat_result | None:
+    """Return what has the name of a file, None if nothing has; raise OSError if that cannot be told."""
     try:
-        file.stat()
+        return file.stat()
     except FileNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _is_written_into(file: Path) -> bool:

@@ -94,7 +94,7 @@ def _places(cells: Sequence[str], names: Sequence[str]) -> list[int]:
     return [place for place, cell in enumerate(cells) if normalised_name(cell) in names]
 
 
-def make_sheet(file: Path | str, rows: Sequence[Row], names: Sequence[str], separator: str = "") -> Sheet:
+def make_sheet(file: Path | Note, rows: Sequence[Row], names: Sequence[str], separator: str = "") -> Sheet:
     """Return the sheet of rows that are found in a file: cells that a row lacks at its end are empty.
 
     Raises UsageError if there is none, or if a row has more cells, with something in them, than the header.
