@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import eq
 
 from bonsai.chains.chain import Chain, new_chain
 from bonsai.chains.outcomes import Method
@@ -110,7 +111,7 @@ class Plan:
 
     def fits(self, chains: Sequence[Chain]) -> bool:
         """Say whether chains are those of the plan, all of them and in their order, however far they came."""
-        return len(self.grid) == len(chains) and all(map(_begins_as, chains, self.chains()))
+        return len(self.grid) == len(chains) and all(map(eq, map(_settings, chains), map(_settings, self.chains())))
 
     def differences(self, other: "Plan") -> list[str]:
         """Return a sentence part for each setting that is another one in `other`: "seed: 1, now 2"."""
@@ -174,14 +175,10 @@ def _seeds(chains: Sequence[Chain], together: int, questions: int) -> tuple[int,
     return tuple(counts.most_common(1)[0][0] for counts in seen)
 
 
-def _begins_as(chain: Chain, planned: Chain) -> bool:
-    return (chain.steps[0].question, _settings(chain)) == (planned.steps[0].question, _settings(planned))
-
-
 def _settings(chain: Chain) -> tuple[object, ...]:
     """Return what a plan decides of a chain; its seed alone may be another one, if it was asked again."""
     others = ("steps", "stop_reason", "seed", "conclusion")
-    return tuple(getattr(chain, item.name) for item in fields(Chain) if item.name not in others)
+    return chain.steps[0].question, *(getattr(chain, item.name) for item in fields(Chain) if item.name not in others)
 
 
 def _changed(name: str, before: object, now: object) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bonsai.chains.outcomes import Axis, Judgement, Method
 from bonsai.cli.parser.shared_options import (
-    add_axes,
     add_chain_options,
     add_drawing_options,
+    add_grid_options,
     add_model_options,
     output_file,
     words,
@@ -18,12 +18,13 @@ from bonsai.cli.parser.shared_options import (
 
 
 def ask(command: ArgumentParser) -> None:
+    add = command.add_argument
     # Defaults are filled in where a run begins: a branch goes on with the values of its own run.
-    command.add_argument("question", metavar="QUESTION", nargs="?")
-    command.add_argument("--method", choices=words(Method), help=f"default: {Method.QTQ}")
-    command.add_argument("--prompt", metavar="NAME", help="prompt variant (see the command prompts)")
+    add("question", metavar="QUESTION", nargs="?")
+    add("--method", choices=words(Method), help=f"default: {Method.QTQ}")
+    add("--prompt", metavar="NAME", help="prompt variant (see the command prompts)")
     add_chain_options(command)
-    command.add_argument(
+    add(
         "--test-reasoning",
         action="store_true",
         help="does the answer change more than chance with other texts in place of the Reasoning?",
@@ -43,29 +44,23 @@ def ask(command: ArgumentParser) -> None:
 
 
 def compare(command: ArgumentParser) -> None:
-    command.add_argument("question", metavar="QUESTION", nargs="+", help="one question, or several")
-    command.add_argument(
-        "--method", action="append", choices=words(Method), help=f"repeat for several (default: {Method.QTQ})"
-    )
-    add_axes(command)
-    add_chain_options(command)
-    add_model_options(command)
-    add_drawing_options(command)
+    add = command.add_argument
+    add("question", metavar="QUESTION", nargs="+", help="one question, or several")
+    add("--method", action="append", choices=words(Method), help=f"repeat for several (default: {Method.QTQ})")
+    add_grid_options(command)
     command.set_defaults(journal=None)
 
 
 def batch(command: ArgumentParser) -> None:
-    command.add_argument("file", type=Path, metavar="FILE", help=".csv, .tsv, .xlsx, .json, .jsonl or .txt")
-    command.add_argument("--column", default="", metavar="NAME", help="column of the questions (default: it is found)")
-    command.add_argument("--method", choices=words(Method), default=Method.QTQ, help="default: %(default)s")
-    add_axes(command)
-    add_chain_options(command)
-    add_model_options(command)
+    add = command.add_argument
+    add("file", type=Path, metavar="FILE", help=".csv, .tsv, .xlsx, .json, .jsonl or .txt")
+    add("--column", default="", metavar="NAME", help="column of the questions (default: it is found)")
+    add("--method", choices=words(Method), default=Method.QTQ, help="default: %(default)s")
+    add_grid_options(command)
     journal = command.add_argument_group("journal", "Keep each finished step in a file, and go on with it later.")
     journal.add_argument("--journal", type=Path, metavar="FILE.jsonl", help="where finished steps are kept")
     journal.add_argument("--resume", action="store_true", help="go on with the journal; no finished step is repeated")
     journal.add_argument("--retry-failed", action="store_true", help="when resuming, ask again where a chain failed")
-    add_drawing_options(command)
 
 
 def show(command: ArgumentParser) -> None:
@@ -74,17 +69,15 @@ def show(command: ArgumentParser) -> None:
 
 
 def score(command: ArgumentParser) -> None:
-    command.add_argument(
-        "file", type=Path, metavar="FILE", help="CSV or Excel, columns chain and question, and answer if there is one"
-    )
-    command.add_argument("--out", type=output_file, metavar="FILE", help="a .csv or .xlsx file, instead of stdout")
+    add = command.add_argument
+    add("file", type=Path, metavar="FILE", help="CSV or Excel, columns chain and question, and answer if there is one")
+    add("--out", type=output_file, metavar="FILE", help="a .csv or .xlsx file, instead of stdout")
 
 
 def judge(command: ArgumentParser) -> None:
-    command.add_argument("run", type=Path, metavar="RUN.json", help="a saved run, or the journal of one; it is changed")
-    command.add_argument(
-        "--columns", choices=words(Axis), default="", help="between what pairs are judged (default: what varies)"
-    )
+    add = command.add_argument
+    add("run", type=Path, metavar="RUN.json", help="a saved run, or the journal of one; it is changed")
+    add("--columns", choices=words(Axis), default="", help="between what pairs are judged (default: what varies)")
     step = command.add_argument_group("one step", "Say what you think of a step, instead of judging pairs blind.")
     step.add_argument("--chain", type=int, metavar="C", help="its chain (default: 1)")
     step.add_argument("--step", type=int, metavar="N", help="its number in the chain")

@@ -7,17 +7,7 @@ from pathlib import Path
 from bonsai.chains.questions import clean_question
 from bonsai.errors import Note, QuestionError, together
 from bonsai.runs.question_lists.finding import Found, of_json, of_sheet, of_text, sheet_in
-from bonsai.runs.question_lists.passed_over import (
-    BLANK,
-    COMMENT,
-    COMMENTS,
-    ERROR,
-    REPEATED,
-    RULE,
-    WITHOUT,
-    is_blank,
-    listed,
-)
+from bonsai.runs.question_lists.passed_over import COMMENT, ERROR, RULE, PassedOver, is_blank, listed
 from bonsai.runs.tables.excel_files import SUFFIXES as EXCEL
 from bonsai.runs.tables.text_files import read_text
 
@@ -74,20 +64,20 @@ def _chosen(found: Found, file: Path | Note, most: int) -> QuestionList:
     """Return the different questions of numbered lines, and what was passed over."""
     first: dict[str, int] = {}
     questions: list[str] = []
-    passed: dict[str, list[str]] = {WITHOUT: [], BLANK: [], COMMENTS: [], REPEATED: []}
+    passed: dict[PassedOver, list[str]] = {kind: [] for kind in PassedOver}
     for number, text in found.lines:
         if text is None or (not found.literal and (RULE.fullmatch(text) or ERROR.fullmatch(text))):
-            passed[WITHOUT].append(f"{number}")
+            passed[PassedOver.WITHOUT].append(f"{number}")
         elif is_blank(text):
-            passed[BLANK].append(f"{number}")
+            passed[PassedOver.BLANK].append(f"{number}")
         elif COMMENT.match(text) and not found.literal:
-            passed[COMMENTS].append(f"{number}")
+            passed[PassedOver.COMMENTS].append(f"{number}")
         elif (key := " ".join(text.casefold().split())) in first:
-            passed[REPEATED].append(f"{number} (as {first[key]})")
+            passed[PassedOver.REPEATED].append(f"{number} (as {first[key]})")
         else:
             first[key] = number
             questions.append(clean_question(text))
-    told = (*found.notes, *(Note(sentence, lines=listed(lines)) for sentence, lines in passed.items() if lines))
+    told = (*found.notes, *(Note(kind, lines=listed(lines)) for kind, lines in passed.items() if lines))
     if not questions:
         raise QuestionError(
             "{file} has no questions. Write one a line, or give a file that has some.{why}",

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from enum import StrEnum
 
 COMMENT = re.compile(r"\s*#+\s")
 # The rule under the header of a table in Markdown or of a database.
@@ -11,12 +12,16 @@ RULE = re.compile(r"[-=+:|\s]*[-=]{2}[-=+:|\s]*")
 ERROR = re.compile(
     r"\s*#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!)\s*"
 )
-# What is said of the lines of each kind.
-WITHOUT = "Lines without a question, passed over: {lines}."
-BLANK = "Blank lines, passed over: {lines}."
-COMMENTS = "Lines that begin with #, passed over: {lines}."
-REPEATED = "Lines that repeat a question, passed over: {lines}."
 _MAX_LINES_TOLD = 10
+
+
+class PassedOver(StrEnum):
+    """What is said of the lines of each kind."""
+
+    WITHOUT = "Lines without a question, passed over: {lines}."
+    BLANK = "Blank lines, passed over: {lines}."
+    COMMENTS = "Lines that begin with #, passed over: {lines}."
+    REPEATED = "Lines that repeat a question, passed over: {lines}."
 
 
 def listed(lines: Sequence[str]) -> str:
