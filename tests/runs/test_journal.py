@@ -505,7 +505,7 @@ def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path: Path, whole: Jour
     journal = begin_journal(tmp_path / "j.jsonl", PLAN)
     fill(journal, most=1)
     if held:
-        journal.hold()
+        journal.lines.acquire()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (journal.file.stat().st_size + room, limits[1]))
     try:

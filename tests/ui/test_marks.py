@@ -66,10 +66,10 @@ def test_what_is_still_being_written_after_stop_is_awaited_for_a_moment(
         writer.judge([verdict])
         writer.release()
 
-    writer.hold()
+    writer.lines.acquire()
     monkeypatch.setattr(run_state.time, "sleep", end_the_text)
     assert reopened(stopped).run.verdicts == (verdict,), "with what was written meanwhile"
-    writer.hold()
+    writer.lines.acquire()
     monkeypatch.setattr(run_state, "LONGEST_WAIT", 0)
     with pytest.raises(UsageError, match="still ending its last text"):
         reopened(stopped)

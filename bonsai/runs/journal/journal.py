@@ -92,28 +92,19 @@ class Journal(KeptChains):
             self._note_end(chain, chain.stop_reason)
         return len(new)
 
-    def hold(self) -> None:
-        """Keep other writers away until `release`, and take in what they wrote before.
-
-        Raises UsageError if another one is writing, and RunFileError if the file is damaged or cannot be written; then
-        it is not held.
-        """
-        if not self.lines.held and (grown := self.lines.hold()):
-            try:
-                self.read_steps(grown)
-            except BaseException:
-                self.release()
-                raise
-
     def release(self) -> None:
         """Let others write."""
         self.lines.release()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the journal for as long as the context lasts; see `hold`."""
-        self.hold()
+        """Keep other writers away for as long as the context lasts, and take in what they wrote before.
+
+        Raises UsageError if another one is writing, and RunFileError if the file is damaged or cannot be written.
+        """
         try:
+            if not self.lines.held and (grown := self.lines.hold()):
+                self.read_steps(grown)
             yield
         finally:
             self.release()
