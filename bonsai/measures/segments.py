@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import regex
 
-from bonsai.measures.terms import content_words
+from bonsai.measures.terms import JAPANESE, content_words
 
-_JAPANESE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_LETTERS = rf"[[\p{{L}}\p{{N}}]--[{_JAPANESE}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_JAPANESE}]]*"
-_PIECE = regex.compile(rf"[{_JAPANESE}]|{_LETTERS}(?:'{_LETTERS})?|[^\p{{L}}\p{{N}}]+", regex.VERSION1)
-_CHARACTER = re.compile(f"[{_JAPANESE}]")
+_LETTERS = rf"[[\p{{L}}\p{{N}}]--[{JAPANESE}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{JAPANESE}]]*"
+_PIECE = regex.compile(rf"[{JAPANESE}]|{_LETTERS}(?:'{_LETTERS})?|[^\p{{L}}\p{{N}}]+", regex.VERSION1)
+_CHARACTER = re.compile(f"[{JAPANESE}]")
 # Not behind the number of a line in a list, an initial or an abbreviation, nor before what goes on in small letters.
 _ABBREVIATIONS = r"(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)" + "".join(
     rf"(?<!\b{short}\.)" for short in ("Dr", "Mr", "Mrs", "Ms", "Prof", "St", "vs", r"e\.g", r"i\.e", "cf")

@@ -13,7 +13,9 @@ import yaml
 
 # C++ and C# are words, and so are those that are written with vowel signs beside their letters.
 _WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{N}\p{M}\u200c\u200d]*(?:'[\p{L}\p{N}]+|\+{1,2}(?!\w)|\#(?!\w))?")
-_NO_WORD_BREAKS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+JAPANESE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""The characters between which no spaces stand, as a pattern has them in brackets."""
+_NO_WORD_BREAKS = re.compile(f"[{JAPANESE}]+")
 _OKURIGANA = re.compile(
     r"(?<=[\u3400-\u9fff])[\u3041-\u309f]{1,3}?(?=$|[をはがにでともへの\s\u3400-\u9fff\u30a0-\u30ff])"
 )
