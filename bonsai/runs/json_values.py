@@ -80,17 +80,16 @@ def _refusal(error: ValidationError, data: object) -> RunFileError:
     """Return what is wrong first: "The key 'length' is missing in chains[0].", "chains[0].seed is 'x'; ..."."""
     first = error.errors(include_url=False)[0]
     *path, last = first["loc"] or ("",)
-    where = _place(path) or Note("the file")
     if first["type"] in ("missing", "missing_argument"):
-        return RunFileError("The key {key!r} is missing in {where}.", key=last, where=where)
+        return RunFileError("The key {key!r} is missing in {where}.", key=last, where=_place(path))
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return RunFileError("The key {key!r} is unknown in {where}.", key=last, where=where)
-    kind = Note(_KINDS[first["type"].partition("_")[0]]) if first["type"].partition("_")[0] in _KINDS else None
+        return RunFileError("The key {key!r} is unknown in {where}.", key=last, where=_place(path))
+    kind = _KINDS.get(first["type"].partition("_")[0])
     return RunFileError(
         "{where} is {value}; it must be {kind}.",
-        where=_place(_within(data, first["loc"])) or Note("the file"),
+        where=_place(_within(data, first["loc"])),
         value=f"{first['input']!r:.60}",
-        kind=kind or first.get("ctx", {}).get("expected") or first["msg"],
+        kind=Note(kind) if kind else first.get("ctx", {}).get("expected") or first["msg"],
     )
 
 
@@ -106,9 +105,10 @@ def _within(data: object, loc: Sequence[int | str]) -> list[int | str]:
     return path
 
 
-def _place(path: Sequence[int | str]) -> str:
+def _place(path: Sequence[int | str]) -> str | Note:
     """Return a location as it is written in programs: chains[0].steps[1].seconds."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return place.removeprefix(".") or Note("the file")
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from bonsai.engines.base import SamplingParams
 from bonsai.errors import Note, UsageError
 
 _NAMES = ("question", "prompt variant", "method", "adapter", "seed")
-_GRID_NAMES = {"length": "steps", "stop_without_progress": "stop without progress"}
+_NAMES_TOLD = {"length": "steps"}
 
 
 @dataclass(frozen=True)
@@ -115,20 +115,15 @@ class Plan:
 
     def differences(self, other: "Plan") -> list[str]:
         """Return a sentence part for each setting that is another one in `other`: "seed: 1, now 2"."""
-        found = []
-        for name in ("model", "adapter", "engine", "measure"):
-            found += _changed(name, getattr(self, name), getattr(other, name))
-        for item in fields(SamplingParams):
-            if item.name != "seed":
-                found += _changed(item.name, getattr(self.sampling, item.name), getattr(other.sampling, item.name))
-        ours, theirs = self.grid, other.grid
-        found += _changed_questions(ours.questions, theirs.questions)
-        found += _changed_prompts(ours.prompts, theirs.prompts)
-        for item in fields(Grid):
-            if item.name not in ("questions", "prompts"):
-                name = _GRID_NAMES.get(item.name, item.name)
-                found += _changed(name, getattr(ours, item.name), getattr(theirs, item.name))
-        return found
+        sampling = [item.name for item in fields(SamplingParams) if item.name != "seed"]
+        rest = [item.name for item in fields(Grid) if item.name not in ("questions", "prompts")]
+        return [
+            *_changed(self, other, ("model", "adapter", "engine", "measure")),
+            *_changed(self.sampling, other.sampling, sampling),
+            *_changed_questions(self.grid.questions, other.grid.questions),
+            *_changed_prompts(self.grid.prompts, other.grid.prompts),
+            *_changed(self.grid, other.grid, rest),
+        ]
 
 
 def infer_plan(
@@ -181,8 +176,11 @@ def _settings(chain: Chain) -> tuple[object, ...]:
     return chain.steps[0].question, *(getattr(chain, item.name) for item in fields(Chain) if item.name not in others)
 
 
-def _changed(name: str, before: object, now: object) -> list[str]:
-    return [] if _same(before, now) else [f"{name.replace('_', ' ')}: {_shown(before)}, now {_shown(now)}"]
+def _changed(before: object, now: object, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        one, other = getattr(before, name), getattr(now, name)
+        if not _same(one, other):
+            yield f"{_NAMES_TOLD.get(name, name).replace('_', ' ')}: {_shown(one)}, now {_shown(other)}"
 
 
 def _same(one: object, other: object) -> bool:
@@ -214,7 +212,7 @@ def _changed_questions(before: Sequence[str], now: Sequence[str]) -> list[str]:
 def _changed_prompts(before: Sequence[PromptVariant], now: Sequence[PromptVariant]) -> list[str]:
     names, new_names = tuple(one.name for one in before), tuple(one.name for one in now)
     if names != new_names:
-        return _changed("prompt variants", names, new_names)
+        return [f"prompt variants: {_shown(names)}, now {_shown(new_names)}"]
     return [
         f"prompt variant {one.name}: another {', '.join(parts)}"
         for one, other in zip(before, now, strict=True)
