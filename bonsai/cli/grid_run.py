@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bonsai import engines
 from bonsai.chains.advance import advance_each
-from bonsai.chains.outcomes import Axis
 from bonsai.chains.prompts import load_variants
 from bonsai.cli.drawing import check_drawing, draw
 from bonsai.cli.opening import chain_values, open_all, with_model
@@ -37,16 +36,7 @@ def run_grid(options: argparse.Namespace, settings: Settings, questions: Sequenc
         **chain_values(options),
     )
     request.check(variants)
-    check_drawing(
-        options,
-        {
-            Axis.QUESTION: request.questions,
-            Axis.PROMPT: request.prompts,
-            Axis.METHOD: request.methods,
-            Axis.ADAPTER: request.with_adapter,
-            Axis.SEED: range(request.repeats),
-        },
-    )
+    check_drawing(options, request.axes)
     engine, measure = open_all(settings)
     base_engine = engines.open_base_engine(settings, engine) if options.with_and_without_adapter else None
     plan = request.resolve(engine, measure, variants)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bonsai.chains.chain import Chain, choose_method
 from bonsai.chains.moves import AUTO, parse_moves
-from bonsai.chains.outcomes import Method
+from bonsai.chains.outcomes import Axis, Method
 from bonsai.chains.prompts import PromptVariant, choose_variant
 from bonsai.chains.questions import clean_question
 from bonsai.chains.roles import check_context
@@ -80,6 +80,12 @@ class GridRequest:
         """Return the request for one chain, with `options` as `of` has them; raise UsageError for a blank question."""
         return cls.of(questions=[clean_question(question)], prompts=[prompt], methods=[method], **options)
 
+    @property
+    def axes(self) -> dict[str, Sequence[object]]:
+        """As many values for each axis as it will have."""
+        values = (self.questions, self.prompts, self.methods, self.with_adapter, range(self.repeats))
+        return dict(zip(Axis, values, strict=True))
+
     def check(self, variants: Variants, limits: Limits = NO_LIMITS) -> None:
         """Raise UsageError for a prompt variant that does not exist, and for more than the limits allow."""
         for name in ("steps", "candidates", "repeats"):
@@ -89,8 +95,7 @@ class GridRequest:
         replace(self.sampling, seed=self.sampling.seed + self.repeats - 1)
         for name in self.prompts:
             choose_variant(variants, name)
-        axes = (self.questions, self.prompts, self.methods, self.with_adapter)
-        chains = math.prod(map(len, axes)) * self.repeats
+        chains = math.prod(map(len, self.axes.values()))
         if limits.chains is not None and chains > limits.chains:
             raise UsageError(
                 "That would be {chains:,} chains; at most {limit:,} can be run at once.",

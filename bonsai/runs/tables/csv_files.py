@@ -90,12 +90,9 @@ class _Look:
 def _separator(text: str, names: Sequence[str], usual: str) -> str:
     """Return the separator with which a text makes most sense, "" for a single column."""
     looks = {one: _look(text, one, names) for one in sorted(_SEPARATORS, key=lambda one: one != usual)}
-    best = max(looks, key=lambda one: looks[one])
-    if looks[best].width == 1:
-        return ""
-    if not looks[best].headed and not looks[best].same and asks(first_line_of(text)):
-        return ""
-    return best
+    separator, best = max(looks.items(), key=lambda item: item[1])
+    told_by_none = not best.headed and not best.same and asks(first_line_of(text))
+    return "" if best.width == 1 or told_by_none else separator
 
 
 def _look(text: str, separator: str, names: Sequence[str]) -> _Look:
