@@ -96,6 +96,7 @@ def test_what_is_passed_over_is_told_by_line(tmp_path: Path) -> None:
         ("list.txt", "\n \n", "has no questions"),
         ("list.jsonl", '{"id": 1, "topic": "rain"}\n', "has no key question; found: id, topic"),
         ("list.jsonl", "[1]\n", "has no questions"),
+        ("list.json", ",\n", "has no questions"),
         ("list.xlsx", b"PK", "cannot be read as an Excel workbook"),
         ("list.pdf", b"PK", r"is none of \.csv, \.tsv, \.xlsx, \.jsonl, \.json and \.txt"),
         ("list", "A?", "is none of"),

@@ -59,7 +59,7 @@ class JournalIndex:
             for number in one.chains:
                 check_step(number, one.step, range(1, len(self.places(number)) + 1))
 
-    def end(self, number: int, reason: StopReason, awaiting: bool = False) -> None:
+    def end(self, number: int, reason: StopReason, awaiting: bool) -> None:
         """Note that all steps of a chain are written, and whether it awaits its conclusion."""
         self.ended[number] = reason
         if awaiting:

@@ -71,7 +71,7 @@ class LineFile:
         Raises what `acquire` raises.
         """
         file = self.acquire()
-        if not self._end or file.seek(0, os.SEEK_END) <= self._end:
+        if file.seek(0, os.SEEK_END) <= self._end:
             return None
         file.seek(self._end)
         return file
