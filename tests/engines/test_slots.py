@@ -1,6 +1,8 @@
 """Which slot of llama.cpp's server a text is written in."""
 
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from pathlib import Path
 
@@ -135,3 +137,24 @@ def test_an_answer_without_the_adapter_is_that_of_the_model_alone(
     (alone,) = written([(prompt, False)])
     adapted, _, after = written([(prompt, True), (other, False), (prompt, False)])
     assert after == alone != adapted
+
+
+def test_a_text_is_over_when_its_slot_is_free(llama_server: LlamaServer) -> None:
+    told, early = threading.Event(), []
+
+    class WatchedSlots(Slots):
+        @contextmanager
+        def taken(self, prompt: Sequence[int], most: int, scale: float) -> Iterator[int | None]:
+            with super().taken(prompt, most, scale) as slot:
+                yield slot
+                early.append(told.is_set())
+
+    server = copy(llama_server)
+    server.slots = WatchedSlots(32)
+    engine = LlamaCppEngine(server, EngineInfo("llama-cpp", "tiny", context_length=256))
+    for number in range(20):
+        told.clear()
+        for _, completion in engine.generate([f"Who keeps garden {number}?"], SamplingParams(max_new_tokens=4)):
+            if completion.finished:
+                told.set()
+    assert early == [False] * 20, "what is asked next finds it free"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from bonsai.engines.base import DEFAULT_OPTIONS
+from bonsai.engines.base import DEFAULT_OPTIONS, Completion
 from bonsai.engines.remote.completing import Completions, Rows
 from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.reply import Tell
@@ -38,8 +38,8 @@ class Server:
         self.why_unlisted = ""
         """What it says in the place of a list."""
         self._completions = Completions(connection, dialect, policy, concurrency, self._sentence)
-        self.turn: Callable[[Rows], AbstractAsyncContextManager[None]] = lambda _rows: contextlib.nullcontext()
-        """What is held while rows are asked for."""
+        self.turn: Callable[[Rows], AbstractAsyncContextManager[None]] | None = None
+        """What is held while rows are asked for, if anything is."""
         self._connection = connection
         self._counts, self._uncounted = True, 0
 
@@ -123,16 +123,30 @@ class Server:
             raise EngineError(self._asked.sentence_at_start(error)) from error
 
     async def complete(self, rows: Rows, tell: Tell) -> None:
-        """Complete the rows, of one prompt and with one seed after the other, and tell of each snapshot."""
+        """Complete the rows, of one prompt and with one seed after the other, and tell of each snapshot.
+
+        With a turn the last end is told when that is over, so that what is asked for next finds its place free.
+        """
+        ends: list[tuple[int, Completion]] = []
+
+        def told(index: int, completion: Completion) -> None:
+            if self.turn and all(row.last.finished for row in rows):
+                ends.append((index, completion))
+            else:
+                tell(index, completion)
+
         try:
-            async with self.turn(rows):
-                await self._completions.complete(rows, tell)
+            async with self.turn(rows) if self.turn else contextlib.nullcontext():
+                await self._completions.complete(rows, told)
         except Exception as error:
             # Whatever it is, nobody may be left waiting for it.
             for row in rows:
                 if not row.last.finished:
                     row.fail(f"The server at {self.address} could not be asked ({first_line(error)}).")
-                row.tell(tell)
+                row.tell(told)
+        finally:
+            for end in ends:
+                tell(*end)
 
     @property
     def _is_llama_cpp(self) -> bool:
