@@ -11,8 +11,8 @@ HUB :=
 SPACE :=
 TRAIN := --epochs 2 --rank 16 --learning-rate 2e-4 --quantization 4bit --gradient-checkpointing
 
-# Three at a time keep two cores at work, though some wait; tests of one file share a process, and what it has made ready.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
+# Four at a time keep two cores at work, though some wait; tests of one file share a process, and what it has made ready.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 # The tests start many processes, which need not compile the same modules each.
 unexport PYTHONDONTWRITEBYTECODE
 

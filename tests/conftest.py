@@ -58,12 +58,18 @@ MARKERS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the fixtures that it uses."""
+    """Mark each test by the fixtures that it uses, and put the files that take long first.
+
+    One that came last would be left to run when all others are done.
+    """
+    marked: dict[Path, set[str]] = {}
     for item in items:
         for fixture, markers in MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 for marker in markers:
                     item.add_marker(marker)
+        marked.setdefault(item.path, set()).update(marker.name for marker in item.iter_markers())
+    items.sort(key=lambda item: [name not in marked[item.path] for name in ("browser", "process", "server", "model")])
 
 
 @pytest.fixture(scope="session")
