@@ -92,6 +92,8 @@ window.bonsai = {
       const dialog = element.querySelector('dialog');
       if (!dialog) return;
       const pairs = [...dialog.querySelectorAll('article')], marks = [];
+      // The same element shows what comes next, and would go on telling of these pairs.
+      const over = new AbortController(), listening = { signal: over.signal };
       let told = false;
       const tell = (done) => {
         told = true;
@@ -114,13 +116,16 @@ window.bonsai = {
         else if (event.key === 'Backspace' && marks.length) { marks.pop(); show(); }
         else return;
         event.preventDefault();
-      });
+      }, listening);
       dialog.addEventListener('click', (event) => {
         const button = event.target.closest('[data-mark]');
         if (button) mark(button.dataset.mark);
         else if (event.target.closest('.end')) dialog.close();
-      });
-      dialog.addEventListener('close', () => { if (marks.length || told) tell(true); });
+      }, listening);
+      dialog.addEventListener('close', () => {
+        over.abort();
+        if (marks.length || told) tell(true);
+      }, listening);
       show();
       dialog.showModal();
     });

@@ -98,10 +98,15 @@ def test_what_was_marked_before_the_end_is_kept_and_the_rest_comes_later(visit: 
     expect(panel(page).locator(".place:visible")).to_have_text("Pair 2 of 20")
     page.keyboard.press("Escape")
     expect(panel(page).locator("table")).to_contain_text("assistant : logician")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or ""))
+    page.keyboard.press("1")
     page.keyboard.press("Escape")
+    expect(panel(page)).to_have_count(0)
     (verdict,) = loads(download(page, "Download JSON").decode()).verdicts
     winner = verdict.chain if verdict.judgement == Judgement.BETTER else verdict.beside
     assert first == f"Because of {winner}."
+    assert not [body for body in asked if "marks" in body], "the outcome has no pair to mark"
     button(page, "Judge blind").click()
     expect(panel(page).locator(".place:visible")).to_have_text("Pair 1 of 19")
     # Another visitor of the same run is asked for all pairs.
