@@ -82,7 +82,17 @@ window.bonsai = {
       event.preventDefault();
       event.target.blur();
     });
-    watch('value', () => { panel.told = {}; });
+    // A turn of another run may be shown by the same elements, which would keep what was typed into them.
+    const turns = new WeakMap();
+    const settle = () => {
+      for (const why of element.querySelectorAll('.marks textarea')) {
+        const turn = why.closest('.turn').textContent;
+        if (turns.get(why) !== turn) why.value = why.defaultValue;
+        turns.set(why, turn);
+      }
+    };
+    settle();
+    watch('value', () => { panel.told = {}; settle(); });
   },
 
   /* Show pairs one by one over the page, each at once when the one before is marked, and tell all marks so far. */

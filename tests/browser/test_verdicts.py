@@ -120,6 +120,8 @@ def test_a_step_is_marked_with_a_reason_and_found_again(visit: Visit, tab: str, 
     page = visit(tab)
     ask(page, QUESTION)
     expect(button(page, "Stop")).to_be_disabled()
+    unmarked = tmp_path / "unmarked.json"
+    unmarked.write_bytes(download(page, "Download JSON"))
     turn = conversation(page).locator(".turn").first
     turn.locator("button", has_text="Good").click()
     why = turn.get_by_label("Why?")
@@ -142,6 +144,12 @@ def test_a_step_is_marked_with_a_reason_and_found_again(visit: Visit, tab: str, 
     expect(status(page)).to_contain_text(KEPT)
     open_run(page, saved)
     expect(turn.locator("button", has_text="Good")).to_have_attribute("aria-pressed", "true")
+    why = turn.locator("textarea")
+    expect(why).to_have_value(REASON)
+    why.fill("of this run alone")
+    open_run(page, unmarked)
+    expect(turn.locator("button", has_text="Good")).to_have_attribute("aria-pressed", "false")
+    expect(why).to_have_value("")
 
 
 def test_steps_that_are_marked_one_right_after_another_are_all_kept(visit: Visit, twenty: Path) -> None:
