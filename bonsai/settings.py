@@ -47,11 +47,13 @@ class Settings:
     )
     revision: str = _setting("", "Revision of the model on the hub: branch, tag or commit")
     quantization: str = _setting(
-        "none", "Weights in 8 or 4 bits, to save memory (bitsandbytes)", choices=("none", "8bit", "4bit")
+        "none",
+        "Weights in 8 or 4 bits, to save memory (bitsandbytes; engines of transformers)",
+        choices=("none", "8bit", "4bit"),
     )
     dtype: str = _setting(
         "auto",
-        "Number format; `auto` is bfloat16 on a GPU that has it, else float32",
+        "Number format (engines of transformers); `auto` is bfloat16 on a GPU that has it, else float32",
         choices=("auto", "bfloat16", "float32", "float16"),
     )
     engine: str = _setting(

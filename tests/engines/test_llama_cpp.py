@@ -505,6 +505,15 @@ def test_another_base_than_an_adapter_names_is_told(gguf_file: Path, adapter_fol
     assert open_engine(settings).notes == ()
 
 
+@pytest.mark.model
+def test_a_setting_that_llama_cpp_does_not_heed_is_told(gguf_file: Path) -> None:
+    engine = open_engine(Settings(model=str(gguf_file), adapter="none", quantization="4bit", dtype="bfloat16"))
+    assert [str(note) for note in engine.notes] == [
+        f"llama.cpp computes with the weights that a GGUF file has, so {name} was left out."
+        for name in ("BONSAI_QUANTIZATION", "BONSAI_DTYPE")
+    ]
+
+
 def test_no_more_texts_are_in_the_making_than_llama_cpp_can(gguf_file: Path) -> None:
     engine = open_engine(Settings(model=str(gguf_file), concurrency=1024))
     assert (engine.info.max_batch_size, engine.info.max_concurrent_runs) == (256, 256)

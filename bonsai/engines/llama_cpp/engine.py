@@ -1,7 +1,7 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -18,8 +18,8 @@ from bonsai.engines.llama_cpp.shared_prefix import SharedPrefix
 from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
-from bonsai.errors import EngineError, SettingError
-from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, as_path, is_path, keep_torch_to_one_thread
+from bonsai.errors import EngineError, Note, SettingError
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, as_path, is_path, keep_torch_to_one_thread, variable
 
 NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
@@ -55,7 +55,8 @@ def open_server(settings: Settings) -> tuple[LlamaServer, EngineInfo]:
         return LlamaServer(room, None), info
     place = adapter_place(adapter)
     file = find_adapter(str(place), room.model)
-    return LlamaServer(room, file), replace(info, notes=base_notes(adapter, place, room.model, model))
+    notes = *info.notes, *base_notes(adapter, place, room.model, model)
+    return LlamaServer(room, file), replace(info, notes=notes)
 
 
 def expected_info(settings: Settings) -> EngineInfo:
@@ -92,6 +93,7 @@ def _info(settings: Settings, room: Room | None) -> EngineInfo:
         is_stand_in=model == SMOLLM2,
         max_batch_size=_parallel(settings),
         max_concurrent_runs=_parallel(settings),
+        notes=tuple(_left_out(settings)),
     )
     if room is None:
         return info
@@ -102,6 +104,15 @@ def _info(settings: Settings, room: Room | None) -> EngineInfo:
         eos_token=room.model.eos_token,
         memory_bytes=room.bytes,
     )
+
+
+def _left_out(settings: Settings) -> Iterator[Note]:
+    for name, usual in (("quantization", "none"), ("dtype", "auto")):
+        if getattr(settings, name) != usual:
+            yield Note(
+                "llama.cpp computes with the weights that a GGUF file has, so {setting} was left out.",
+                setting=variable(name),
+            )
 
 
 class LlamaCppEngine(RemoteEngine):

@@ -31,6 +31,9 @@ JAPANESE = {
     "The server at {server} does not say how much its model reads, so {tokens} tokens were assumed.": (
         "サーバー {server} はモデルが読める長さを示さないため、{tokens} トークンと見なしました。"
     ),
+    "llama.cpp computes with the weights that a GGUF file has, so {setting} was left out.": (
+        "llama.cpp は GGUF ファイルの重みをそのまま使うため、{setting} は使われていません。"
+    ),
     ENGLISH_ONLY: "{model} は英語しか読めません。日本語や中国語の質問に書いたものには意味がありません。",
     OTHER_BASE: (
         "アダプター {adapter} は {base} で学習したもので、ここでは {model} と使われています。"
