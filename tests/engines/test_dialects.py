@@ -596,12 +596,19 @@ def test_an_option_is_not_missed_because_of_a_refusal_that_has_another_reason() 
         assert server.asked[-1]["seed"] == 1
 
 
-def test_several_texts_that_are_refused_together_are_asked_for_one_by_one() -> None:
+@contextmanager
+def refusing_several() -> Iterator[tuple[SmallServer, RemoteEngine, list[bool]]]:
+    """Run a server that, once the engine has tried it out, gives one text a request, while the list holds True."""
     refusing = [False]
     reply = refuses(lambda asked: refusing[0] and asked.get("n", 1) > 1, {"error": "One at a time"})
     with serving(reply, always=True) as server:
         engine = open_engine(server)
         refusing[0] = True
+        yield server, engine, refusing
+
+
+def test_several_texts_that_are_refused_together_are_asked_for_one_by_one() -> None:
+    with refusing_several() as (server, engine, _):
         assert [done.text for done in ask(engine, QUESTION, QUESTION)] == [TEXT] * 2
         assert [asked.get("n") for asked in server.asked] == [2, None, None]
         assert told(engine) == [
@@ -885,11 +892,7 @@ def test_what_is_missing_stays_missing_while_it_is_not_asked_for() -> None:
 
 
 def test_several_texts_are_asked_for_together_again_after_a_while() -> None:
-    refusing = [False]
-    reply = refuses(lambda asked: refusing[0] and asked.get("n", 1) > 1, {"error": "One at a time"})
-    with serving(reply, always=True) as server:
-        engine = open_engine(server)
-        refusing[0] = True
+    with refusing_several() as (server, engine, refusing):
         ask(engine, QUESTION, QUESTION)
         server.asked.clear()
         for _ in range(40):
@@ -911,6 +914,6 @@ def test_requests_for_one_text_leave_several_to_be_tried() -> None:
         dialect.offered()
     asked = {"seed", "temperature"}
     assert {"n", "seed"} <= dialect.offered()
-    dialect.ask(asked)
+    dialect.requested(asked)
     assert "n" in dialect.offered()
     assert "seed" not in dialect.offered(), "until it is known no other request is made with it"

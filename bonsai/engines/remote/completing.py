@@ -122,7 +122,7 @@ class Completions:
 
     async def _attempt(self, rows: Rows, body: Mapping[str, Any], tell: Tell, end: float) -> ServerError | None:
         """Ask for the rows once; return what went wrong, None if nothing did, though texts may be missing."""
-        self.dialect.ask(self.dialect.asked(body))
+        self.dialect.requested(self.dialect.asked(body))
         try:
             async with asyncio.timeout_at(end):
                 await self._stream(rows, body, tell)

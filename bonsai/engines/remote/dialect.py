@@ -107,7 +107,7 @@ class Dialect:
         self.lacks = {name: left - 1 for name, left in self.lacks.items()}
         return (ALL_OPTIONS | {MANY_STOPS}) - {name for name, left in self.lacks.items() if left >= 0}
 
-    def ask(self, asked: Iterable[str]) -> None:
+    def requested(self, asked: Iterable[str]) -> None:
         """Note that a request is made with these options: until it is known no other one tries again what it tries."""
         for name in self.lacks.keys() & set(asked):
             self.lacks[name] = self._patience[name]
