@@ -10,7 +10,9 @@ BonsaiError          anything below
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from reprlib import Repr
+from string import Formatter
+from typing import Any, Self
 
 Translate = Callable[[str], str]
 """Gives the sentence in another language, with the same fields, for an English one with its fields."""
@@ -101,16 +103,30 @@ class RunFileError(BonsaiError):
     """A saved run cannot be read or written."""
 
 
+_QUOTES = Repr()
+_QUOTES.maxstring = _QUOTES.maxother = _QUOTES.maxlong = 120
+
+
+def quoted(value: object) -> str:
+    """Return what a person gave as a sentence quotes it: of a long one the beginning and the end."""
+    return _QUOTES.repr(value)
+
+
+class _Sentence(Formatter):
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        """Quote the value of a field with `!r`."""
+        return quoted(value) if conversion == "r" else super().convert_field(value, conversion)
+
+
 def _filled_in(template: str, values: Mapping[str, object], translate: Translate) -> str:
     template = translate(template)
     if not values:
         return template
-    return template.format(
-        **{
-            name: value.translated(translate) if isinstance(value, BonsaiError | Note) else value
-            for name, value in values.items()
-        }
-    )
+    own = {
+        name: value.translated(translate) if isinstance(value, BonsaiError | Note) else value
+        for name, value in values.items()
+    }
+    return _Sentence().vformat(template, (), own)
 
 
 def first_line(error: BaseException | str) -> str:

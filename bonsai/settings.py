@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from bonsai.errors import SettingError
+from bonsai.errors import SettingError, quoted
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOLLM2 = "SmolLM2-135M-Instruct"
@@ -164,7 +164,7 @@ def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> obj
 
 
 def _not_allowed(name: str, value: str, allowed: str) -> str:
-    return f"{name} is {value!r}; it must be {allowed}."
+    return f"{name} is {quoted(value)}; it must be {allowed}."
 
 
 def keep_torch_to_one_thread() -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from bonsai.errors import Note, RunFileError
+from bonsai.errors import Note, RunFileError, quoted
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ def _refusal(error: ValidationError, data: object) -> RunFileError:
     return RunFileError(
         "{where} is {value}; it must be {kind}.",
         where=_place(_within(data, first["loc"])),
-        value=f"{first['input']!r:.60}",
+        value=quoted(first["input"]),
         kind=Note(kind) if kind else first.get("ctx", {}).get("expected") or first["msg"],
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bonsai.engines.base import SamplingParams
-from bonsai.errors import Note, UsageError
+from bonsai.errors import Note, UsageError, quoted
 from bonsai.settings import Settings
 
 DEFAULT_STEPS, DEFAULT_CANDIDATES = 3, 3
@@ -64,7 +64,7 @@ def check_count(name: str, value: int) -> None:
 def number(name: str, value: Any, like: float) -> Any:
     """Return a value from outside as the kind of number that `like` is; raise UsageError if it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
-        shown = Note("empty") if value is None else repr(value)
+        shown = Note("empty") if value is None else quoted(value)
         raise UsageError("{name} is {value}; it must be a number.", name=name, value=shown)
     found = type(like)(value)
     if found != value:

@@ -374,7 +374,11 @@ def test_a_chain_without_progress_ends_unless_it_is_to_go_on(served: Any) -> Non
         ("/batch", {"questions": [QUESTION], "prompts": "assistant"}, "prompts must be a list of texts"),
         ("/branch", {"run": "a text"}, "run must be an object"),
         ("/qtq", {"question": QUESTION, "steps": "3"}, "steps is '3'; it must be a number"),
-        ("/qtq", {"question": QUESTION, "temperature": 10**400}, "temperature is 1000+; it must be a number"),
+        (
+            "/qtq",
+            {"question": QUESTION, "temperature": 10**400},
+            "temperature is 1000+\\.\\.\\.0+; it must be a number",
+        ),
         ("/qtq", {"question": QUESTION, "seed": True}, "seed is True; it must be a number"),
     ],
 )

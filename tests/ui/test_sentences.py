@@ -4,6 +4,7 @@ import ast
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,18 @@ def test_a_sentence_without_values_is_shown_as_it_is() -> None:
     assert (
         translate_error("ja", UsageError("A {strange} sentence.").with_values(strange="x")) == "A {strange} sentence."
     )
+
+
+@pytest.mark.parametrize(
+    "long", ["a" * 20_000, "木" * 20_000, ["a" * 5_000] * 90, 10**4_000], ids=["a", "木", "list", "number"]
+)
+def test_a_sentence_quotes_the_ends_of_what_is_long(long: Any) -> None:
+    with pytest.raises(UsageError, match="seed is .*; it must be a number") as of_number:
+        number("seed", long, 1)
+    of_key = UsageError("The key {key!r} is unknown.", key=long)
+    for told in (str(of_number.value), str(of_key), translate_error("ja", of_key)):
+        assert len(told) < 1_000
+        assert "..." in told
 
 
 def test_a_note_is_told_in_the_language_of_the_visitor() -> None:
