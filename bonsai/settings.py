@@ -104,6 +104,11 @@ class Settings:
         model = self.model or (PHI_2 if gpu else SMOLLM2)
         return model, self.adapter or (SMOLLM2_ADAPTER if model == SMOLLM2 else NO_ADAPTER)
 
+    def of_weights(self) -> list[str]:
+        """Return the variables that are given and say how the weights of a model are kept in memory."""
+        usual = Settings()
+        return [variable(name) for name in ("quantization", "dtype") if getattr(self, name) != getattr(usual, name)]
+
     def __post_init__(self) -> None:
         for item in fields(self):
             choices = item.metadata.get("choices")

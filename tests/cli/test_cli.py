@@ -208,6 +208,17 @@ def test_every_chain_that_lacks_a_conclusion_is_concluded(saved: Path, capsys: p
     assert "No chain of this run lacks a conclusion" in capsys.readouterr().err
 
 
+def test_the_reasoning_of_every_chain_that_is_concluded_is_tested_if_asked(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree_of(saved, "--step", "1", "--candidate", str(other_candidate(read_run(saved))))
+    tested = tree_of(saved, "--conclude", "--test-reasoning")
+    assert [step.reasoning_test is not None for chain in tested.chains for step in chain.own_steps] == [True] * sum(
+        len(chain.own_steps) for chain in tested.chains
+    )
+    assert "chain 2, step 2: testing the Reasoning" in capsys.readouterr().err
+
+
 def test_a_branch_ends_with_a_conclusion_if_asked(saved: Path) -> None:
     for options in (["--step", "2", "--seed", "3"], ["--next"]):
         *old, new = tree_of(saved, *options, "--conclude").chains

@@ -165,6 +165,10 @@ def test_what_was_assumed_of_a_server_is_told() -> None:
         assert not any("was asked" in note for note in told(open_engine(server, model="large", api="chat")))
     with serving(usual, max_model_len=4096) as server:
         assert open_engine(server).notes == ()
+        engine = open_engine(server, quantization="4bit")
+        assert [str(note) for note in engine.notes] == [
+            f"The server at {engine.info.device} has its weights loaded, so BONSAI_QUANTIZATION was left out."
+        ]
 
 
 QUESTION = "Why do rivers bend?"

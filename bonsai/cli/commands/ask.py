@@ -1,11 +1,11 @@
 """The command `ask`: one question by one method, or a branch of a saved run."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bonsai.chains.advance import advance
-from bonsai.chains.chain import Chain, conclude, stop
+from bonsai.chains.chain import Chain, stop
 from bonsai.chains.outcomes import Axis, Method
 from bonsai.chains.prompts import choose_variant, load_variants
 from bonsai.chains.questions import clean_question
@@ -13,7 +13,7 @@ from bonsai.chains.reasoning_test import MOST_ANSWERS, can_be_tested, test_reaso
 from bonsai.cli.drawing import check_drawing, check_out, draw, keeps_run
 from bonsai.cli.opening import chain_values, open_all, switches, with_model
 from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_each
-from bonsai.engines.base import Engine
+from bonsai.engines.base import Engine, SamplingParams
 from bonsai.errors import EngineError, UsageError
 from bonsai.measures.similarity import Measure
 from bonsai.reports.comparison import values
@@ -149,11 +149,7 @@ def _begin_conclusions(options: argparse.Namespace, settings: Settings, saved: R
             "Conclusions alone are written as the run was; leave out {option}, or name where to branch with --step.",
             option=option,
         )
-    if options.chain is None:
-        begun = saved.concluding()
-    else:
-        begun = saved.updated([conclude(saved.step_at(options.chain, 1)[0])])
-    return begun, *open_all(settings)
+    return saved.concluding(options.chain), *open_all(settings)
 
 
 def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Run, int]:
@@ -166,10 +162,8 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
             for now in advance(engine, chains, run.sampling, measure):
                 chains = now
                 progress.show(chains)
-        for step in filter(can_be_tested, chains[-1].own_steps if test else ()):
-            say(f"step {step.number}: testing the Reasoning with {MOST_ANSWERS} answers ...")
-            *_, tested = test_reasoning(engine, chains[-1], step.number, run.sampling)
-            chains = (*chains[:-1], tested)
+        for now in _testing(engine, chains, run.sampling) if test else ():
+            chains = now
     except KeyboardInterrupt:
         chains, code = tuple(stop(chain, measure) for chain in chains), INTERRUPTED
     except EngineError as error:
@@ -180,6 +174,17 @@ def _advance(engine: Engine, measure: Measure, run: Run, test: bool) -> tuple[Ru
     failures += [chain.conclusion.error for chain in chains if chain.conclusion and chain.conclusion.error]
     say_each([*failures, *engine.notes])
     return run.updated(chains).answered(Answering.of(engine)), code or (FAILED if failures else 0)
+
+
+def _testing(engine: Engine, chains: tuple[Chain, ...], sampling: SamplingParams) -> Iterator[tuple[Chain, ...]]:
+    """Yield the chains each time that the Reasoning of one of their steps is tested."""
+    for place, chain in enumerate(chains):
+        of_chain = f"chain {chain.number}, " if len(chains) > 1 else ""
+        for step in filter(can_be_tested, chain.own_steps):
+            say(f"{of_chain}step {step.number}: testing the Reasoning with {MOST_ANSWERS} answers ...")
+            *_, chain = test_reasoning(engine, chain, step.number, sampling)
+            chains = (*chains[:place], chain, *chains[place + 1 :])
+            yield chains
 
 
 class _Progress:

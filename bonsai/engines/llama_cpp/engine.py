@@ -1,7 +1,7 @@
 """The llama.cpp engine: a GGUF model in this process, through the server that xllamacpp brings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -19,13 +19,13 @@ from bonsai.engines.remote.dialect import Dialect
 from bonsai.engines.remote.engine import RemoteEngine
 from bonsai.engines.remote.streamed_completion import StreamedCompletion
 from bonsai.errors import EngineError, Note, SettingError
-from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, as_path, is_path, keep_torch_to_one_thread, variable
+from bonsai.settings import NO_ADAPTER, SMOLLM2, Settings, as_path, is_path, keep_torch_to_one_thread
 
 NAME = "llama-cpp"
 # llama.cpp has more ways to sample than are asked for, and they are on by default. To keep the most likely tokens
 # before the temperature is applied comes to the same as after it, and takes less time.
 _SAMPLERS = ["penalties", "top_k", "temperature", "top_p"]
-
+_LEFT_OUT = "llama.cpp computes with the weights that a GGUF file has, so {setting} was left out."
 # Each is kept as a list of up to thousands of numbers.
 _COUNTED_PROMPTS = 256
 
@@ -93,7 +93,7 @@ def _info(settings: Settings, room: Room | None) -> EngineInfo:
         is_stand_in=model == SMOLLM2,
         max_batch_size=_parallel(settings),
         max_concurrent_runs=_parallel(settings),
-        notes=tuple(_left_out(settings)),
+        notes=tuple(Note(_LEFT_OUT, setting=name) for name in settings.of_weights()),
     )
     if room is None:
         return info
@@ -104,15 +104,6 @@ def _info(settings: Settings, room: Room | None) -> EngineInfo:
         eos_token=room.model.eos_token,
         memory_bytes=room.bytes,
     )
-
-
-def _left_out(settings: Settings) -> Iterator[Note]:
-    for name, usual in (("quantization", "none"), ("dtype", "auto")):
-        if getattr(settings, name) != usual:
-            yield Note(
-                "llama.cpp computes with the weights that a GGUF file has, so {setting} was left out.",
-                setting=variable(name),
-            )
 
 
 class LlamaCppEngine(RemoteEngine):

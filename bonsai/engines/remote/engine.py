@@ -221,17 +221,19 @@ class RemoteEngine(Engine):
 
 def _assumed(settings: Settings, server: Server, known: KnownModel, listed: int) -> Iterator[Note]:
     """Yield what was assumed of a server that was tried out, since neither it nor the settings say it."""
+    place = server.address
     if not settings.model and len(server.models) > 1:
         yield Note(
             "No model was named, so the first was asked that the server lists: {model}.", model=server.dialect.model
         )
     if settings.api == "auto" and server.dialect.api == "chat":
-        yield Note("The server at {server} has no plain completions, so it was asked in a chat.", server=server.address)
+        yield Note("The server at {server} has no plain completions, so it was asked in a chat.", server=place)
     if not (listed or known.count):
+        told = "The server at {server} does not say how much its model reads, so {tokens} tokens were assumed."
+        yield Note(told, server=place, tokens=_USUAL_CONTEXT)
+    for name in settings.of_weights():
         yield Note(
-            "The server at {server} does not say how much its model reads, so {tokens} tokens were assumed.",
-            server=server.address,
-            tokens=_USUAL_CONTEXT,
+            "The server at {server} has its weights loaded, so {setting} was left out.", server=place, setting=name
         )
 
 

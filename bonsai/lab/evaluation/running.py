@@ -21,7 +21,7 @@ from bonsai.lab.evaluation.reasoning_use import Controls, answered_controls, rea
 from bonsai.lab.evaluation.systems import ALONE, Way, file_name, request_of, short_name, table_names
 from bonsai.machine import allowed_cores
 from bonsai.measures.similarity import Measure
-from bonsai.runs.journal import Journal, begin_journal, resume_journal
+from bonsai.runs.journal import Journal, resume_journal
 from bonsai.runs.plan import Plan
 from bonsai.runs.requests import GridRequest
 from bonsai.settings import NO_ADAPTER
@@ -180,8 +180,7 @@ class _Adapter:
         return request_of(way, request).resolve(self._engine, evaluation.measure, evaluation.variants)
 
     def _journal(self, way: Way, request: GridRequest, kind: str = "") -> Journal:
-        file, plan = self._file(way, f"{kind}.jsonl"), self._plan(way, request)
-        journal = resume_journal(file, plan) if file.exists() else begin_journal(file, plan)
+        journal = resume_journal(self._file(way, f"{kind}.jsonl"), self._plan(way, request))
         journal.reopen(journal.failed)
         return journal
 

@@ -34,6 +34,9 @@ JAPANESE = {
     "llama.cpp computes with the weights that a GGUF file has, so {setting} was left out.": (
         "llama.cpp は GGUF ファイルの重みをそのまま使うため、{setting} は使われていません。"
     ),
+    "The server at {server} has its weights loaded, so {setting} was left out.": (
+        "サーバー {server} の重みは読み込み済みのため、{setting} は使われていません。"
+    ),
     ENGLISH_ONLY: "{model} は英語しか読めません。日本語や中国語の質問に書いたものには意味がありません。",
     OTHER_BASE: (
         "アダプター {adapter} は {base} で学習したもので、ここでは {model} と使われています。"

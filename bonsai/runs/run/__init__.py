@@ -129,11 +129,13 @@ class Run:
         """Return what is said of a chain's own step, what was said of it alone first."""
         return self._verdicts_by_step.get((chain.number, step.number), ())
 
-    def concluding(self) -> "Run":
-        """Return the run in which a conclusion is about to be written for each chain that ended without one.
+    def concluding(self, number: int | None = None) -> "Run":
+        """Return the run in which a conclusion is about to be written for a chain, or each that ended without one.
 
         Raises UsageError if there is no such chain.
         """
+        if number is not None:
+            return self.updated([conclude(self.step_at(number, 1)[0])])
         chains = [conclude(chain) if chain.lacks_conclusion else chain for chain in self.chains]
         if not any(chain.concluding for chain in chains):
             raise UsageError(NOTHING_TO_CONCLUDE)

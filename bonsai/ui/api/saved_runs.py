@@ -5,7 +5,6 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
-from bonsai.chains.chain import conclude as conclude_chain
 from bonsai.chains.moves import AUTO
 from bonsai.chains.outcomes import Method
 from bonsai.errors import UsageError
@@ -124,18 +123,13 @@ async def conclude(context: PageContext, asked: Conclude) -> Json:
 
     Returns the whole run; the conclusion of each such chain holds text and open_question, or error if it failed.
     """
-    run = _concluding(_saved(context, asked.run), number("chain", asked.chain, 1))
+    chain = number("chain", asked.chain, 1)
+    run = _read(asked.run).concluding(None if chain == EVERY_CHAIN else chain)
+    # Only now: what is asked for is known.
     context.check_same(run)
     concluding = tuple(chain for chain in run.chains if chain.concluding)
     concluding = await last_of(snapshots(context.runner, concluding, run.sampling), concluding)
     return json_of(run.updated(concluded(concluding)).answered(Answering.of(context.engine)))
-
-
-def _concluding(saved: Run, chain: int) -> Run:
-    """Return the run with one chain about to be concluded, or all that lack a conclusion for EVERY_CHAIN."""
-    if chain == EVERY_CHAIN:
-        return saved.concluding()
-    return saved.updated([conclude_chain(saved.step_at(chain, 1)[0])])
 
 
 @dataclass(frozen=True)
