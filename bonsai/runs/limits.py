@@ -12,8 +12,11 @@ from bonsai.errors import Note, UsageError, quoted
 from bonsai.settings import Settings
 
 DEFAULT_STEPS, DEFAULT_CANDIDATES = 3, 3
-DEFAULT_SAMPLING = SamplingParams(seed=1, repetition_penalty=1.1)
-"""The penalty keeps a small model from circles: answers that say one thing three times, or only their Reasoning."""
+DEFAULT_SAMPLING = SamplingParams(seed=1, repetition_penalty=1.07)
+"""The penalty keeps a small model from circles: answers that say one thing three times, or only their Reasoning.
+
+A higher one keeps the words of the question and of the Reasoning out of what is written next (docs/methods.md).
+"""
 MAX_CANDIDATES, MAX_REPEATS = 8, 20
 _LARGEST = sys.float_info.max
 

@@ -10,7 +10,7 @@ from bonsai.chains.prompts import load_variants
 from bonsai.engines.echo import EchoEngine
 from bonsai.errors import BonsaiError, PromptError, QuestionError, UsageError
 from bonsai.measures.similarity import WORDS
-from bonsai.runs.limits import NO_LIMITS, Limits
+from bonsai.runs.limits import DEFAULT_SAMPLING, NO_LIMITS, Limits
 from bonsai.runs.requests import GridRequest, check_saved
 from bonsai.settings import ROOT, Settings
 
@@ -77,7 +77,7 @@ def test_only_an_engine_that_has_the_penalty_is_asked_for_it_by_default(asked: d
         run, plan = request.begin(engine, WORDS, VARIANTS), request.resolve(engine, WORDS, VARIANTS)
         return {run.sampling.repetition_penalty, plan.sampling.repetition_penalty}
 
-    assert penalties() == {asked.get("repetition_penalty", 1.1)}
+    assert penalties() == {asked.get("repetition_penalty", DEFAULT_SAMPLING.repetition_penalty)}
     engine.info = replace(engine.info, options=engine.info.options - {"repetition_penalty"})
     assert penalties() == {used}, "one that was chosen is refused by the engine, and not left out in silence"
 

@@ -45,7 +45,7 @@ _RANGES = {
     "temperature": ("Temperature", "0 takes the likeliest word each time", 0, 2, 0.05),
     "top_p": ("Top p", "1 keeps every word", 0.05, 1, 0.05),
     "top_k": ("Top k", "0 keeps every word", 0, 200, 1),
-    "repetition_penalty": ("Repetition penalty", "1 leaves repeated words alone", 0.8, 1.5, 0.05),
+    "repetition_penalty": ("Repetition penalty", "1 leaves repeated words alone", 0.8, 1.5, 0.01),
 }
 
 
