@@ -220,7 +220,7 @@ class RemoteEngine(Engine):
 
 
 def _assumed(settings: Settings, server: Server, known: KnownModel, listed: int) -> Iterator[Note]:
-    """Yield what was assumed of a server that was tried out, since neither it nor the settings say it."""
+    """Yield what was assumed of a server that was tried out, and which settings are not for a server."""
     place = server.address
     if not settings.model and len(server.models) > 1:
         yield Note(
