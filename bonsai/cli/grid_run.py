@@ -15,7 +15,7 @@ from bonsai.cli.output import FAILED, INTERRUPTED, ProgressLine, say, say_each
 from bonsai.engines.base import Engine
 from bonsai.measures.similarity import Measure
 from bonsai.runs.journal import Journal, begin_journal, resume_journal
-from bonsai.runs.journal.progress import Progress, record
+from bonsai.runs.journal.progress import Progress, duration, record
 from bonsai.runs.plan import Plan
 from bonsai.runs.requests import GridRequest
 from bonsai.settings import Settings
@@ -86,9 +86,9 @@ def _advance(journal: Journal, engine: Engine, base_engine: Engine | None, measu
 
 def _sentence(progress: Progress) -> str:
     """Return how far a run is: "3 of 8 chains, 12 s, about 20 s to go, 1 failed"."""
-    parts = [f"{progress.finished:,} of {progress.chains:,} chains", f"{progress.seconds:.0f} s"]
+    parts = [f"{progress.finished:,} of {progress.chains:,} chains", f"{duration(progress.seconds)}"]
     if progress.expected and progress.finished < progress.chains:
-        parts.append(f"about {progress.expected:.0f} s to go")
+        parts.append(f"about {duration(progress.expected)} to go")
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
     return ", ".join(parts)

@@ -22,7 +22,7 @@ from bonsai.reports.exports import write_files
 from bonsai.reports.formats import Format
 from bonsai.reports.report import Report
 from bonsai.runs.journal import Journal, begin_journal, open_journal, read_saved, resume_journal
-from bonsai.runs.journal.progress import record
+from bonsai.runs.journal.progress import duration, record
 from bonsai.runs.plan import Grid, Plan
 from bonsai.runs.run import Run, dumps, loads
 from bonsai.runs.run.verdicts import StepVerdict
@@ -393,6 +393,14 @@ def test_progress_counts_and_expects(tmp_path: Path) -> None:
     assert (len(again.failed), again.finished, again.done) == (6, 22, pytest.approx(22 / 24))
     first = next(record(again, advance_each(EchoEngine(), again.unfinished(), PLAN.sampling)))
     assert first.expected is None, "the pace of another run is not that of this one"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (3249, "54 min"), (7200, "2.0 h"), (39158, "10.9 h")],
+)
+def test_a_long_time_is_told_in_minutes_and_hours(seconds: float, told: str) -> None:
+    assert str(duration(seconds)) == told
 
 
 def test_a_conclusion_is_kept_and_written_after_an_interruption(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from bonsai.measures.reasoning.effect import MoreThanChance
 from bonsai.reports.exports import export
 from bonsai.reports.table import COLUMNS
 from bonsai.runs.branch_request import BranchRequest
+from bonsai.runs.journal.progress import Progress
 from bonsai.settings import ROOT, SMOLLM2, SMOLLM2_ADAPTER, Settings
 from bonsai.ui.context import PageContext
 from bonsai.ui.locales import translate
@@ -452,3 +453,9 @@ def test_each_state_has_its_own_sentence(reason: str, sentence: str) -> None:
     state = replace(chain(), stop_reason=reason)
     assert sentence in status.state_of(state, 1.5, True, "en")
     assert status.state_of(state, 1.5, True, "ja") != status.state_of(state, 1.5, True, "en")
+
+
+def test_a_run_tells_how_long_it_will_take_in_the_language_of_the_visitor() -> None:
+    now = Progress(chain(), 3, 0, 3000, 0.001, 45.2, 39158, kept=True)
+    assert status.progress_of(now, True, "en") == "Writing: 3 of 3,000 chains, 45 s, about 10.9 h to go."
+    assert "45 秒" in status.progress_of(now, True, "ja") and "残り約 10.9 時間" in status.progress_of(now, True, "ja")

@@ -22,6 +22,7 @@ from bonsai.lab.evaluation.systems import ALONE, Way, file_name, request_of, sho
 from bonsai.machine import allowed_cores
 from bonsai.measures.similarity import Measure
 from bonsai.runs.journal import Journal, resume_journal
+from bonsai.runs.journal.progress import duration
 from bonsai.runs.plan import Plan
 from bonsai.runs.requests import GridRequest
 from bonsai.settings import NO_ADAPTER
@@ -212,7 +213,7 @@ class _Adapter:
                     seconds, done = time.monotonic() - began, chains_done()
                     to_go = seconds * (every - done) / (done - before) if done > before else 0
                     finished = sum(journal.finished for journal in journals)
-                    self._tell(f"{finished:,} of {every:,} {what}, {seconds:.0f} s, about {to_go:.0f} s to go")
+                    self._tell(f"{finished:,} of {every:,} {what}, {duration(seconds)}, about {duration(to_go)} to go")
 
     def _controls(self, way: Way, journal: Journal) -> Controls:
         if Role.REASONING not in way.method.roles:

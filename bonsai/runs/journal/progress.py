@@ -7,8 +7,23 @@ from dataclasses import dataclass
 
 from bonsai.chains.chain import Chain
 from bonsai.engines.base import Engine
+from bonsai.errors import Note
 from bonsai.runs.journal.journal import Journal
 from bonsai.runs.run.answering import Answering
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def duration(seconds: float, digits: int = 0) -> Note:
+    """Return a time as people say it: in seconds up to two minutes, in minutes up to two hours, then in hours.
+
+    `digits` are those after the point of seconds.
+    """
+    if seconds < 2 * _MINUTE:
+        return Note("{seconds} s", seconds=f"{seconds:.{digits}f}")
+    if seconds < 2 * _HOUR:
+        return Note("{minutes} min", minutes=f"{seconds / _MINUTE:.0f}")
+    return Note("{hours} h", hours=f"{seconds / _HOUR:.1f}")
 
 
 @dataclass(frozen=True)

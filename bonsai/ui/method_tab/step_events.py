@@ -89,7 +89,7 @@ class StepEvents:
             yield sheet.failed(error, run_state, language)
         else:
             run = run_state.run.updated([chain])
-            done = status.line(translate(language, "Done in {} s.", f"{time.monotonic() - began:.1f}"), "good")
+            done = status.line(status.done_in(time.monotonic() - began, language), "good")
             run_state = replace(run_state, run=run)
             shown = sheet.rows(run_state, language) | self.steps.show(run, chosen, language) | sheet.at_work(False)
             yield {sheet.status: done, sheet.run_state: run_state} | shown

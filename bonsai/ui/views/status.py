@@ -9,7 +9,7 @@ from bonsai.chains.chain import Chain
 from bonsai.chains.outcomes import ENDINGS, Role, StopReason
 from bonsai.errors import BonsaiError
 from bonsai.runs.journal import Journal
-from bonsai.runs.journal.progress import Progress
+from bonsai.runs.journal.progress import Progress, duration
 from bonsai.ui.locales.translate import as_html, translatable, translate, translate_error
 
 _log = logging.getLogger("bonsai")
@@ -49,7 +49,7 @@ def state_of(chain: Chain, seconds: float, ready: bool, language: str) -> str:
     if chain.stop_reason == StopReason.STOPPED:
         return translate(language, STOPPED)
     if chain.stop_reason == StopReason.DONE:
-        return translate(language, "Done in {} s.", f"{seconds:.1f}")
+        return done_in(seconds, language)
     return translate(language, ENDINGS[chain.stop_reason])
 
 
@@ -105,10 +105,10 @@ def progress_of(now: Progress, ready: bool, language: str) -> str:
         return translate(language, LOADING)
     parts = [
         translate(language, "{} of {} chains", f"{now.finished:,}", f"{now.chains:,}"),
-        translate(language, "{} s", f"{now.seconds:.0f}"),
+        translate_error(language, duration(now.seconds)),
     ]
     if now.expected is not None and now.finished < now.chains:
-        parts.append(translate(language, "about {} s to go", f"{now.expected:.0f}"))
+        parts.append(translate(language, "about {} to go", translate_error(language, duration(now.expected))))
     if now.failed:
         parts.append(translate(language, "{} failed", f"{now.failed:,}"))
     return translate(language, "Writing: {}.", ", ".join(parts))
@@ -119,8 +119,13 @@ def ending_of(journal: Journal, seconds: float, language: str) -> str:
     if journal.finished < len(journal):
         sentence = "Stopped. {} of {} chains are finished; Go on takes up the rest."
         return translate(language, sentence, f"{journal.finished:,}", f"{len(journal):,}")
-    told = translate(language, "Done in {} s.", f"{seconds:.1f}")
+    told = done_in(seconds, language)
     if journal.failed:
         failed = translate(language, "{} chains failed; ask them again, or see the flags.", f"{len(journal.failed):,}")
         told += f" {failed}"
     return told
+
+
+def done_in(seconds: float, language: str) -> str:
+    """Return the sentence that says how long finished work took."""
+    return translate(language, "Done in {}.", translate_error(language, duration(seconds, digits=1)))
