@@ -1,5 +1,6 @@
 """Training runs that can be trusted: resumed after any end, refused with a sentence, and never at others' cost."""
 
+import gc
 import json
 import math
 import random
@@ -366,6 +367,9 @@ def test_libraries_warn_of_nothing_and_tables_have_the_output_to_themselves(
 ) -> None:
     make_llama(tie_word_embeddings=tied).save_pretrained(tmp_path / "llama")
     make_tokenizer().save_pretrained(tmp_path / "llama")
+    # What earlier tests left open is told of when it is collected, which may be now.
+    gc.collect()
+    recwarn.clear()
     capsys.readouterr()
     settings = Settings(model=str(tmp_path / "llama"), dtype="float32", format="tagged")
     train(TrainingJob(RECORDS, settings, tmp_path / "out", [VARIANTS["instruct"]], HOW))
