@@ -365,11 +365,11 @@ def test_the_command_says_how_it_went(
 def test_libraries_warn_of_nothing_and_tables_have_the_output_to_themselves(
     tied: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
-    make_llama(tie_word_embeddings=tied).save_pretrained(tmp_path / "llama")
-    make_tokenizer().save_pretrained(tmp_path / "llama")
     # What earlier tests left open is told of when it is collected, which may be now.
     gc.collect()
     recwarn.clear()
+    make_llama(tie_word_embeddings=tied).save_pretrained(tmp_path / "llama")
+    make_tokenizer().save_pretrained(tmp_path / "llama")
     capsys.readouterr()
     settings = Settings(model=str(tmp_path / "llama"), dtype="float32", format="tagged")
     train(TrainingJob(RECORDS, settings, tmp_path / "out", [VARIANTS["instruct"]], HOW))
